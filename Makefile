@@ -1,0 +1,49 @@
+# `make book` and `make test` set up all that they need; a second call costs nothing.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PORT ?= 8000
+
+# Two spinning threads a process are up to 30 times slower on a busy machine.
+export OMP_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+export MKL_NUM_THREADS := 1
+export NUMBA_NUM_THREADS := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help book test lint serve bench clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.book: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.book
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@
+
+book: $(VENV)/.book ## run the chapters and build the website: build/_build/html/index.html
+	$(BIN)/benchbook build
+
+test: $(VENV)/.dev ## every test, the chapters at preset tiny and the site in a browser among them
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: $(VENV)/.dev ## ruff, on the package, the tests and the code cells of chapters
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/python tests/lint_chapters.py
+
+serve: book ## look at the site at http://localhost:8000 (PORT=...)
+	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory build/_build/html
+
+bench: $(VENV)/.dev ## speed and memory, as ratios in one run
+	$(BIN)/python -m benchmarks
+
+clean: ## remove results and the environment; downloaded data stay
+	rm -rf build $(VENV) .pytest_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
