@@ -1,0 +1,87 @@
+"""What a data set is: its files, and whose they are."""
+
+from dataclasses import dataclass
+from hashlib import sha256 as _sha256
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class File:
+    """One file, at a place and with a content that never change.
+
+    Parameters
+    ----------
+    name : str
+        Name under which the file is kept.
+    url : str
+        https address, of one commit or version.
+    size : int
+        Bytes.
+    sha256 : str or None
+        64 hexadecimal digits; None where nobody has stated them: such a file is *unverified*.
+    """
+
+    name: str
+    url: str
+    size: int
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Files that belong together, with licence and citation.
+
+    Parameters
+    ----------
+    name : str
+        Name in the registry: lower case, words joined by "-".
+    title : str
+        One line for tables.
+    kind : {"screen", "relationships", "scores"}
+        What its reader returns.
+    files : tuple of File
+    licence, licence_url : str
+        Licence in words, and where it is written.
+    citation, doi, citation_key : str
+        Whom to cite; the key in the book's bibliography.
+    description : str
+        What is inside, and what to beware of.
+    """
+
+    name: str
+    title: str
+    kind: Literal["screen", "relationships", "scores"]
+    files: tuple[File, ...]
+    licence: str
+    licence_url: str
+    citation: str
+    doi: str
+    citation_key: str
+    description: str
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size for file in self.files)
+
+    @property
+    def verified(self) -> bool:
+        """Whether the content of every file is stated."""
+        return all(file.sha256 for file in self.files)
+
+    @property
+    def sha256(self) -> str | None:
+        """The file's hash; for several files the hash of their hashes, None if one is unknown."""
+        if not self.verified:
+            return None
+        hashes = [file.sha256 for file in self.files]
+        return hashes[0] if len(hashes) == 1 else _sha256("\n".join(hashes).encode()).hexdigest()
+
+    def provenance(self) -> dict[str, str]:
+        """What `uns["dataset"]` of the contract holds."""
+        return {
+            "name": self.name,
+            "sha256": self.sha256,
+            "licence": self.licence,
+            "citation": f"{self.citation} https://doi.org/{self.doi}",
+        }

@@ -1,0 +1,123 @@
+"""Scores that Ahlmann-Eltze, Huber and Anders (2025) published with their figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from helpers.data.contract import DataError
+from helpers.data.dataset import Dataset, File
+from helpers.data.fetch import fetch
+from helpers.store import step
+
+_FOLDER = (
+    "https://raw.githubusercontent.com/In-tron/linear_perturbation_prediction-Paper/"
+    "c5865d6ffbfb7224c37e5104ef6a1706b103f097/source_data/"
+)
+
+DATASET = Dataset(
+    name="ahlmann-eltze2025-scores",
+    title="Published scores of models and linear baselines",
+    kind="scores",
+    files=(
+        File(
+            name="perturbation_prediction.xlsx",
+            url=_FOLDER + "perturbation_prediction.xlsx",
+            size=1_659_843,
+            sha256="e097df99adf72d983c63c4e9293c1abf8d10bff2a06c752a1a20644e95b9d591",
+        ),
+        File(
+            name="single_perturbation_prediction.xlsx",
+            url=_FOLDER + "single_perturbation_prediction.xlsx",
+            size=1_837_062,
+            sha256="09c6c198aff4e8a827064183f9cff13eb6f33e56f1689940527304bf78957efe",
+        ),
+    ),
+    licence="MIT",
+    licence_url=(
+        "https://github.com/const-ae/linear_perturbation_prediction-Paper/blob/main/LICENSE.md"
+    ),
+    citation=(
+        "Ahlmann-Eltze C, Huber W, Anders S. Deep-learning-based gene perturbation effect "
+        "prediction does not yet outperform simple linear baselines. Nature Methods 2025."
+    ),
+    doi="10.1038/s41592-025-02772-6",
+    citation_key="ahlmanneltze2025",
+    description=(
+        "Source data of the figures, from the authors' commit as a fork keeps it: one score a "
+        "held-out perturbation, model and seed, over the 1,000 most expressed genes. Double "
+        "perturbations (Norman et al. 2019) and single ones (Adamson et al. 2016, Replogle et al. "
+        "2022 in K562 and RPE1)."
+    ),
+)
+
+_SHEET = "Panel A"
+_FILES = {
+    "double": "perturbation_prediction.xlsx",
+    "single": "single_perturbation_prediction.xlsx",
+}
+# The sheets call both correlations r2; they are Pearson's r and take negative values.
+_METRICS = {"r2": "pearson", "r2_delta": "pearson_delta", "l2": "l2"}
+_COLUMNS = {
+    "dataset_name": "dataset",
+    "seed": "seed",
+    "method": "model",
+    "approach": "approach",
+    "train": "part",
+    "perturbation": "perturbation",
+}
+
+
+@step
+def ahlmann_eltze2025_scores() -> pd.DataFrame:
+    """The scores; see `read`."""
+    return read(fetch(DATASET))
+
+
+def read(paths: dict[str, Path]) -> pd.DataFrame:
+    """Read both figures' panel A into one tidy table.
+
+    Parameters
+    ----------
+    paths : dict of str to Path
+        With "perturbation_prediction.xlsx" and "single_perturbation_prediction.xlsx".
+
+    Returns
+    -------
+    DataFrame
+        One row a score: `setting` (double or single), `dataset`, `seed`, `model`, `approach`,
+        `part` (val or test: both were held out), `perturbation` ("A" or "A+B", sorted), `metric`
+        (pearson and pearson_delta in [-1, 1], higher is better; l2 >= 0, lower is better), `value`.
+        pearson_delta of a prediction of no change is undefined: NaN.
+
+    Raises
+    ------
+    DataError
+        A sheet lacks a column.
+    """
+    return pd.concat(
+        [_read_sheet(paths[name], setting) for setting, name in _FILES.items()], ignore_index=True
+    )
+
+
+def _read_sheet(path: Path, setting: str) -> pd.DataFrame:
+    sheet = pd.read_excel(path, sheet_name=_SHEET)
+    missing = [column for column in (*_COLUMNS, *_METRICS) if column not in sheet]
+    if missing:
+        raise DataError(
+            f"{path}, sheet {_SHEET}: no column {', '.join(missing)} "
+            f"(columns: {', '.join(sheet.columns)})"
+        )
+    renamed = sheet.rename(columns=_COLUMNS | _METRICS).assign(setting=setting)
+    renamed["perturbation"] = renamed["perturbation"].map(_sorted_without_control)
+    return renamed.melt(
+        id_vars=["setting", *_COLUMNS.values()],
+        value_vars=list(_METRICS.values()),
+        var_name="metric",
+        value_name="value",
+    )
+
+
+def _sorted_without_control(name: str) -> str:
+    return "+".join(sorted(part for part in name.split("+") if part != "ctrl"))
