@@ -1,0 +1,162 @@
+"""The score table: one row a scored unit. Aggregation happens after."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from helpers.home import home
+
+ROLES = ("candidate", "floor", "ceiling", "reported")
+
+COLUMNS = {
+    "task": str,
+    "dataset": str,
+    "split": str,
+    "protocol": str,
+    "model": str,
+    "params": str,  # canonical JSON
+    "post": str,
+    "metric": str,
+    "role": str,
+    "unit_kind": str,  # what a row scores: perturbation, batch, gene, ...
+    "unit": str,
+    "cluster": str,  # what is resampled together
+    "seed": int,
+    "n": int,  # observations behind the value
+    "value": float,
+}
+_UNIT = [c for c in COLUMNS if c not in ("cluster", "n", "value", "role")]
+
+
+class ScoreError(ValueError):
+    """A table that is not a score table, or scores that are not there."""
+
+
+def check(scores: pd.DataFrame) -> pd.DataFrame:
+    """The same table with its columns in order, or an error that lists every violation.
+
+    A unit that could not be scored has the value NaN; an infinite value is refused.
+
+    Raises
+    ------
+    ScoreError
+    """
+    missing = [c for c in COLUMNS if c not in scores.columns]
+    extra = [c for c in scores.columns if c not in COLUMNS]
+    problems = []
+    if missing:
+        problems.append(f"columns are missing: {', '.join(missing)}")
+    if extra:
+        problems.append(f"columns are not known: {', '.join(map(str, extra))}")
+    if scores.empty:
+        problems.append("there is no row")
+    if not missing:
+        problems += _violations(scores)
+    if problems:
+        raise ScoreError("not a score table: " + "; ".join(problems))
+    return scores[list(COLUMNS)].astype({k: v for k, v in COLUMNS.items() if v is not str})
+
+
+def _violations(scores: pd.DataFrame) -> list[str]:
+    problems = []
+    for name, kind in COLUMNS.items():
+        column = scores[name]
+        if kind is str:
+            fits = column.map(lambda v: isinstance(v, str)).all()
+        elif kind is int:
+            fits = pd.api.types.is_integer_dtype(column)
+        else:
+            fits = pd.api.types.is_numeric_dtype(column)
+        if not fits:
+            problems.append(f"column {name} holds values that are not {kind.__name__}")
+    if problems:
+        return problems
+    if np.isinf(scores["value"]).any():
+        problems.append(f"{np.isinf(scores['value']).sum()} values are infinite")
+    if unknown := sorted(set(scores["role"]) - set(ROLES)):
+        problems.append(f"roles {unknown} are not among {list(ROLES)}")
+    bad = [p for p in scores["params"].unique() if not _is_canonical(p)]
+    if bad:
+        problems.append(f"params are not canonical JSON objects: {bad[:3]}")
+    if (repeated := scores.duplicated(_UNIT)).any():
+        first = scores.loc[repeated.idxmax(), _UNIT].to_dict()
+        problems.append(f"{repeated.sum()} rows score a unit a second time, the first: {first}")
+    return problems
+
+
+def _is_canonical(text: str) -> bool:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return False
+    return isinstance(value, dict) and params(value) == text
+
+
+def params(values: Mapping) -> str:
+    """Canonical JSON of a model's parameters, for the column `params`."""
+    return json.dumps(dict(values), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def save(scores: pd.DataFrame, units: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Check scores and, in a chapter run, add them to what the run leaves behind.
+
+    Outside a run (Jupyter, Colab) they are checked only.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Score table.
+    units : DataFrame, optional
+        Cell- or pair-level values, kept beside it.
+
+    Returns
+    -------
+    The checked table.
+
+    Raises
+    ------
+    ScoreError
+        A violation, or a unit that an earlier call of the same run has scored.
+    """
+    scores = check(scores)
+    if run := os.environ.get("BENCHBOOK_RUN"):
+        file = Path(run, "scores.parquet")
+        if file.is_file():
+            scores_before = pd.read_parquet(file)
+            check(pd.concat([scores_before, scores], ignore_index=True)).to_parquet(file)
+        else:
+            scores.to_parquet(file, index=False)
+        if units is not None:
+            units.to_parquet(Path(run, "units.parquet"), index=False)
+    return scores
+
+
+def load(chapter: str) -> pd.DataFrame:
+    """Scores of another chapter, which the asking one names under `needs`.
+
+    In a chapter run these are the scores of the run that came before it, else of the newest
+    complete run.
+
+    Raises
+    ------
+    ScoreError
+        There are none; the message says how to get them.
+    """
+    if needs := os.environ.get("BENCHBOOK_NEEDS"):
+        folders = json.loads(needs)
+        if chapter not in folders:
+            raise ScoreError(
+                f"scores of {chapter} are asked for but not named in the chapter's front matter: "
+                f"add {chapter} under benchbook: needs"
+            )
+        return pd.read_parquet(Path(folders[chapter], "scores.parquet"))
+    runs = (home() / "runs" / chapter).glob("*/run.json")
+    done = [r for r in runs if json.loads(r.read_text())["status"] == "done"]
+    if not done:
+        raise ScoreError(f"{chapter} has no scores yet: run `benchbook run chapters/{chapter}`")
+    newest = max(done, key=lambda r: json.loads(r.read_text())["started"])
+    return pd.read_parquet(newest.parent / "scores.parquet")

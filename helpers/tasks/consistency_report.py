@@ -1,0 +1,122 @@
+"""Tables of the chapter on perturbation consistency."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from helpers.data.contract import CONTROL
+from helpers.stats import wilson_interval
+from helpers.store import step
+from helpers.tasks.consistency import PROTOCOLS, available
+from helpers.tasks.requirements import unmet
+
+YES = "yes"
+
+# Bendidi et al. 2024, arXiv 2410.13956 v2, tables 3 and 4: genome-wide K562 screen of Replogle et
+# al. 2022, perturbations with p <= 0.05 in percent; random labels from table 2.
+_REPORTED = {
+    "PCA": (9.2, 9.4, 11.9, 11.6),
+    "scVI": (10.2, 9.5, 9.4, 9.6),
+    "Transfer scVI": (4.8, 10.7, 10.6, 11.8),
+    "scGPT": (4.1, 10.2, 9.7, 11.5),
+    "scGPT fine-tuned": (6.0, 6.5, 6.2, 9.2),
+    "UCE": (4.6, 9.5, 9.8, 10.5),
+    "CellPLM": (5.4, 6.0, 5.8, 11.1),
+    "Geneformer": (5.3, 5.2, 6.0, 6.3),
+}
+REPORTED_POSTS = ("raw", "centered", "center_scaled", "tvn")
+
+
+def reported() -> pd.DataFrame:
+    """Published consistency, one row a model: percent of perturbations, by post-processing."""
+    table = pd.DataFrame.from_dict(_REPORTED, orient="index", columns=list(REPORTED_POSTS))
+    return table.rename_axis("model").reset_index()
+
+
+@step
+def answerability(screen, *, replicate: str = "batch") -> pd.DataFrame:
+    """What each context of a screen has, and whether the protocols can be run on it.
+
+    Returns
+    -------
+    DataFrame indexed by context, sorted
+        `cells`, `perturbations`, `controls`, `control_guides` (0 where guides are not known),
+        `replicates`, and a column for each protocol: "yes", or what is missing.
+    """
+    rows = {}
+    for context in sorted(screen.obs["context"].unique()):
+        one = screen[(screen.obs["context"] == context).to_numpy()]
+        obs = one.obs
+        is_control = (obs["perturbation"] == CONTROL).to_numpy()
+        guides = obs.loc[is_control, "guide"].nunique() if "guide" in obs else 0
+        rows[context] = {
+            "cells": one.n_obs,
+            "perturbations": int(obs.loc[~is_control, "perturbation"].nunique()),
+            "controls": int(is_control.sum()),
+            "control_guides": int(guides),
+            "replicates": int(obs[replicate].nunique()),
+        }
+        has = available(one, replicate=replicate)
+        for name in ("published", "revised"):
+            missing = unmet(PROTOCOLS[name].requirements, has)
+            rows[context][name] = "cannot answer: " + "; ".join(missing) if missing else YES
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("context")
+
+
+def by_context(results: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Results of several contexts as one table, with a `label` that names the perturbation.
+
+    Raises
+    ------
+    ValueError
+        No context can be answered.
+    """
+    if not results:
+        raise ValueError(
+            "no context of this data set has what the revised protocol needs: the table of "
+            "answerability says what is missing"
+        )
+    tables = []
+    for context, result in results.items():
+        label = result.index if len(results) == 1 else [f"{u}, {context}" for u in result.index]
+        tables.append(result.assign(context=context, label=label).reset_index(names="unit"))
+    return pd.concat(tables, ignore_index=True)
+
+
+def units_of(facts: pd.Series) -> list[str]:
+    """What can be scored in a context: its perturbations, and non-targeting guides if several."""
+    return ["perturbation", *(["control-guide"] if facts["control_guides"] > 1 else [])]
+
+
+def calls(results: Mapping[tuple[str, str, str], pd.DataFrame]) -> pd.DataFrame:
+    """How many units each null calls at p <= 0.05, before any correction.
+
+    Parameters
+    ----------
+    results : mapping
+        Of (null, unit, context) to the result of `consistency`.
+
+    Returns
+    -------
+    DataFrame
+        `null`, `scored as targets`, `context`, `called`, `n`, `share` with Wilson's `low`, `high`.
+    """
+    rows = []
+    for (null, unit, context), result in results.items():
+        p_values = result["p_value"].dropna()
+        called = int((p_values <= 0.05).sum())
+        low, high = wilson_interval(called, len(p_values)) if len(p_values) else (np.nan, np.nan)
+        rows.append(
+            {
+                "null": null,
+                "scored as targets": unit,
+                "context": context,
+                "called": called,
+                "n": len(p_values),
+                "share": called / len(p_values) if len(p_values) else np.nan,
+                "low": low,
+                "high": high,
+            }
+        )
+    return pd.DataFrame(rows)
