@@ -1,0 +1,629 @@
+"""One look for the whole book: figures that follow the page's theme, tables, standard panels."""
+
+import base64
+import html
+import io
+import re
+from collections.abc import Callable, Mapping
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from helpers.stats import cluster_bootstrap
+
+INK = "#1e2930"  # becomes the colour of the text around the figure
+ROLES = {
+    "candidate": "#0072b2",
+    "floor": "#7c8792",
+    "ceiling": "#009e73",
+    "reported": "#d55e00",
+}
+"""Colour of each role: colour-blind safe, contrast above 3:1 on the light and the dark page."""
+SERIES = ("#0072b2", "#d55e00", "#009e73", "#b0679a", "#8a7a1f", "#7c8792")
+"""Colours of unordered series that are not roles, under the same two constraints."""
+
+_MARKERS = {"candidate": "o", "floor": "v", "ceiling": "^", "reported": "D"}
+_WIDTH = 7.2  # inches: the text column at 96 pixels an inch
+_STYLE = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": INK,
+    "axes.facecolor": "none",
+    "axes.grid": True,
+    "axes.labelcolor": INK,
+    "axes.labelsize": 9,
+    "axes.linewidth": 0.7,
+    "axes.prop_cycle": mpl.cycler(color=SERIES),
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlepad": 10,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "figure.constrained_layout.use": True,
+    "figure.facecolor": "none",
+    "figure.figsize": (_WIDTH, 3.6),
+    "font.size": 9,
+    "grid.alpha": 0.14,
+    "grid.color": INK,
+    "grid.linewidth": 0.7,
+    "legend.fontsize": 9,
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+    "patch.edgecolor": "none",
+    "savefig.facecolor": "none",
+    "svg.fonttype": "none",  # text stays text: selectable, searchable, in the page's font
+    "svg.hashsalt": "perturbation-benchbook",
+    "text.color": INK,
+    "xtick.color": INK,
+    "xtick.labelsize": 9,
+    "xtick.major.size": 3,
+    "xtick.major.width": 0.7,
+    "ytick.color": INK,
+    "ytick.labelsize": 9,
+    "ytick.major.size": 3,
+    "ytick.major.width": 0.7,
+}
+
+
+def style():
+    """Context manager: matplotlib draws in the book's look inside it.
+
+    Examples
+    --------
+    >>> with style():
+    ...     figure = Figure()
+    """
+    return mpl.rc_context(_STYLE)
+
+
+# Showing ------------------------------------------------------------------------------------
+
+
+def show(fig: Figure, *, alt: str, name: str, data: pd.DataFrame | None = None) -> None:
+    """Display a figure once, as a vector image that follows the page's light or dark theme.
+
+    Parameters
+    ----------
+    fig : Figure
+        Closed afterwards. Collections of more than 1,000 points are drawn as pixels.
+    alt : str
+        What a reader who cannot see the figure should know.
+    name : str
+        Unique on the page, of letters, digits, ``-`` and ``_``; names the downloaded file.
+    data : DataFrame, optional
+        The numbers behind the figure, offered as CSV.
+
+    Raises
+    ------
+    ValueError
+        An empty `alt`, or a `name` with other characters.
+    """
+    from IPython.display import display
+
+    markup = figure_html(fig, alt=alt, name=name, data=data)
+    display({"text/html": markup, "text/plain": alt}, raw=True)
+
+
+def figure_html(fig: Figure, *, alt: str, name: str, data: pd.DataFrame | None = None) -> str:
+    """HTML that `show` displays, for a figure that is glued into a page elsewhere.
+
+    Raises
+    ------
+    ValueError
+        See `show`.
+    """
+    image = svg(fig, alt=alt, name=name)
+    caption = "" if data is None else f"<figcaption>{_download(data, name)}</figcaption>"
+    # a wide figure scrolls in its own box on a phone, so the box must take the keyboard focus
+    return (
+        f'<figure class="bb-figure"><div class="bb-scroll" tabindex="0">{image}</div>'
+        f"{caption}</figure>"
+    )
+
+
+def svg(fig: Figure, *, alt: str, name: str) -> str:
+    """The inline ``<svg>`` element that `show` displays: same figure, same bytes.
+
+    Raises
+    ------
+    ValueError
+        See `show`.
+    """
+    _check_name(name)
+    if not alt or not alt.strip():
+        raise ValueError(f"figure {name!r} has no alt text: say in a sentence what it shows")
+    for collection in fig.findobj(mpl.collections.PathCollection):
+        if len(collection.get_offsets()) > 1000:
+            collection.set_rasterized(True)
+    no_metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    buffer = io.StringIO()
+    with style():
+        fig.savefig(buffer, format="svg", metadata=no_metadata, dpi=200, transparent=True)
+    if fig.canvas.manager is not None:
+        import matplotlib.pyplot as plt
+
+        plt.close(fig)
+    return _themed(buffer.getvalue(), alt, name)
+
+
+def _themed(text: str, alt: str, name: str) -> str:
+    text = text[text.index("<svg") :]
+    # its rule for `*` would reach the whole page; on the root element it is inherited instead
+    text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", text, count=1, flags=re.S)
+    text = re.sub(r" ?font-family: [^;\"]*;?", "", text)
+    text = re.sub(rf"{INK}\b", "currentColor", text, flags=re.I)
+    for role, colour in ROLES.items():
+        text = re.sub(rf"{colour}\b", f"var(--bb-{role}, {colour})", text, flags=re.I)
+    used = set(re.findall(r'(?:url\(|href=")#([\w-]+)', text))
+    text = re.sub(r' id="([^"]+)"', lambda m: m[0] if m[1] in used else "", text)
+    text = re.sub(r'( id="|url\(#|href="#)(?=[\w-])', rf"\g<1>{name}-", text)
+    text = re.sub(r"\n\s*", "\n", text)
+    width, height = map(float, re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', text).groups())
+    label = html.escape(alt.strip(), quote=True)
+    opening = (
+        f'<svg role="img" aria-label="{label}" viewBox="0 0 {width:g} {height:g}" '
+        f'style="--bb-width: {width * 4 / 3:.0f}px; width: 100%; max-width: {width * 4 / 3:.0f}px; '
+        'height: auto; stroke-linejoin: round; stroke-linecap: butt" '
+        'fill="currentColor" font-family="system-ui, sans-serif" '
+        'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
+    )
+    return opening + text[text.index(">") + 1 :].rstrip()
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(r"[A-Za-z][\w-]*", name):
+        raise ValueError(f"name {name!r}: use letters, digits, - and _, a letter first")
+
+
+def _download(frame: pd.DataFrame, name: str) -> str:
+    named = any(level is not None for level in frame.index.names)
+    csv = frame.to_csv(index=named, float_format="%.6g", lineterminator="\n")
+    data = base64.b64encode(csv.encode()).decode()
+    return (
+        f'<a class="bb-download" download="{name}.csv" '
+        f'href="data:text/csv;charset=utf-8;base64,{data}">'
+        f'Data<span class="bb-hidden"> of {name}</span> (CSV)</a>'
+    )
+
+
+# Tables -------------------------------------------------------------------------------------
+
+
+def table(
+    frame: pd.DataFrame,
+    *,
+    caption: str,
+    name: str,
+    digits: int = 3,
+    formats: Mapping[str, str | Callable] | None = None,
+) -> None:
+    """Display a table with caption, row and column headers, and its data as CSV.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A named index becomes the first columns. The first column heads its rows.
+    caption : str
+        One sentence above the table.
+    name : str
+        Unique on the page; names the downloaded file.
+    digits : int
+        Decimals of fractional numbers; smaller ones are shown as ``4.2e-05``.
+    formats : mapping, optional
+        Of column to a format specification (``".1%"``) or a function of the value.
+
+    Raises
+    ------
+    ValueError
+        No rows or columns, an empty caption, or a format for a column that is not there.
+    """
+    from IPython.display import display
+
+    markup = table_html(frame, caption=caption, name=name, digits=digits, formats=formats)
+    text = frame.to_string(float_format=lambda v: _number(v, digits))
+    display({"text/html": markup, "text/plain": text}, raw=True)
+
+
+def table_html(
+    frame: pd.DataFrame,
+    *,
+    caption: str,
+    name: str,
+    digits: int = 3,
+    formats: Mapping[str, str | Callable] | None = None,
+) -> str:
+    """The HTML that `table` displays, for generated pages."""
+    _check_name(name)
+    if not caption or not caption.strip():
+        raise ValueError(f"table {name!r} has no caption: say in a sentence what it shows")
+    if frame.empty:
+        raise ValueError(f"table {name!r} has no rows or no columns")
+    if any(level is not None for level in frame.index.names):
+        frame = frame.reset_index()
+    formats = dict(formats or {})
+    if absent := [c for c in formats if c not in frame.columns]:
+        raise ValueError(f"table {name!r}: formats for columns {absent} that are not there")
+    numeric = [
+        pd.api.types.is_numeric_dtype(frame[c]) and not pd.api.types.is_bool_dtype(frame[c])
+        for c in frame.columns
+    ]
+    kind = [' class="bb-number"' if is_number else "" for is_number in numeric]
+    head = "".join(
+        f'<th scope="col"{k}>{html.escape(str(c))}</th>'
+        for c, k in zip(frame.columns, kind, strict=True)
+    )
+    columns = [
+        [_cell(value, formats.get(c), digits) for value in frame[c].tolist()] for c in frame.columns
+    ]
+    rows = []
+    for first, *rest in zip(*columns, strict=True):
+        cells = "".join(f"<td{k}>{v}</td>" for k, v in zip(kind[1:], rest, strict=True))
+        rows.append(f'<tr><th scope="row"{kind[0]}>{first}</th>{cells}</tr>')
+    title = html.escape(caption.strip(), quote=True)
+    return (
+        f'<div class="bb-table"><div class="bb-scroll" tabindex="0" role="region" '
+        f'aria-label="{title}"><table><caption>{title}</caption><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>{_download(frame, name)}</div>"
+    )
+
+
+def _cell(value: object, fmt: str | Callable | None, digits: int) -> str:
+    if value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
+        return '<span class="bb-missing">n/a</span>'
+    if callable(fmt):
+        text = str(fmt(value))
+    elif fmt is not None:
+        text = format(value, fmt)
+    elif isinstance(value, (bool, np.bool_)):
+        text = "yes" if value else "no"
+    elif isinstance(value, (int, np.integer)):
+        text = f"{value:,}"
+    elif isinstance(value, (float, np.floating)):
+        text = _number(value, digits)
+    else:
+        text = str(value)
+    return html.escape(re.sub(r"^-(?=[\d.])", "\N{MINUS SIGN}", text))
+
+
+def _number(value: float, digits: int) -> str:
+    if value != 0 and abs(value) < 0.5 * 10**-digits:
+        return f"{value:.1e}"
+    return f"{value:,.{digits}f}"
+
+
+# Panels -------------------------------------------------------------------------------------
+
+
+def interval_plot(
+    frame: pd.DataFrame,
+    *,
+    x: str,
+    label: str,
+    low: str | None = None,
+    high: str | None = None,
+    role: str = "candidate",
+    references: Mapping[str, tuple[float, str]] | None = None,
+    xlabel: str | None = None,
+    title: str | None = None,
+    ax=None,
+) -> Figure:
+    """Dots with intervals, one row each, the first row on top.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row a dot, in the order in which they are drawn.
+    x, label : str
+        Columns of the value and of the text beside it.
+    low, high : str, optional
+        Columns of the interval; both or none.
+    role : str
+        A role of `ROLES`, or a column of roles, one a row: colour and marker of the dot.
+    references : mapping, optional
+        Of name to (value, role): lines across all rows, e.g. floors and ceilings.
+    xlabel, title : str, optional
+        `xlabel` defaults to the name of `x`.
+    ax : Axes, optional
+        Drawn into; else a figure of its own whose height grows with the rows.
+
+    Returns
+    -------
+    Figure
+        Rows whose value is NaN keep their place and say "not scored".
+
+    Raises
+    ------
+    ValueError
+        No rows, a missing column, an unknown role, one of `low` and `high` alone, or `low`
+        above `high`.
+    """
+    if frame.empty:
+        raise ValueError("interval_plot: there is no row to draw")
+    if (low is None) != (high is None):
+        raise ValueError("interval_plot: give both low and high, or none of them")
+    if absent := [c for c in (x, label, low, high) if c is not None and c not in frame.columns]:
+        raise ValueError(f"interval_plot: no columns {absent} (columns: {list(frame.columns)})")
+    roles = [role] * len(frame) if role in ROLES else list(frame[role]) if role in frame else [role]
+    references = dict(references or {})
+    _check_roles([*roles, *(r for _, r in references.values())])
+    if low is not None:
+        upside_down = frame[low] > frame[high]
+        if upside_down.any():
+            raise ValueError(
+                f"interval_plot: {low} is above {high} for {frame.loc[upside_down, label].tolist()}"
+            )
+    with style():
+        if ax is None:
+            height = 0.9 + 0.25 * len(frame) + (0.2 if title else 0)
+            ax = Figure(figsize=(_WIDTH, height)).add_subplot()
+        for name, (value, kind) in references.items():
+            ax.axvline(value, color=ROLES[kind], linewidth=1.2, linestyle=(0, (4, 2)), zorder=1)
+            ax.annotate(
+                name,
+                (value, 1),
+                (0, 3),
+                xycoords=("data", "axes fraction"),
+                textcoords="offset points",
+                ha="center",
+                va="bottom",
+                fontsize=8,
+            )
+        for y, (_, row) in enumerate(frame.iterrows()):
+            _dot(ax, y, row, x, low, high, roles[y])
+        ax.set_yticks(range(len(frame)), [str(v) for v in frame[label]])
+        ax.set_ylim(len(frame) - 0.4, -0.6)
+        ax.tick_params(axis="y", length=0)
+        ax.grid(visible=False, axis="y")
+        ax.spines["left"].set_visible(False)
+        ax.set_xlabel(x if xlabel is None else xlabel)
+        if title:
+            ax.set_title(title, pad=16 if references else None)
+    return ax.get_figure(root=True)
+
+
+def _check_roles(roles: list[str]) -> None:
+    if unknown := sorted(set(map(str, roles)) - set(ROLES)):
+        raise ValueError(f"roles {unknown} are not among {list(ROLES)}")
+
+
+def _dot(ax, y: int, row: pd.Series, x: str, low: str | None, high: str | None, role: str) -> None:
+    if np.isnan(row[x]):
+        ax.annotate(
+            "not scored", (0.01, y), xycoords=("axes fraction", "data"), va="center", fontsize=8
+        )
+        return
+    if low is not None:
+        ax.plot([row[low], row[high]], [y, y], color=ROLES[role], linewidth=2.2, alpha=0.55)
+    ax.plot(row[x], y, _MARKERS[role], color=ROLES[role], markersize=6.5, markeredgewidth=0)
+
+
+def scores(
+    scores: pd.DataFrame,
+    by: str | list[str] = "model",
+    *,
+    confidence: float = 0.95,
+    n_resamples: int = 2000,
+    seed: int = 0,
+    xlabels: Mapping[str, str] | None = None,
+) -> Figure:
+    """The house's panel: candidates between floors and ceilings, one panel a metric.
+
+    Each dot is the mean over scored units, with the interval of a bootstrap over clusters. The
+    shaded part lies between the best floor and the nearest ceiling.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Score table.
+    by : str or list of str
+        Columns whose values name a row.
+    confidence : float
+        Coverage of the intervals.
+    n_resamples, seed : int
+        Of the bootstrap.
+    xlabels : mapping, optional
+        Of metric to the text under its axis.
+
+    Raises
+    ------
+    ValueError
+        No rows, or a role that is not known.
+    """
+    summary = score_summary(scores, by, confidence=confidence, n_resamples=n_resamples, seed=seed)
+    metrics = list(dict.fromkeys(summary["metric"]))
+    counts = summary["metric"].value_counts()
+    with style():
+        heights = [0.25 * counts[m] + 0.9 for m in metrics]
+        figure = Figure(figsize=(_WIDTH, sum(heights) + 0.35))
+        figure.get_layout_engine().set(h_pad=0.09)
+        axes = figure.subplots(len(metrics), 1, squeeze=False, height_ratios=heights)[:, 0]
+        for ax, metric in zip(axes, metrics, strict=True):
+            rows = summary[summary["metric"] == metric]
+            _band(ax, rows)
+            label = (xlabels or {}).get(metric, "mean over scored units")
+            interval_plot(
+                rows,
+                x="mean",
+                low="low",
+                high="high",
+                label="label",
+                role="role",
+                title=metric.replace("_", " "),
+                xlabel=label,
+                ax=ax,
+            )
+        present = [r for r in ROLES if (summary["role"] == r).any()]
+        handles = [
+            mpl.lines.Line2D([], [], marker=_MARKERS[r], color=ROLES[r], linestyle="", label=r)
+            for r in present
+        ]
+        figure.legend(handles=handles, loc="outside upper right", ncols=len(present))
+    return figure
+
+
+def score_summary(
+    scores: pd.DataFrame,
+    by: str | list[str] = "model",
+    *,
+    confidence: float = 0.95,
+    n_resamples: int = 2000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Means and intervals behind `scores`, ceilings first, then candidates, then floors.
+
+    Returns
+    -------
+    DataFrame
+        Columns `metric`, the columns of `by`, `label`, `role`, `mean`, `low`, `high`,
+        `n_units` (scored) and `n_unscored` (NaN in the score table). A single cluster has no
+        interval: its `low` and `high` are NaN.
+    """
+    if scores.empty:
+        raise ValueError("scores: there is no row to draw")
+    _check_roles(scores["role"].unique().tolist())
+    by = [by] if isinstance(by, str) else list(by)
+    rows = []
+    for key, group in scores.groupby(["metric", "role", *by], sort=True, observed=True):
+        scored = group[group["value"].notna()]
+        estimate = low = high = np.nan
+        if len(scored):
+            estimate, low, high = cluster_bootstrap(
+                scored["value"].to_numpy(),
+                scored["cluster"].to_numpy(),
+                n_resamples=n_resamples,
+                confidence=confidence,
+                rng=np.random.default_rng(seed),
+            )
+        unscored = len(group) - len(scored)
+        label = ", ".join(map(str, key[2:])) + (f" ({unscored} not scored)" if unscored else "")
+        rows.append([*key, label, estimate, low, high, len(scored), unscored])
+    columns = ["metric", "role", *by, "label", "mean", "low", "high", "n_units", "n_unscored"]
+    order = {"ceiling": 0, "candidate": 1, "reported": 2, "floor": 3}
+    frame = pd.DataFrame(rows, columns=columns).assign(rank=lambda f: f["role"].map(order))
+    frame = frame.sort_values(
+        ["metric", "rank", "mean"], ascending=[True, True, False], kind="stable"
+    )
+    return frame.drop(columns="rank").reset_index(drop=True)
+
+
+def _band(ax, rows: pd.DataFrame) -> None:
+    floors = rows.loc[rows["role"] == "floor", "mean"].dropna()
+    ceilings = rows.loc[rows["role"] == "ceiling", "mean"].dropna()
+    if floors.empty or ceilings.empty:
+        return
+    # with the floors above the ceilings (lower is better) the band is the same, turned round
+    upwards = ceilings.mean() >= floors.mean()
+    floor = floors.max() if upwards else floors.min()
+    ceiling = ceilings.min() if upwards else ceilings.max()
+    ax.axvspan(min(floor, ceiling), max(floor, ceiling), color=INK, alpha=0.05, linewidth=0)
+
+
+def p_value_histogram(p, *, bins: int = 20, confidence: float = 0.95, title: str | None = None):
+    """Histogram of p-values with the height that uniform ones have, and its band.
+
+    Parameters
+    ----------
+    p : array of shape (n,), in [0, 1]
+    bins : int
+        Of equal width.
+    confidence : float
+        Coverage of the band, pointwise: quantiles of Binomial(n, 1/bins).
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    ValueError
+        No p-values, NaN, or values outside [0, 1].
+    """
+    from scipy.stats import binom
+
+    p = _p_values(p)
+    low, high = binom.ppf([(1 - confidence) / 2, (1 + confidence) / 2], len(p), 1 / bins)
+    with style():
+        ax = Figure(figsize=(_WIDTH * 0.7, 2.9)).add_subplot()
+        counts, edges = np.histogram(p, bins=bins, range=(0, 1))
+        ax.bar(edges[:-1], counts, 0.92 / bins, align="edge", color=ROLES["candidate"], zorder=2)
+        band = f"{confidence:.0%} band"
+        ax.axhspan(low, high, color=INK, alpha=0.14, linewidth=0, label=band, zorder=3)
+        ax.axhline(len(p) / bins, color=INK, linewidth=1.2, label="uniform", zorder=4)
+        ax.set(xlim=(0, 1), xlabel="p-value", ylabel="count")
+        ax.grid(visible=False, axis="x")
+        # never over the bars, which a legend inside would hide where they are tall
+        ax.figure.legend(loc="outside upper right", ncols=2)
+        if title:
+            ax.set_title(title)
+    return ax.get_figure(root=True)
+
+
+def p_value_ecdf(
+    p: Mapping[str, np.ndarray], *, confidence: float = 0.95, title: str | None = None
+) -> Figure:
+    """Share of p-values at or below each threshold, with the uniform line and its band.
+
+    Parameters
+    ----------
+    p : mapping of name to array of shape (n,), in [0, 1]
+        A valid test stays at or below the upper edge of the band.
+    confidence : float
+        Coverage of the band, simultaneous: Dvoretzky-Kiefer-Wolfowitz inequality with Massart's
+        constant, for the fewest p-values among the series.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    ValueError
+        No series, no p-values, NaN, or values outside [0, 1].
+    """
+    series = {name: np.sort(_p_values(values)) for name, values in p.items()}
+    if not series:
+        raise ValueError("p_value_ecdf: there is no series to draw")
+    fewest = min(map(len, series.values()))
+    width = np.sqrt(np.log(2 / (1 - confidence)) / (2 * fewest))
+    grid = np.linspace(0, 1, 101)
+    with style():
+        ax = Figure(figsize=(_WIDTH * 0.7, 3.4)).add_subplot()
+        ax.fill_between(
+            grid,
+            np.clip(grid - width, 0, 1),
+            np.clip(grid + width, 0, 1),
+            color=INK,
+            alpha=0.1,
+            linewidth=0,
+            label=f"{confidence:.0%} band, n = {fewest:,}",
+        )
+        ax.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle=(0, (4, 2)), label="uniform")
+        for colour, (name, values) in zip(_cycle(len(series)), series.items(), strict=True):
+            x = np.concatenate([[0], values, [1]])
+            y = np.concatenate([[0], np.arange(1, len(values) + 1) / len(values), [1]])
+            ax.step(x, y, where="post", color=colour, label=name)
+        ax.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="p-value", ylabel="share at or below")
+        ax.legend(loc="lower right")
+        if title:
+            ax.set_title(title)
+    return ax.get_figure(root=True)
+
+
+def _p_values(p) -> np.ndarray:
+    p = np.asarray(p, dtype=float)
+    if p.ndim != 1 or p.size == 0:
+        raise ValueError(f"p-values of shape {p.shape}: give a one-dimensional, non-empty array")
+    bad = ~((p >= 0) & (p <= 1))
+    if bad.any():
+        raise ValueError(
+            f"{bad.sum()} of {p.size} p-values are NaN or outside [0, 1]: {p[bad][:3]}"
+        )
+    return p
+
+
+def _cycle(n: int) -> list[str]:
+    if n > len(SERIES):
+        raise ValueError(f"{n} series in one panel: draw at most {len(SERIES)}, or several panels")
+    return list(SERIES[:n])

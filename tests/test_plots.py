@@ -1,0 +1,382 @@
+"""Figures and tables: what a reader sees, in both themes, and what they can download."""
+
+import base64
+import re
+import xml.etree.ElementTree as ET
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from bs4 import BeautifulSoup
+from matplotlib.figure import Figure
+from scipy.stats import binom
+
+from helpers import plots
+
+LIGHT, DARK = "#ffffff", "#10171c"  # the two backgrounds of _static/custom.css
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of WCAG 2.2, from its definition."""
+    channels = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def contrast(a: str, b: str) -> float:
+    high, low = sorted((luminance(a), luminance(b)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def as_seen(colour: str, matrix: np.ndarray) -> np.ndarray:
+    """A colour as a dichromat sees it (linear RGB, Machado et al. 2009)."""
+    channels = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    return matrix @ channels**2.2
+
+
+DICHROMATS = {
+    "protanopia": np.array(
+        [
+            [0.152286, 1.052583, -0.204868],
+            [0.114503, 0.786281, 0.099216],
+            [-0.003882, -0.048116, 1.051998],
+        ]
+    ),
+    "deuteranopia": np.array(
+        [
+            [0.367322, 0.860646, -0.227968],
+            [0.280085, 0.672501, 0.047413],
+            [-0.011820, 0.042940, 0.968881],
+        ]
+    ),
+}
+
+
+@pytest.fixture
+def figure():
+    with plots.style():
+        fig = Figure()
+        ax = fig.add_subplot()
+        ax.plot([0, 1], [0, 1], color=plots.ROLES["floor"], label="a floor")
+        ax.set(xlabel="score < 1 & more", title="A title")
+        ax.legend()
+    return fig
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What is sent to the notebook."""
+    bundles = []
+    monkeypatch.setattr("IPython.display.display", lambda data, raw: bundles.append(data))
+    return bundles
+
+
+def score_table(**means) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    rows = []
+    for name, (role, mean) in means.items():
+        rows += [
+            {
+                "metric": "perturbation_consistency",
+                "role": role,
+                "model": name,
+                "cluster": f"g{i}",
+                "value": v,
+            }
+            for i, v in enumerate(rng.normal(mean, 0.01, size=30))
+        ]
+    return pd.DataFrame(rows)
+
+
+# Colours ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("background", [LIGHT, DARK])
+@pytest.mark.parametrize("colour", sorted({*plots.ROLES.values(), *plots.SERIES}))
+def test_colours_stand_out_on_both_backgrounds(colour, background):
+    assert contrast(colour, background) >= 3
+
+
+@pytest.mark.parametrize("kind", DICHROMATS)
+def test_roles_differ_for_colour_blind_readers(kind):
+    seen = [as_seen(c, DICHROMATS[kind]) for c in plots.ROLES.values()]
+    distances = [np.linalg.norm(a - b) for i, a in enumerate(seen) for b in seen[:i]]
+    assert min(distances) > 0.1
+
+
+# Figures ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("alt", ["", "  ", None])
+def test_figure_without_alt_text_is_refused(figure, alt):
+    with pytest.raises(ValueError, match="no alt text"):
+        plots.show(figure, alt=alt, name="a")
+
+
+@pytest.mark.parametrize("name", ["", "two words", "1st", "a/b", 'a"b'])
+def test_name_that_cannot_be_an_identifier_is_refused(figure, name):
+    with pytest.raises(ValueError, match="letters, digits"):
+        plots.svg(figure, alt="x", name=name)
+
+
+def test_svg_follows_the_theme(figure):
+    image = plots.svg(figure, alt="A line.", name="line")
+    assert plots.INK not in image.lower()
+    assert "currentColor" in image
+    assert f"var(--bb-floor, {plots.ROLES['floor']})" in image
+    assert not re.search(r"fill: ?#fff", image), "a background would hide the page's"
+
+
+def test_svg_is_labelled_and_its_text_is_text(figure):
+    image = plots.svg(figure, alt='A "line" <rising>.', name="line")
+    root = ET.fromstring(image)
+    assert root.attrib["role"] == "img"
+    assert root.attrib["aria-label"] == 'A "line" <rising>.'
+    texts = {t.text for t in root.iter("{http://www.w3.org/2000/svg}text")}
+    assert {"A title", "score < 1 & more", "a floor"} <= texts
+
+
+def test_svg_does_not_style_the_page(figure):
+    image = plots.svg(figure, alt="A line.", name="line")
+    assert "<style" not in image
+    assert "font-family: " not in image
+
+
+def test_svg_has_the_same_bytes_twice():
+    def draw():
+        rng = np.random.default_rng(0)
+        with plots.style():
+            fig = Figure()
+            fig.add_subplot().scatter(*rng.normal(size=(2, 2000)), s=2)
+        return plots.svg(fig, alt="Points.", name="points")
+
+    assert draw() == draw()
+
+
+def test_identifiers_of_two_figures_of_a_page_differ(figure):
+    first, second = (
+        set(re.findall(r'id="([^"]+)"', plots.svg(figure, alt="x", name=name)))
+        for name in ("one", "two")
+    )
+    assert first
+    assert not first & second
+
+
+def test_every_reference_in_an_svg_is_there(figure):
+    image = plots.svg(figure, alt="x", name="one")
+    defined = set(re.findall(r'id="([^"]+)"', image))
+    used = set(re.findall(r'(?:url\(|href=")#([^")]+)', image))
+    assert used
+    assert used <= defined
+
+
+@pytest.mark.parametrize(("n", "pixels"), [(100, False), (2000, True)])
+def test_dense_points_become_pixels(n, pixels):
+    fig = Figure()
+    fig.add_subplot().scatter(range(n), range(n))
+    assert ("<image" in plots.svg(fig, alt="x", name="a")) == pixels
+
+
+def test_shown_once_with_its_data(figure, shown):
+    data = pd.DataFrame({"x": [1.25, np.nan], "name": ["a", "b, c"]})
+    plots.show(figure, alt="A line.", name="line", data=data)
+    (bundle,) = shown
+    assert bundle["text/plain"] == "A line."
+    soup = BeautifulSoup(bundle["text/html"], "html.parser")
+    assert len(soup.select("svg")) == 1
+    link = soup.select_one("a[download='line.csv']")
+    csv = base64.b64decode(link["href"].partition("base64,")[2]).decode()
+    assert csv == 'x,name\n1.25,a\n,"b, c"\n'
+
+
+def test_figure_of_pyplot_is_closed(shown):
+    fig, _ = plt.subplots()
+    plots.show(fig, alt="Empty axes.", name="a")
+    assert plt.get_fignums() == []
+
+
+def test_style_ends_with_its_block():
+    before = matplotlib.rcParams["svg.fonttype"]
+    with plots.style():
+        assert matplotlib.rcParams["svg.fonttype"] == "none"
+    assert matplotlib.rcParams["svg.fonttype"] == before
+
+
+# Tables -------------------------------------------------------------------------------------
+
+
+def cells(markup: str) -> list[list[str]]:
+    soup = BeautifulSoup(markup, "html.parser")
+    return [[c.text for c in row.find_all(["th", "td"])] for row in soup.find_all("tr")]
+
+
+def test_table_holds_every_cell_in_order():
+    frame = pd.DataFrame(
+        {"model": ["PCA", "a<b"], "n": [1200, 7], "value": [-0.12345, 0.00002], "ok": [True, False]}
+    )
+    assert cells(plots.table_html(frame, caption="Two models", name="t")) == [
+        ["model", "n", "value", "ok"],
+        ["PCA", "1,200", "\N{MINUS SIGN}0.123", "yes"],
+        ["a<b", "7", "2.0e-05", "no"],
+    ]
+
+
+def test_table_is_accessible():
+    frame = pd.DataFrame({"value": [1.0]}, index=pd.Index(["a"], name="target"))
+    soup = BeautifulSoup(plots.table_html(frame, caption="One", name="t"), "html.parser")
+    assert soup.caption.text == "One"
+    assert [h["scope"] for h in soup.find_all("th")] == ["col", "col", "row"]
+    assert all(h.text for h in soup.find_all("th"))
+    assert soup.select("td.bb-number")
+
+
+def test_missing_values_are_shown_as_missing():
+    frame = pd.DataFrame({"a": ["x"], "b": [np.nan], "c": [None]})
+    assert cells(plots.table_html(frame, caption="c", name="t"))[1] == ["x", "n/a", "n/a"]
+
+
+def test_formats_of_columns():
+    frame = pd.DataFrame({"a": ["x"], "share": [0.256], "p": [0.5]})
+    formats = {"share": ".1%", "p": lambda v: f"p = {v}"}
+    assert cells(plots.table_html(frame, caption="c", name="t", formats=formats))[1] == [
+        "x",
+        "25.6%",
+        "p = 0.5",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"caption": " "}, "no caption"),
+        ({"name": "two words"}, "letters, digits"),
+        ({"formats": {"z": ".1f"}}, r"columns \['z'\]"),
+        ({"frame": pd.DataFrame({"a": []})}, "no rows"),
+    ],
+)
+def test_bad_tables_are_refused(change, message):
+    good = {"frame": pd.DataFrame({"a": [1]}), "caption": "c", "name": "t"}
+    with pytest.raises(ValueError, match=message):
+        plots.table_html(**(good | change))
+
+
+def test_table_is_displayed_with_its_text(shown):
+    plots.table(pd.DataFrame({"a": [0.5]}), caption="c", name="t")
+    assert "0.500" in shown[0]["text/plain"]
+
+
+# Panels -------------------------------------------------------------------------------------
+
+
+FOREST = pd.DataFrame(
+    {
+        "target": ["A", "B", "C"],
+        "value": [0.3, 0.1, np.nan],
+        "low": [0.2, 0.0, np.nan],
+        "high": [0.4, 0.3, np.nan],
+        "role": ["candidate", "floor", "ceiling"],
+    }
+)
+
+
+def test_interval_plot_draws_each_row_where_its_numbers_are():
+    fig = plots.interval_plot(
+        FOREST, x="value", low="low", high="high", label="target", role="role"
+    )
+    (ax,) = fig.axes
+    drawn = [tuple(map(tuple, line.get_xydata())) for line in ax.lines]
+    assert drawn == [((0.2, 0), (0.4, 0)), ((0.3, 0),), ((0.0, 1), (0.3, 1)), ((0.1, 1),)]
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["A", "B", "C"]
+    assert ax.yaxis_inverted(), "the first row is on top"
+    assert ax.lines[3].get_color() == plots.ROLES["floor"]
+    assert [t.get_text() for t in ax.texts] == ["not scored"]
+
+
+def test_interval_plot_marks_references():
+    references = {"no effect": (0.05, "floor"), "duplicate": (0.35, "ceiling")}
+    fig = plots.interval_plot(FOREST, x="value", label="target", references=references)
+    lines = {line.get_xdata()[0]: line.get_color() for line in fig.axes[0].lines[:2]}
+    assert lines == {0.05: plots.ROLES["floor"], 0.35: plots.ROLES["ceiling"]}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"frame": FOREST.iloc[:0]}, "no row"),
+        ({"low": "low"}, "both low and high"),
+        ({"label": "gene"}, r"no columns \['gene'\]"),
+        ({"role": "winner"}, "winner"),
+        ({"low": "high", "high": "low"}, "high is above low"),
+    ],
+)
+def test_bad_interval_plots_are_refused(change, message):
+    good = {"frame": FOREST, "x": "value", "label": "target"}
+    with pytest.raises(ValueError, match=message):
+        plots.interval_plot(**(good | change))
+
+
+def test_score_summary_is_the_mean_of_scored_units():
+    scores = score_table(PCA=("candidate", 0.3), noise=("floor", 0.0), truth=("ceiling", 0.5))
+    scores.loc[0, "value"] = np.nan
+    summary = plots.score_summary(scores).set_index("model")
+    assert list(summary.index) == ["truth", "PCA", "noise"]
+    values = scores.loc[scores["model"] == "PCA", "value"].to_numpy()
+    assert summary.loc["PCA", "mean"] == pytest.approx(values[1:].mean(), abs=1e-12)
+    assert summary.loc["PCA", ["n_units", "n_unscored"]].tolist() == [29, 1]
+    assert summary.loc["PCA", "label"] == "PCA (1 not scored)"
+    # independent units: about the normal interval
+    half = 1.96 * values[1:].std(ddof=1) / np.sqrt(29)
+    assert summary.loc["PCA", "high"] - summary.loc["PCA", "mean"] == pytest.approx(half, rel=0.25)
+
+
+def test_scores_shade_the_room_between_floor_and_ceiling():
+    scores = score_table(PCA=("candidate", 0.3), noise=("floor", 0.0), truth=("ceiling", 0.5))
+    summary = plots.score_summary(scores).set_index("model")["mean"]
+    (ax,) = plots.scores(scores).axes
+    (band,) = ax.patches
+    assert band.get_x() == pytest.approx(summary["noise"])
+    assert band.get_x() + band.get_width() == pytest.approx(summary["truth"])
+
+
+def test_scores_refuse_a_role_that_is_not_known():
+    with pytest.raises(ValueError, match="winner"):
+        plots.scores(score_table(PCA=("winner", 0.3)))
+
+
+def test_histogram_counts_and_band():
+    p = np.linspace(0.001, 0.999, 400)
+    (ax,) = plots.p_value_histogram(p, bins=10).axes
+    bars = [patch for patch in ax.patches if patch.get_width() < 0.5]
+    assert [bar.get_height() for bar in bars] == np.histogram(p, 10, (0, 1))[0].tolist()
+    (band,) = (patch for patch in ax.patches if patch.get_width() >= 0.5)
+    low, high = band.get_y(), band.get_y() + band.get_height()
+    inside = binom.cdf(high, 400, 0.1) - binom.cdf(low - 1, 400, 0.1)
+    assert 0.95 <= inside < 0.97
+
+
+def test_ecdf_is_the_share_at_or_below():
+    p = np.array([0.5, 0.1, 0.1, 0.9])
+    (ax,) = plots.p_value_ecdf({"null": p}).axes
+    x, y = next(line for line in ax.lines if line.get_label() == "null").get_data()
+    for threshold in (0.05, 0.1, 0.3, 0.5, 0.95):
+        assert y[np.searchsorted(x, threshold, "right") - 1] == np.mean(p <= threshold)
+
+
+def test_ecdf_band_holds_uniform_p_values_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    (ax,) = plots.p_value_ecdf({"null": rng.uniform(size=100)}).axes
+    vertices = ax.collections[0].get_paths()[0].vertices
+    width = vertices[np.isclose(vertices[:, 0], 0.5), 1].max() - 0.5
+    p = np.sort(rng.uniform(size=(4000, 100)))
+    steps = np.arange(101) / 100
+    deviation = np.maximum(np.abs(steps[1:] - p), np.abs(p - steps[:-1])).max(axis=1)
+    assert np.mean(deviation <= width) == pytest.approx(0.95, abs=0.015)
+
+
+@pytest.mark.parametrize("p", [[], [[0.1]], [0.1, np.nan], [1.2], [-0.1]])
+@pytest.mark.parametrize("draw", [plots.p_value_histogram, lambda p: plots.p_value_ecdf({"a": p})])
+def test_what_is_no_p_value_is_refused(draw, p):
+    with pytest.raises(ValueError, match="p-values"):
+        draw(p)
