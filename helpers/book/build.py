@@ -1,0 +1,205 @@
+"""What the commands do: plan runs, bring them about, render them, say how it went."""
+
+import contextlib
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import filelock
+from rich.console import Console
+
+from helpers.book import site
+from helpers.book.chapters import Book, Chapter, ChapterError
+from helpers.book.cluster import label_of, run_all
+from helpers.book.run import Run, plan, uses_real_data
+from helpers.data import registry
+from helpers.data.fetch import DataUnavailable, fetch
+from helpers.home import home
+
+
+class Busy(RuntimeError):
+    """Another build is at work in the same folder."""
+
+
+@contextlib.contextmanager
+def only_build() -> Iterator[None]:
+    """Hold the results folder for one build; a second one is refused.
+
+    Raises
+    ------
+    Busy
+        With the process id of the one at work.
+    """
+    home().mkdir(parents=True, exist_ok=True)
+    holder = home() / "build.pid"
+    lock = filelock.FileLock(home() / "build.lock", timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        pid = holder.read_text() if holder.is_file() else "unknown"
+        raise Busy(f"a build is at work in {home()} already (process {pid})") from None
+    try:
+        holder.write_text(str(os.getpid()))
+        yield
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()
+
+
+def unavailable(chapters: list[Chapter], datasets: list[str]) -> dict[str, str]:
+    """Data sets that chapters ask for and that cannot be had, with what to do about each."""
+    asked = {d for c in chapters for d in c.requires} | set(datasets)
+    missing = {}
+    for name in sorted(asked):
+        try:
+            fetch(registry.dataset(name))
+        except DataUnavailable as reason:
+            missing[name] = str(reason)
+    return missing
+
+
+def plan_grid(book: Book, name: str, grid: dict[str, list[Any]]) -> list[Run]:
+    """Runs of one chapter: every combination of the values given for its parameters.
+
+    Raises
+    ------
+    ChapterError
+        Before anything runs: the chapter, a parameter or a value is not known.
+    """
+    chapter = book.chapter(name)
+    cells = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+    datasets = {chapter.check(cell)["dataset"] for cell in cells}
+    return _plan(book, [(chapter, cell) for cell in cells], sorted(datasets))
+
+
+def plan_book(book: Book, parameters: dict[str, Any]) -> list[Run]:
+    """Runs of all chapters, in the order of the table of contents."""
+    chapters = list(book.chapters.values())
+    datasets = {c.check(parameters)["dataset"] for c in chapters}
+    return _plan(book, [(c, parameters) for c in chapters], sorted(datasets))
+
+
+def _plan(book: Book, asked: list[tuple[Chapter, dict]], datasets: list[str]) -> list[Run]:
+    chapters = list({c.name: c for c, _ in asked}.values())
+    needed = [book.chapters[f"chapters/{n}"] for c in chapters for n in c.needs]
+    every = [*chapters, *needed]
+    real = [c for c in every if uses_real_data(c)]
+    datasets = [*(datasets if real else ()), *(c.defaults["dataset"] for c in real)]
+    missing = unavailable(every, datasets)
+    return [plan(c, book.chapters, parameters, missing) for c, parameters in asked]
+
+
+def run(
+    book: Book,
+    name: str,
+    grid: dict[str, list[Any]],
+    *,
+    workers: int,
+    address: str | None,
+    console: Console,
+) -> int:
+    """Run a chapter, or a grid of runs of it, and print where everything is; 1 if one failed."""
+    runs = plan_grid(book, name, grid)
+    records = run_all(runs, workers=workers, address=address, console=console)
+    for one in runs:
+        record = records[one.key]
+        if record["status"] == "done":
+            page = one.folder / "page" / f"{one.chapter.name}.html"
+            if not page.is_file():
+                site.render_page(book, one)
+        _print_run(one, record, console)
+    return _verdict(runs, records, console)
+
+
+def _print_run(run: Run, record: dict[str, Any], console: Console) -> None:
+    console.print(f"\n{label_of(run)}: {record['status']}, {record['seconds']} s", highlight=False)
+    files = {
+        "notebook": "notebook.ipynb",
+        "page": f"page/{run.chapter.name}.html",
+        "scores": "scores.parquet",
+        "units": "units.parquet",
+        "record": "run.json",
+    }
+    for what, file in files.items():
+        if (path := run.folder / file).is_file():
+            console.print(f"  {what:9}{_short(path)}", highlight=False, soft_wrap=True)
+
+
+def build(
+    book: Book,
+    parameters: dict[str, Any],
+    *,
+    workers: int,
+    address: str | None,
+    console: Console,
+) -> int:
+    """Run all chapters and build the site; 1 if a chapter failed.
+
+    Raises
+    ------
+    Busy, ChapterError, site.SiteError
+    """
+    with only_build():
+        runs = plan_book(book, parameters)
+        records = run_all(runs, workers=workers, address=address, console=console)
+        folder = home() / "book"
+        site.stage(book, {r.chapter.name: r for r in runs}, folder)
+        html = site.render(folder, home())
+        missing = [p for p in book.pages if not (html / f"{p}.html").is_file()]
+        if missing:
+            raise site.SiteError(f"pages of _toc.yml are not in the site: {', '.join(missing)}")
+    console.print(f"\nThe site: {_short(html / 'index.html')}", highlight=False, soft_wrap=True)
+    return _verdict(runs, records, console)
+
+
+def _verdict(runs: list[Run], records: dict[str, dict], console: Console) -> int:
+    reasons = {reason for run in runs for reason in run.unavailable.values()}
+    for reason in sorted(reasons):
+        console.print(f"[yellow]Not in it:[/] {reason}", highlight=False, soft_wrap=True)
+    failed = [r for r in runs if records[r.key]["status"] == "failed"]
+    for one in failed:
+        error = records[one.key]["error"]
+        where = f", cell {error['cell']}" if error.get("cell") is not None else ""
+        console.print(
+            f"[red]Failed:[/] {one.chapter.name}{where}: {error['name']}: {error['message']}",
+            highlight=False,
+            soft_wrap=True,
+        )
+        console.print(f"  all of it: {_short(one.folder / 'run.json')}", soft_wrap=True)
+    return 1 if failed else 0
+
+
+def _short(path: Path) -> str:
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def used_steps() -> set[str]:
+    """Keys of the steps that the kept runs asked for."""
+    import json
+
+    records = (home() / "runs").rglob("run.json")
+    return {s["key"] for r in records for s in json.loads(r.read_text())["steps"]}
+
+
+def stale_runs(book: Book) -> list[Path]:
+    """Folders of runs that today's chapters and code would not use any more."""
+    current = set()
+    for name, chapter in book.chapters.items():
+        for record in _records(name):
+            values = record["parameters"]
+            try:
+                planned = plan(chapter, book.chapters, values, record["unavailable"])
+            except ChapterError:
+                continue  # the chapter lost a parameter: its old runs are stale
+            current.add(planned.folder)
+    every = {p.parent for p in (home() / "runs").rglob("run.json")}
+    return sorted(every - current)
+
+
+def _records(name: str) -> Iterator[dict[str, Any]]:
+    import json
+
+    for file in sorted((home() / "runs" / name.removeprefix("chapters/")).glob("*/run.json")):
+        yield json.loads(file.read_text())

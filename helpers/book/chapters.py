@@ -1,0 +1,218 @@
+"""Chapters: MyST Markdown notebooks with typed parameters."""
+
+import ast
+import difflib
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from helpers.data import registry
+from helpers.home import root
+from helpers.presets import PRESETS
+
+
+class ChapterError(ValueError):
+    """An unknown or ill-formed chapter, or parameters that it does not take."""
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One executable page.
+
+    Parameters
+    ----------
+    name : str
+        Path below the book's folder without suffix, as in the table of contents:
+        ``chapters/embeddings/consistency``.
+    path : Path
+        The MyST Markdown file.
+    """
+
+    name: str
+    path: Path
+
+    @cached_property
+    def notebook(self):
+        """The source as a notebook without outputs (nbformat)."""
+        import jupytext
+
+        return jupytext.read(self.path, fmt="md:myst")
+
+    @cached_property
+    def _settings(self) -> dict[str, Any]:
+        settings = self.notebook.metadata.get("benchbook", {})
+        if unknown := set(settings) - {"needs", "scores", "requires", "cards"}:
+            raise ChapterError(
+                f"{self.name}: front matter has benchbook: {sorted(unknown)}; "
+                "known are needs, scores, requires and cards"
+            )
+        return settings
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Chapters whose scores this one reads; they are run first."""
+        return tuple(self._settings.get("needs", ()))
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """Data sets of the section on real data, besides the parameter `dataset`."""
+        return tuple(self._settings.get("requires", ()))
+
+    @property
+    def saves_scores(self) -> bool:
+        return self._settings.get("scores", True)
+
+    @property
+    def shows_cards(self) -> bool:
+        """Whether the page shows its parameters and where it comes from."""
+        return self._settings.get("cards", True)
+
+    @cached_property
+    def defaults(self) -> dict[str, Any]:
+        """Parameters with their default values, from the cell tagged ``parameters``."""
+        cells = [c for c in self.notebook.cells if has_tag(c, "parameters")]
+        if len(cells) != 1:
+            raise ChapterError(
+                f"{self.name}: {len(cells)} cells are tagged parameters; a chapter has one"
+            )
+        found = {}
+        for node in ast.parse(cells[0].source).body:
+            try:
+                (target,) = node.targets
+                found[target.id] = ast.literal_eval(node.value)
+            except (AttributeError, ValueError):
+                raise ChapterError(
+                    f"{self.name}: the parameters cell holds {ast.unparse(node)!r}; it may hold "
+                    "assignments of literals only"
+                ) from None
+        if missing := {"dataset", "seed", "preset"} - set(found):
+            raise ChapterError(f"{self.name}: the parameters cell lacks {sorted(missing)}")
+        return found
+
+    def check(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """All parameters of a run: the defaults, replaced by the ones given.
+
+        Raises
+        ------
+        ChapterError
+            A parameter that the chapter does not have, or a value of another type or outside
+            its range.
+        """
+        for name, value in parameters.items():
+            if name not in self.defaults:
+                known = ", ".join(self.defaults)
+                raise ChapterError(f"{self.name} has no parameter {name!r}; it has {known}")
+            _check_value(self.name, name, value, self.defaults[name])
+        return self.defaults | parameters
+
+
+def _check_value(chapter: str, name: str, value: Any, default: Any) -> None:
+    kind = type(default)
+    fits = type(value) is kind or (kind is float and type(value) is int)
+    if not fits:
+        raise ChapterError(
+            f"{chapter}: parameter {name} is {value!r}; it takes {kind.__name__}, as {default!r}"
+        )
+    if name == "preset" and value not in PRESETS:
+        raise ChapterError(
+            f"{chapter}: parameter preset is {value!r}; it is one of {', '.join(PRESETS)}"
+        )
+    if name == "seed" and value < 0:
+        raise ChapterError(f"{chapter}: parameter seed is {value}; it is at least 0")
+    if name == "dataset":
+        fitting = [n for n, d in registry.DATASETS.items() if d.kind == _kind(default)]
+        if value not in fitting:
+            raise ChapterError(
+                f"{chapter}: parameter dataset is {value!r}; it is one of {', '.join(fitting)}"
+            )
+
+
+def _kind(dataset: str) -> str:
+    return registry.dataset(dataset).kind
+
+
+def parse_value(text: str, default: Any) -> Any:
+    """A parameter's value from the command line: text stays text, the rest is a literal."""
+    if isinstance(default, str):
+        return text
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text  # of the wrong type: refused with the others
+
+
+def has_tag(cell, tag: str) -> bool:
+    return tag in cell.metadata.get("tags", ())
+
+
+# --------------------------------------------------------------------------- the book
+
+
+@dataclass(frozen=True)
+class Book:
+    """The pages of the table of contents, in its order."""
+
+    folder: Path = field(default_factory=root)
+
+    @cached_property
+    def toc(self) -> dict[str, Any]:
+        file = self.folder / "_toc.yml"
+        if not file.is_file():
+            raise ChapterError(
+                f"{self.folder} is not the book: it holds no _toc.yml; "
+                "call benchbook from the book's folder"
+            )
+        return yaml.safe_load(file.read_text())
+
+    @cached_property
+    def pages(self) -> list[str]:
+        """Names of all pages."""
+
+        def files(node):
+            if isinstance(node, list):
+                return [f for item in node for f in files(item)]
+            own = [node["file"]] if "file" in node else []
+            parts = (node.get(k, []) for k in ("parts", "chapters", "sections"))
+            return own + [f for part in parts for f in files(part)]
+
+        return [self.toc["root"], *files(self.toc)]
+
+    @cached_property
+    def chapters(self) -> dict[str, Chapter]:
+        """The pages that are executed: those whose front matter names a kernel."""
+        return {
+            name: Chapter(name, self.page_file(name))
+            for name in self.pages
+            if "kernelspec:" in self.page_file(name).read_text().split("\n---", 1)[0]
+        }
+
+    def page_file(self, name: str) -> Path:
+        file = self.folder / f"{name}.md"
+        if not file.is_file():
+            raise ChapterError(f"_toc.yml names {name}, but there is no file {file}")
+        return file
+
+    def chapter(self, name: str) -> Chapter:
+        """A chapter by its name or path; ``chapters/`` and ``.md`` may be left out.
+
+        Raises
+        ------
+        ChapterError
+            There is no such chapter; the message names the closest one.
+        """
+        plain = name.removesuffix(".md").strip("/")
+        for candidate in (plain, f"chapters/{plain}"):
+            if candidate in self.chapters:
+                return self.chapters[candidate]
+        close = difflib.get_close_matches(plain, self.chapters, n=1, cutoff=0.3)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise ChapterError(f"there is no chapter {name!r}{hint} (`benchbook list` shows all)")
+
+
+def plain_json(value: Any) -> Any:
+    """A copy of nested mappings that holds plain dicts and lists only."""
+    return json.loads(json.dumps(value))

@@ -1,0 +1,383 @@
+"""Chapter runs: a chapter with parameters, executed once, kept under its identity."""
+
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from helpers import store
+from helpers.book.chapters import Chapter, ChapterError, has_tag, plain_json
+from helpers.data import registry
+from helpers.home import home
+
+REAL_DATA = "real-data"  # tag of the cells that need the chapter's data sets
+# two spinning threads are up to 30 times slower on a busy machine
+THREADS = dict.fromkeys(
+    (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "NUMBA_NUM_THREADS",
+        "VECLIB_MAXIMUM_THREADS",
+    ),
+    "1",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A chapter with all its parameters.
+
+    Parameters
+    ----------
+    chapter : Chapter
+    parameters : dict
+        All of them, checked.
+    unavailable : dict
+        Data sets that cannot be had here, each with the reason and the way to get it.
+    needs : tuple of Run
+        Runs whose scores the chapter reads.
+    """
+
+    chapter: Chapter
+    parameters: dict[str, Any]
+    unavailable: dict[str, str]
+    needs: tuple["Run", ...] = ()
+
+    @cached_property
+    def _code(self) -> tuple[str, store.Code]:
+        source = "\n".join(c.source for c in self.chapter.notebook.cells if c.cell_type == "code")
+        try:
+            return store.code_of_source(source)
+        except SyntaxError as error:
+            raise ChapterError(
+                f"{self.chapter.name}: a code cell is not Python: {error.msg}: {error.text}"
+            ) from None
+
+    @cached_property
+    def key(self) -> str:
+        """Identity: code cells (not prose), parameters, data at hand, code in reach, needs."""
+        digest, code = self._code
+        return store.digest(
+            self.chapter.name,
+            digest,
+            store.canonical_json(self.parameters),
+            store.canonical_json(sorted(self.unavailable)),
+            store.canonical_json([code.modules, code.versions]),
+            *(need.key for need in self.needs),
+        )
+
+    @property
+    def folder(self) -> Path:
+        return home() / "runs" / self.chapter.name.removeprefix("chapters/") / self.key[:16]
+
+    @property
+    def record(self) -> dict[str, Any] | None:
+        """What ``run.json`` says of the run; None where there is none yet."""
+        file = self.folder / "run.json"
+        return json.loads(file.read_text()) if file.is_file() else None
+
+    @property
+    def done(self) -> bool:
+        record = self.record
+        return record is not None and record["status"] == "done"
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        defaults = self.chapter.defaults
+        return {k: v for k, v in self.parameters.items() if v != defaults[k]}
+
+    @property
+    def command(self) -> str:
+        """The command that repeats this run."""
+        given = (f"-p {shlex.quote(f'{k}={v}')}" for k, v in self.overrides.items())
+        return " ".join(["benchbook run", self.chapter.name, *given])
+
+    def notebook(self):
+        """The chapter's notebook; what needs data that cannot be had gives way to a note."""
+        notebook = plain_copy(self.chapter.notebook)
+        if self.unavailable:
+            import nbformat
+
+            note = nbformat.v4.new_markdown_cell(_unavailable_note(self.unavailable), id="no-data")
+            first = next((i for i, c in enumerate(notebook.cells) if has_tag(c, REAL_DATA)), None)
+            if first is not None:
+                notebook.cells.insert(first, note)
+                notebook.cells = [c for c in notebook.cells if not has_tag(c, REAL_DATA)]
+        return notebook
+
+
+def plain_copy(notebook):
+    import nbformat
+
+    return nbformat.from_dict(plain_json(notebook))
+
+
+def _unavailable_note(unavailable: dict[str, str]) -> str:
+    lines = "\n\n".join(unavailable.values())
+    return (
+        "## Real data\n\n```{admonition} Not in this build\n:class: warning\n"
+        f"The data of this section could not be had. {lines}\n```"
+    )
+
+
+def plan(
+    chapter: Chapter,
+    chapters: dict[str, Chapter],
+    parameters: dict[str, Any],
+    unavailable: dict[str, str],
+) -> Run:
+    """The run of a chapter, with the runs it needs (same preset, else their own defaults).
+
+    Raises
+    ------
+    ChapterError
+        Parameters that do not fit; a needed chapter that does not exist; needs that form a ring.
+    """
+
+    def planned(name: str, given: dict[str, Any], above: tuple[str, ...]) -> Run:
+        if name in above:
+            raise ChapterError(f"chapters need each other: {' -> '.join([*above, name])}")
+        if name not in chapters:
+            raise ChapterError(f"{above[-1]} needs {name}, which is no chapter of _toc.yml")
+        one = chapters[name]
+        values = one.check(given)
+        needs = tuple(
+            planned(f"chapters/{n}", {"preset": values["preset"]}, (*above, name))
+            for n in one.needs
+        )
+        asked = [*([values["dataset"]] if uses_real_data(one) else []), *one.requires]
+        return Run(one, values, {d: unavailable[d] for d in asked if d in unavailable}, needs)
+
+    return planned(chapter.name, parameters, ())
+
+
+def uses_real_data(chapter: Chapter) -> bool:
+    return any(has_tag(c, REAL_DATA) for c in chapter.notebook.cells)
+
+
+# --------------------------------------------------------------------------- execution
+
+
+def execute(run: Run) -> str:
+    """Run a chapter and keep what it leaves; return its status, ``done`` or ``failed``.
+
+    The run's folder holds ``notebook.ipynb`` (executed), ``scores.parquet``, ``units.parquet``
+    where the chapter saves them, and ``run.json``. It appears whole or not at all. A run that
+    needs a failed one is not started, and fails.
+    """
+    locks = home() / "locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(locks / f"run-{run.key}.lock"):
+        if run.done:
+            return "done"
+        run.folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=run.folder.parent))
+        try:
+            if failed := [n.chapter.name for n in run.needs if not n.done]:
+                message = f"not run: it needs {', '.join(failed)}, which failed"
+                error = {"name": "NeedFailed", "message": message}
+                record = _describe(run, partial, time.time(), error)
+            else:
+                record = _execute_in(run, partial)
+            (partial / "run.json").write_text(json.dumps(record, indent=1))
+            keep(run, partial)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    return record["status"]
+
+
+def keep(run: Run, partial: Path) -> None:
+    """Put a finished run in its place; an earlier failure of the same run goes."""
+    if run.folder.exists():
+        shutil.rmtree(run.folder)
+    partial.replace(run.folder)
+
+
+def note_failure(run: Run, message: str) -> None:
+    """Record that a run could not even be started or finished (its worker died, say)."""
+    run.folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=run.folder.parent))
+    error = {"name": "RunLost", "message": message}
+    record = _describe(run, partial, time.time(), error)
+    (partial / "run.json").write_text(json.dumps(record, indent=1))
+    keep(run, partial)
+
+
+def _execute_in(run: Run, folder: Path) -> dict[str, Any]:
+    import jupytext
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+
+    source, executed = folder / "source.ipynb", folder / "notebook.ipynb"
+    jupytext.write(run.notebook(), source, fmt="ipynb")
+    started, error = time.time(), None
+    try:
+        papermill.execute_notebook(
+            source,
+            executed,
+            parameters=run.overrides,
+            kernel_name="python3",
+            cwd=run.chapter.path.parent,
+            progress_bar=False,
+            log_output=False,
+            extra_arguments=_kernel_arguments(run, folder),
+        )
+    except papermill.PapermillExecutionError as failure:
+        error = {
+            "name": failure.ename,
+            "message": str(failure.evalue),
+            "cell": failure.cell_index,
+            "source": failure.source,
+            "traceback": "\n".join(failure.traceback),
+        }
+    except DeadKernelError:
+        cell, text = _last_cell(executed)
+        error = {
+            "name": "DeadKernelError",
+            "message": "the kernel died (killed, or out of memory?)",
+            "cell": cell,
+            "source": text,
+        }
+    if error is None and run.chapter.saves_scores and not (folder / "scores.parquet").is_file():
+        error = {
+            "name": "NoScores",
+            "message": "the chapter saved no scores: its last code cell calls helpers.scores.save "
+            "(a page that has none says `benchbook: {scores: false}` in its front matter)",
+        }
+    source.unlink()
+    _strip_paths(executed)
+    return _describe(run, folder, started, error)
+
+
+def _kernel_arguments(run: Run, folder: Path) -> list[str]:
+    """Arguments that give this kernel alone its environment (a worker may run steps beside it)."""
+    environment = THREADS | {
+        "BENCHBOOK_HOME": str(home()),
+        "BENCHBOOK_RUN": str(folder),
+        "BENCHBOOK_NEEDS": json.dumps(
+            {n.chapter.name.removeprefix("chapters/"): str(n.folder) for n in run.needs}
+        ),
+    }
+    if address := os.environ.get("BENCHBOOK_SCHEDULER"):
+        environment["BENCHBOOK_SCHEDULER"] = address
+    line = (
+        f"import os; os.environ.update({environment!r}); "
+        "import atexit, resource; "
+        "atexit.register(lambda: open(os.environ['BENCHBOOK_RUN'] + '/memory', 'w').write("
+        "str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)))"
+    )
+    return ["--log-level=50", f"--IPKernelApp.exec_lines={line}"]
+
+
+def _last_cell(executed: Path) -> tuple[int | None, str]:
+    """The cell that was running when the kernel died."""
+    import nbformat
+
+    if not executed.is_file():
+        return None, ""
+    cells = nbformat.read(executed, as_version=4).cells
+    begun = [
+        (i, cell.source)
+        for i, cell in enumerate(cells)
+        if cell.cell_type == "code" and cell.metadata.papermill.status != "pending"
+    ]
+    return begun[-1] if begun else (None, "")
+
+
+def _strip_paths(executed: Path) -> None:
+    """Take paths of this machine and volatile times out of an executed notebook."""
+    import nbformat
+
+    if not executed.is_file():
+        return
+    notebook = nbformat.read(executed, as_version=4)
+    notebook.metadata.pop("papermill", None)
+    for cell in notebook.cells:
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+    nbformat.write(notebook, executed)
+
+
+def _describe(run: Run, folder: Path, started: float, error: dict | None) -> dict[str, Any]:
+    digest, code = run._code
+    memory = folder / "memory"
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # ru_maxrss: bytes there, KiB else
+    peak = int(memory.read_text()) / unit if memory.is_file() else None
+    memory.unlink(missing_ok=True)
+    return {
+        "chapter": run.chapter.name,
+        "key": run.key,
+        "status": "failed" if error else "done",
+        "error": error,
+        "command": run.command,
+        "parameters": run.parameters,
+        "unavailable": run.unavailable,
+        "needs": {n.chapter.name: n.key for n in run.needs},
+        "started": datetime.datetime.fromtimestamp(started, datetime.UTC).isoformat("T", "seconds"),
+        "seconds": round(time.time() - started, 2),
+        "peak_memory_mb": round(peak, 1) if peak else None,
+        "commit": _git("rev-parse", "HEAD", cwd=run.chapter.path.parent),
+        "dirty": bool(_git("status", "--porcelain", cwd=run.chapter.path.parent)),
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "device": "cpu",
+        "threads": int(THREADS["OMP_NUM_THREADS"]),
+        "versions": code.versions
+        | {"perturbation-benchbook": importlib.metadata.version("perturbation-benchbook")},
+        "code": {"cells": digest, "modules": code.modules},
+        "helpers_hash": store.digest(store.canonical_json(code.modules)),
+        "datasets": [_dataset_facts(name) for name in _datasets_of(run)],
+        "steps": _asked_steps(folder),
+    }
+
+
+def _datasets_of(run: Run) -> list[str]:
+    asked = [run.parameters["dataset"]] if uses_real_data(run.chapter) else []
+    return [d for d in (*asked, *run.chapter.requires) if d not in run.unavailable]
+
+
+def _dataset_facts(name: str) -> dict[str, Any]:
+    dataset = registry.dataset(name)
+    return {
+        "name": name,
+        "sha256": dataset.sha256,
+        "licence": dataset.licence,
+        "citation": dataset.citation,
+    }
+
+
+def _asked_steps(folder: Path) -> list[dict[str, Any]]:
+    file = folder / "steps.jsonl"
+    if not file.is_file():
+        return []
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    file.unlink()
+    asked = {line["key"]: line for line in reversed(lines)}  # the first asking counts
+    steps = []
+    for line in asked.values():
+        meta = home() / "steps" / line["key"][:2] / line["key"] / "meta.json"
+        seconds = json.loads(meta.read_text())["seconds"] if meta.is_file() else None
+        steps.append(line | {"seconds": seconds})
+    return steps[::-1]
+
+
+def _git(*arguments: str, cwd: Path) -> str | None:
+    """What git says, or None where this is no checkout or git is not installed."""
+    if shutil.which("git") is None:
+        return None
+    done = subprocess.run(["git", *arguments], cwd=cwd, capture_output=True, text=True)
+    return done.stdout.strip() if done.returncode == 0 else None

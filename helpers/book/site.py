@@ -1,0 +1,231 @@
+"""From executed chapters to a website: pages staged as notebooks, rendered by Jupyter Book."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import filelock
+import nbformat
+import yaml
+
+from helpers.book.cards import parameters_card, provenance_card
+from helpers.book.chapters import Book, has_tag
+from helpers.book.run import Run
+from helpers.home import home
+
+NOTEBOOKS_BRANCH = "notebooks"  # executed notebooks are published there, for Colab and Binder
+_ABOUT = "about"
+_ASSETS = ("_static", "_ext", "references.bib")
+
+
+class SiteError(RuntimeError):
+    """The site was not built, or not without warnings."""
+
+
+def citation(book: Book) -> dict[str, Any]:
+    """Title, authors and address of the project, from the one file that holds them."""
+    return yaml.safe_load((book.folder / "CITATION.cff").read_text())
+
+
+def stage(book: Book, runs: dict[str, Run], folder: Path, *, root: str | None = None) -> None:
+    """Write everything that Jupyter Book reads into a folder; what has not changed stays.
+
+    Parameters
+    ----------
+    book : Book
+    runs : dict
+        Finished runs by chapter name.
+    folder : Path
+    root : str, optional
+        The only page, where just one is to be shown; by default the whole table of contents.
+    """
+    pages = [root] if root else book.pages
+    about = "# References\n\n```{bibliography}\n:all:\n```\n"  # that a page alone can cite
+    files = {folder / f"{_ABOUT}.md": about} if root else {}
+    files |= {folder / "_toc.yml": _toc(book, root), folder / "_config.yml": _config(book)}
+    for name in pages:
+        if name in runs:
+            page = _page(book, runs[name])
+            files[folder / f"{name}.ipynb"] = nbformat.writes(page) + "\n"
+        else:
+            files[folder / f"{name}.md"] = book.page_file(name).read_text()
+    for asset in _ASSETS:
+        source = book.folder / asset
+        for file in [source, *source.rglob("*")]:
+            if file.is_file() and "__pycache__" not in file.parts:
+                files[folder / file.relative_to(book.folder)] = file.read_bytes()
+    for name in pages:
+        if name in runs and (scores := runs[name].folder / "scores.parquet").is_file():
+            import pandas as pd
+
+            table = pd.read_parquet(scores).to_csv(index=False)
+            files[folder / "_static" / _scores_file(name)] = table
+    for path, content in files.items():
+        data = content.encode() if isinstance(content, str) else content
+        if not path.is_file() or path.read_bytes() != data:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+    for path in folder.rglob("*"):
+        if path.is_file() and path not in files:
+            path.unlink()
+
+
+def _scores_file(name: str) -> str:
+    return f"scores/{name.removeprefix('chapters/').replace('/', '-')}.csv"
+
+
+def _toc(book: Book, root: str | None) -> str:
+    one = {"format": "jb-book", "root": root, "chapters": [{"file": _ABOUT}]}
+    return yaml.safe_dump(one if root else book.toc, sort_keys=False)
+
+
+def _config(book: Book) -> str:
+    facts = citation(book)
+    config = yaml.safe_load((book.folder / "_config.yml").read_text())
+    config["title"] = facts["title"]
+    config["author"] = ", ".join(
+        a.get("name") or f"{a['given-names']} {a['family-names']}" for a in facts["authors"]
+    )
+    config["repository"] = {
+        "url": facts["repository-code"],
+        "branch": NOTEBOOKS_BRANCH,
+        "path_to_book": "",
+    }
+    return yaml.safe_dump(config, sort_keys=False)
+
+
+# --------------------------------------------------------------------------- pages
+
+
+def _page(book: Book, run: Run):
+    """A chapter's page: today's prose, the run's outputs, cards for parameters and provenance."""
+    record = run.record
+    page = run.notebook()
+    file = run.folder / "notebook.ipynb"  # a run that was never started leaves none
+    executed = nbformat.read(file, as_version=4) if file.is_file() else None
+    page.cells = _with_outputs(page, executed, record)
+    _insert_cards(page, run, record)
+    address = citation(book)["repository-code"]
+    page.cells.insert(0, _install_cell(address))
+    page.metadata = nbformat.from_dict(
+        {"kernelspec": page.metadata["kernelspec"], "language_info": {"name": "python"}}
+    )
+    for i, cell in enumerate(page.cells):
+        cell["id"] = f"cell-{i}"
+    return page
+
+
+def _with_outputs(page, executed, record: dict) -> list:
+    """The page's cells with the outputs of the run; after a failed cell there are none."""
+    if executed is None:
+        outputs = []
+    else:
+        outputs = [
+            c
+            for c in executed.cells
+            if c.cell_type == "code"
+            and not has_tag(c, "injected-parameters")
+            and not has_tag(c, "papermill-error-cell-tag")
+        ]
+    done = iter(outputs)
+    cells = []
+    for cell in page.cells:
+        if cell.cell_type == "code" and (ran := next(done, None)) is not None:
+            cell.outputs = [o for o in ran.outputs if o.output_type != "error"]
+            cell.execution_count = None
+        cells.append(cell)
+    if record["status"] == "failed":
+        error = record["error"]
+        note = (
+            "```{admonition} This run failed\n:class: danger\n"
+            f"`{error['name']}: {error['message']}`\n\n"
+            f"Cell {error.get('cell', 'unknown')}. Repeat it with `{record['command']}`.\n```"
+        )
+        cells.insert(1, nbformat.v4.new_markdown_cell(note))
+    return cells
+
+
+def _insert_cards(page, run: Run, record: dict) -> None:
+    """Show parameters and provenance as cards; the parameters cell stays in the notebook."""
+    at = next(i for i, c in enumerate(page.cells) if has_tag(c, "parameters"))
+    cell = page.cells[at]
+    cell.source = "\n".join(f"{k} = {v!r}" for k, v in run.parameters.items())
+    cell.metadata["tags"] = ["parameters", "remove-cell"]
+    if not run.chapter.shows_cards:
+        return
+    types = {k: type(v).__name__ for k, v in run.chapter.defaults.items()}
+    card = parameters_card(run.parameters, run.chapter.defaults, types)
+    page.cells.insert(at, nbformat.v4.new_markdown_cell(card))
+    depth = run.chapter.name.count("/")
+    links = {}
+    if (run.folder / "scores.parquet").is_file():
+        links["scores (CSV)"] = f"{'../' * depth}_static/{_scores_file(run.chapter.name)}"
+    page.cells.append(nbformat.v4.new_markdown_cell(provenance_card(record, links)))
+
+
+def _install_cell(address: str):
+    """First cell of a published notebook: installs the package where it is not (Colab)."""
+    source = (
+        "import importlib.util\n\n"
+        'if importlib.util.find_spec("helpers") is None:\n'
+        f'    %pip install -q "perturbation-benchbook @ git+{address}"'
+    )
+    return nbformat.v4.new_code_cell(source, metadata={"tags": ["remove-cell"]})
+
+
+# --------------------------------------------------------------------------- rendering
+
+
+def render(folder: Path, output: Path, *, strict: bool = True) -> Path:
+    """Build the staged pages; return the folder of the HTML, ``_build/html`` below `output`.
+
+    Parameters
+    ----------
+    folder : Path
+        What `stage` wrote.
+    output : Path
+        Folder outside of it.
+    strict : bool
+        Warnings are errors.
+
+    Raises
+    ------
+    SiteError
+        With what Sphinx said.
+    """
+    start = "from jupyter_book.cli.main import main; main()"
+    command = [sys.executable, "-c", start, "build", str(folder)]
+    command += ["--path-output", str(output)]
+    flags = ["-W", "--keep-going", "-n"] if strict else []
+    environment = os.environ | {"PYTHONHASHSEED": "0", "NO_COLOR": "1"}
+    log = output / "site.log"
+    done = subprocess.run([*command, *flags], capture_output=True, text=True, env=environment)
+    said = re.sub(r"\x1b\[[\d;]*m", "", done.stdout + done.stderr)
+    log.write_text(said)
+    html = output / "_build" / "html"
+    if done.returncode or not (html / "index.html").is_file():
+        shutil.rmtree(output / "_build", ignore_errors=True)  # its warnings would not come again
+        found = re.findall(r"^.*(?:WARNING|ERROR|sphinx\.errors).*$", said, re.MULTILINE)
+        raise SiteError(
+            "the site was not built: "
+            + ("; ".join(found[:5]) or f"exit code {done.returncode}")
+            + f" (all in {log})"
+        )
+    return html
+
+
+def render_page(book: Book, run: Run) -> Path:
+    """HTML of one run, beside its notebook; returns the page."""
+    work = home() / "page"
+    with filelock.FileLock(home() / "page.lock"):
+        stage(book, {run.chapter.name: run}, work / "book", root=run.chapter.name)
+        html = render(work / "book", work, strict=False)
+        target = run.folder / "page"
+        shutil.rmtree(target, ignore_errors=True)
+        html.replace(target)
+        shutil.rmtree(work)
+    return target / f"{run.chapter.name}.html"

@@ -1,0 +1,184 @@
+"""The command `benchbook`."""
+
+import os
+import shutil
+import sys
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+data = typer.Typer(no_args_is_help=True, help="Data sets: list, get, check.")
+app.add_typer(data, name="data")
+console = Console()
+
+Parameters = Annotated[
+    list[str] | None,
+    typer.Option("-p", "--parameter", metavar="NAME=VALUE", help="Set a parameter of the chapter."),
+]
+Workers = Annotated[
+    int, typer.Option(min=1, help="Processes of the local cluster.", show_default="the cores")
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        help="Address of a dask.distributed scheduler to use instead of a local cluster; its "
+        "workers see the same folders."
+    ),
+]
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _grid(pairs: list[str] | None, defaults: dict[str, Any]) -> dict[str, list[Any]]:
+    from helpers.book.chapters import ChapterError, parse_value
+
+    grid: dict[str, list[Any]] = {}
+    for pair in pairs or []:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise ChapterError(f"-p {pair}: a parameter is given as NAME=VALUE")
+        grid.setdefault(name, []).append(parse_value(text, defaults.get(name, 0)))
+    return grid
+
+
+@app.command()
+def run(
+    chapter: Annotated[str, typer.Argument(help="For example chapters/embeddings/consistency.")],
+    parameter: Parameters = None,
+    workers: Workers = CORES,
+    scheduler: Scheduler = None,
+) -> None:
+    """Run one chapter; a parameter given several times makes a grid of runs."""
+    from helpers.book import build as book_build
+    from helpers.book.chapters import Book
+
+    book = Book()
+    grid = _grid(parameter, book.chapter(chapter).defaults)
+    status = book_build.run(
+        book, chapter, grid, workers=workers, address=scheduler, console=console
+    )
+    raise typer.Exit(status)
+
+
+@app.command()
+def build(
+    preset: Annotated[str, typer.Option(help="tiny, book or full.")] = "book",
+    seed: Annotated[int, typer.Option(min=0, help="Root of all seeds.")] = 0,
+    workers: Workers = CORES,
+    scheduler: Scheduler = None,
+) -> None:
+    """Run what has changed and build the site."""
+    from helpers.book import build as book_build
+    from helpers.book.chapters import Book
+
+    status = book_build.build(
+        Book(),
+        {"preset": preset, "seed": seed},
+        workers=workers,
+        address=scheduler,
+        console=console,
+    )
+    raise typer.Exit(status)
+
+
+@app.command("list")
+def list_chapters() -> None:
+    """Chapters and their parameters."""
+    from helpers.book.chapters import Book
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("chapter")
+    table.add_column("parameters")
+    for name, chapter in Book().chapters.items():
+        table.add_row(name, "  ".join(f"{k}={v!r}" for k, v in chapter.defaults.items()))
+    console.print(table, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def clean(
+    unused: Annotated[
+        bool, typer.Option("--unused", help="Results that no current run needs.")
+    ] = False,
+    damaged: Annotated[
+        bool, typer.Option("--damaged", help="Results that are not what was written.")
+    ] = False,
+) -> None:
+    """Remove stored results; everything can be computed again."""
+    from helpers import store
+    from helpers.book.build import only_build, stale_runs, used_steps
+    from helpers.book.chapters import Book
+
+    if not (unused or damaged):
+        raise typer.BadParameter("say what: --unused or --damaged")
+    with only_build():
+        if damaged:
+            number, freed = store.prune_damaged()
+            console.print(f"{number} damaged results removed ({freed / 1e6:.1f} MB)")
+        if unused:
+            stale = stale_runs(Book())
+            for folder in stale:
+                shutil.rmtree(folder)
+            number, freed = store.prune(used_steps())
+            console.print(f"{len(stale)} runs and {number} results removed ({freed / 1e6:.1f} MB)")
+
+
+@data.command("list")
+def data_list() -> None:
+    """Data sets, their size and licence, and whether they are here."""
+    from helpers.data import registry
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("data set", "kind", "MB", "licence", "state"):
+        table.add_column(column)
+    for name, dataset in registry.DATASETS.items():
+        size = sum(f.size for f in dataset.files) / 1e6
+        state = registry.status(name)["state"]
+        table.add_row(name, dataset.kind, f"{size:.1f}", dataset.licence, state)
+    console.print(table, highlight=False)
+
+
+@data.command("get")
+def data_get(names: Annotated[list[str], typer.Argument(help="Data sets, or all.")]) -> None:
+    """Download data sets into the cache; an interrupted download goes on where it stopped."""
+    from helpers.data import registry
+    from helpers.data.fetch import fetch
+
+    for name in registry.DATASETS if names == ["all"] else names:
+        for path in fetch(registry.dataset(name)).values():
+            console.print(f"{name}: {path}", highlight=False, soft_wrap=True)
+
+
+@data.command("check")
+def data_check(
+    names: Annotated[list[str] | None, typer.Argument(help="Data sets; all by default.")] = None,
+) -> None:
+    """Hash every file, read the data and check it against the contract."""
+    from helpers.data import registry
+
+    for name in names or registry.DATASETS:
+        facts = ", ".join(f"{k} {v}" for k, v in registry.verify(name).items())
+        console.print(f"{name}: {facts}", highlight=False, soft_wrap=True)
+
+
+def main() -> None:
+    """Entry point: errors that a user can mend are one sentence and exit code 2."""
+    from helpers.book.build import Busy
+    from helpers.book.chapters import ChapterError
+    from helpers.book.site import SiteError
+    from helpers.data.contract import DataError
+    from helpers.store import StoreError
+
+    try:
+        app()
+    except (Busy, ChapterError, DataError, SiteError, StoreError) as error:
+        Console(stderr=True).print(f"[red]benchbook:[/] {error}", highlight=False, soft_wrap=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on where it stopped", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,259 @@
+"""Chapter runs: identity, what they leave, and what happens when something breaks."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+from minibook import MiniBook
+
+
+@pytest.fixture
+def book(tmp_path):
+    return MiniBook(tmp_path)
+
+
+STATUS = (
+    'import json\nprint(json.dumps({r.chapter.name.rpartition("/")[2]: r.record for r in runs}))'
+)
+
+
+def records(said: str) -> dict:
+    return json.loads(said.strip().splitlines()[-1])
+
+
+def benchbook(book, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "helpers.cli", *arguments],
+        cwd=book.folder,
+        env=book.environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_good_chapters_are_done_and_bad_ones_do_not_stop_them(book):
+    names = ["one", "other", "reader", "fails", "dies", "silent", "needs-failed"]
+    said = book.python(f"runs = run(*{names!r})\n" + STATUS)
+    found = records(said)
+    assert {n: r["status"] for n, r in found.items()} == {
+        "one": "done",
+        "other": "done",
+        "reader": "done",
+        "fails": "failed",
+        "dies": "failed",
+        "silent": "failed",
+        "needs-failed": "failed",
+    }
+    error = found["fails"]["error"]
+    assert (error["name"], error["source"]) == ("ZeroDivisionError", "number = 1 / 0")
+    assert error["cell"] == 2
+    assert "kernel died" in found["dies"]["error"]["message"]
+    assert found["dies"]["error"]["source"].startswith("import os, signal")
+    assert "saved no scores" in found["silent"]["error"]["message"]
+    assert "chapters/lab/fails" in found["needs-failed"]["error"]["message"]
+    one = found["one"]
+    assert one["command"] == "benchbook run chapters/lab/one"
+    assert [s["name"] for s in one["steps"]] == ["doubled(value=1)"]
+    assert one["peak_memory_mb"] > 10
+    assert {"numpy", "perturbation-benchbook"} <= set(one["versions"])
+
+
+def test_a_chapter_reads_the_scores_of_the_run_that_it_needs(book):
+    said = book.python("runs = run('reader', value=5)\n" + STATUS)
+    (folder,) = (book.home / "runs" / "lab" / "reader").iterdir()
+    # needs run with their own defaults: 2 * 1, and one more
+    assert pd.read_parquet(folder / "scores.parquet")["value"].tolist() == [3.0]
+    assert "chapters/lab/one" in records(said)["reader"]["needs"]
+
+
+def test_nothing_changed_nothing_runs(book):
+    book.python("run('one', 'other')")
+    assert book.calls() == ["1"]
+    said = book.python("run('one', 'other')")
+    assert said.count("stored") == 2
+    assert "running" not in said
+    assert book.calls() == ["1"]
+
+
+KEYS = """
+    import json
+    names = ("one", "other", "reader", "slow")
+    print(json.dumps({n: plan_grid(book, f"lab/{n}", {})[0].key for n in names}))
+"""
+
+
+def changed(book, edit) -> set[str]:
+    before = records(book.python(KEYS))
+    edit()
+    after = records(book.python(KEYS))
+    return {name for name in before if before[name] != after[name]}
+
+
+def test_an_edited_module_changes_just_the_chapters_that_reach_it(book):
+    leaf = book.folder / "lab" / "leaf.py"
+    edit = lambda: leaf.write_text("def double(x):\n    return x + x\n")  # noqa: E731
+    assert changed(book, edit) == {"one", "slow", "reader"}  # reader needs one
+
+
+def test_prose_is_not_code_but_a_cell_is(book):
+    path = book.folder / "chapters" / "lab" / "other.md"
+    text = path.read_text()
+    assert changed(book, lambda: path.write_text(text.replace("# Other", "# Another\n\nWhy?"))) == (
+        set()
+    )
+    assert changed(book, lambda: path.write_text(text.replace("three()", "three( )"))) == set()
+    assert changed(book, lambda: path.write_text(text.replace(".result()", ".result() + 1"))) == {
+        "other"
+    }
+
+
+def test_two_chapters_that_ask_for_one_step_share_it(book):
+    source = (book.folder / "chapters" / "lab" / "one.md").read_text()
+    (book.folder / "chapters" / "lab" / "twin.md").write_text(source.replace("# One", "# Twin"))
+    book.contents("one", "twin")
+    book.python("run('one', 'twin')")
+    assert book.calls() == ["1"]
+
+
+def test_a_run_from_the_command_line_leaves_all_that_it_says(book, repository_site):
+    repository_site(book.folder)
+    done = benchbook(book, "run", "lab/one", "-p", "value=4", "-p", "label=PCA 50")
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = done.stdout
+    (folder,) = (book.home / "runs" / "lab" / "one").iterdir()
+    files = ("notebook.ipynb", "scores.parquet", "run.json", "page/chapters/lab/one.html")
+    for file in files:
+        assert (folder / file).is_file()
+        assert str((folder / file).relative_to(book.folder)) in said.replace("\n", "")
+    row = pd.read_parquet(folder / "scores.parquet").iloc[0]
+    assert (row["value"], row["model"], row["unit"]) == (8.0, "PCA 50", "4")
+    record = json.loads((folder / "run.json").read_text())
+    assert record["command"] == "benchbook run chapters/lab/one -p value=4 -p 'label=PCA 50'"
+    html = (folder / "page" / "chapters" / "lab" / "one.html").read_text()
+    assert "number 8" in html
+    notebook = (folder / "notebook.ipynb").read_text()
+    assert str(book.folder) not in notebook
+
+
+def test_a_parameter_given_twice_makes_a_grid(book):
+    book.python(
+        "run_all(plan_grid(book, 'lab/one', {'value': [2, 3], 'seed': [0, 1]}), workers=2,"
+        " console=Console())"
+    )
+    assert len(list((book.home / "runs" / "lab" / "one").iterdir())) == 4
+    assert sorted(book.calls()) == ["2", "3"]  # seed is no parameter of the step
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["lab/onne"], "there is no chapter 'lab/onne'; did you mean chapters/lab/one?"),
+        (["lab/one", "-p", "values=3"], "has no parameter 'values'; it has dataset, seed"),
+        (["lab/one", "-p", "value=many"], "parameter value is 'many'; it takes int"),
+        (["lab/one", "-p", "value=1.5"], "parameter value is 1.5; it takes int"),
+        (["lab/one", "-p", "seed=-1"], "seed is -1; it is at least 0"),
+        (["lab/one", "-p", "preset=huge"], "preset is 'huge'; it is one of tiny, book, full"),
+        (["lab/one", "-p", "dataset=nothing"], "dataset is 'nothing'; it is one of papalexi2021"),
+        (["lab/one", "-p", "value"], "a parameter is given as NAME=VALUE"),
+    ],
+)
+def test_what_is_not_known_is_refused_before_anything_runs(book, arguments, message):
+    done = benchbook(book, "run", *arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (book.home / "runs").exists()
+
+
+def test_a_killed_worker_costs_nothing_but_time(book):
+    marker = book.folder / "marker"
+    said = book.python(f"runs = run('fatal', label={str(marker)!r})\n" + STATUS)
+    assert records(said)["fatal"]["status"] == "done"
+
+
+def wait_for(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_interrupted_or_killed_the_same_command_finishes_the_job(book, how):
+    process = book.start("run('slow', value=8, workers=1)")
+    wait_for(lambda: len(book.calls()) >= 3)
+    process.send_signal(how)
+    process.communicate(timeout=60)
+    assert process.returncode != 0
+    before = len(book.calls())
+    said = book.python("runs = run('slow', value=8, workers=1)\n" + STATUS)
+    assert records(said)["slow"]["status"] == "done"
+    # at most the step that was cut off is computed again
+    assert len(book.calls()) <= 8 + 1
+    assert before < len(book.calls())
+
+
+def test_a_second_build_is_refused_with_the_first_ones_process(book):
+    first = book.start("""
+        import os, time
+        from helpers.book.build import only_build
+
+        with only_build():
+            print(os.getpid(), flush=True)
+            time.sleep(60)
+    """)
+    pid = first.stdout.readline().strip()
+    done = benchbook(book, "build")
+    first.kill()
+    first.communicate()
+    assert done.returncode == 2
+    assert f"process {pid}" in done.stderr
+    assert not (book.home / "runs").exists()
+
+
+def test_data_that_cannot_be_had_leave_a_note_and_no_failure(book):
+    said = book.python(
+        """
+        from helpers.data import fetch
+
+        runs = run('real')
+        (one,) = runs
+        print("HAD", one.unavailable, "Real data" in str(one.notebook()))
+        """,
+        BENCHBOOK_DATA=str(book.folder),
+        BENCHBOOK_CACHE=str(book.folder / "cache"),
+        https_proxy="http://127.0.0.1:9",
+    )
+    assert "benchbook data get papalexi2021" in said
+    (folder,) = (book.home / "runs" / "lab" / "real").iterdir()
+    record = json.loads((folder / "run.json").read_text())
+    assert record["status"] == "done"
+    notebook = (folder / "notebook.ipynb").read_text()
+    assert "Not in this build" in notebook
+    assert "These cells need the data" not in notebook
+
+
+def test_scores_do_not_depend_on_workers_or_the_hash_seed(book):
+    seen = set()
+    for hash_seed, workers in (("0", 1), ("1", 2), ("7", 2)):
+        book.home = book.folder / f"home-{hash_seed}"
+        book.python(f"run('one', workers={workers})", PYTHONHASHSEED=hash_seed)
+        (folder,) = (book.home / "runs" / "lab" / "one").iterdir()
+        seen.add((folder / "scores.parquet").read_bytes())
+    assert len(seen) == 1
+
+
+def test_unused_results_go_and_used_ones_stay(book):
+    book.python("run('one')\nrun('one', value=2)\nrun('other')")
+    book.contents("one")
+    (book.folder / "lab" / "leaf.py").write_text("def double(x):\n    return x + x\n")
+    book.python("run('one')")
+    done = benchbook(book, "clean", "--unused")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("3 runs and 3 results removed")
+    assert len(list((book.home / "steps").glob("*/*"))) == 1
