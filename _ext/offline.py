@@ -1,0 +1,47 @@
+"""Every script comes from the site itself, once."""
+
+from importlib.metadata import files
+from pathlib import Path
+from shutil import rmtree
+
+MATHJAX = "sphinx-mathjax-offline"
+# the page loads the first; the others are what it asks for while it typesets
+NEEDED = ("tex-mml-chtml.js", "output/chtml/fonts/woff-v2", "input/tex/extensions")
+
+
+def copy_mathjax(app, exception):
+    """Copy the part of MathJax that pages use next to the site's other scripts."""
+    if exception is not None or app.builder.format != "html":
+        return
+    target = Path(app.outdir, "_static", "mathjax")
+    rmtree(target, ignore_errors=True)
+    for file in files(MATHJAX):
+        inside = file.as_posix().partition("/static/mathjax/")[2]
+        if any(inside == n or inside.startswith(f"{n}/") for n in NEEDED):
+            copy = target / inside
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(file.locate().read_bytes())
+
+
+def drop_thebe(app, config):
+    """Jupyter Book loads sphinx-thebe, on or off, and with it a script from elsewhere."""
+    for listeners in app.events.listeners.values():
+        listeners[:] = [one for one in listeners if one.handler.__module__ != "sphinx_thebe"]
+    app.registry.css_files[:] = [f for f in app.registry.css_files if f[0] != "sphinx-thebe.css"]
+
+
+def load_once(app, pagename, templatename, context, doctree):
+    """Extensions that each ask for a script (MathJax, for one) get it once."""
+    kept = {}
+    for script in context.get("script_files", []):
+        name = getattr(script, "filename", None)
+        kept.setdefault(name or id(script), script)
+    context["script_files"] = list(kept.values())
+
+
+def setup(app):
+    app.connect("config-inited", drop_thebe)
+    app.connect("html-page-context", load_once, priority=900)
+    app.connect("build-finished", copy_mathjax)
+    app.config.mathjax_path = "mathjax/tex-mml-chtml.js"
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

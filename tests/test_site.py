@@ -1,0 +1,301 @@
+"""The site: what is staged is built without a warning, and stands up to a real browser."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+from site_checks import ALLOWED, check_site, dead_links, pages
+
+from helpers import plots
+from helpers.book.cards import parameters_card, provenance_card
+
+ROOT = Path(__file__).resolve().parents[1]
+
+INTRO = """# A small book
+
+:::::{div} bb-hero
+::::{div} bb-lead
+What the front page says.
+
+{bdg-ref-primary}`Read <chapters/sample>`
+::::
+::::{div} bb-hero-figure
+A figure.
+::::
+:::::
+
+::::{grid} 1 2 2 2
+:::{grid-item-card} A tier
+:link: chapters/sample
+:link-type: doc
+What it asks.
+:::
+::::
+"""
+
+RUN = {
+    "status": "done",
+    "command": "benchbook run chapters/embeddings/consistency -p dataset=papalexi2021 -p seed=3",
+    "commit": "0123456789abcdef0123456789abcdef01234567",
+    "dirty": True,
+    "seconds": 83.4,
+    "peak_memory_mb": 1480.2,
+    "python": "3.11.7",
+    "versions": {"numpy": "2.4.6", "scanpy": "1.11.5"},
+    "device": "cpu",
+    "threads": 1,
+    "datasets": [
+        {
+            "name": "papalexi2021",
+            "sha256": "a7d93e1bda6da5a6",
+            "licence": "MIT",
+            "citation": "Papalexi et al. 2021, <Nature Genetics>",
+        }
+    ],
+    "steps": [{"name": "pca_embedding", "key": "9f8e7d", "seconds": 1.25, "stored": False}],
+    "helpers_hash": "abcdef0123456789",
+    "started": "2026-11-21T11:53:04+00:00",
+}
+
+
+def sample_notebook() -> nbformat.NotebookNode:
+    """A page with one of everything that chapters hold."""
+    rng = np.random.default_rng(0)
+    effects = pd.DataFrame(
+        {
+            "target": ["STAT1", "JAK2", "SMAD4", "IFNGR2", "non-targeting"],
+            "similarity": [0.09, 0.071, 0.055, 0.048, 0.001],
+            "low": [0.08, 0.06, 0.04, 0.03, -0.01],
+            "high": [0.1, 0.08, 0.07, 0.06, 0.012],
+            "role": ["candidate"] * 4 + ["floor"],
+        }
+    )
+    forest = plots.svg(
+        plots.interval_plot(
+            effects, x="similarity", low="low", high="high", label="target", role="role"
+        ),
+        alt="Five targets with intervals.",
+        name="forest",
+    )
+    wide = pd.DataFrame(rng.normal(size=(3, 12)), columns=[f"a column {i}" for i in range(12)])
+    table = plots.table_html(
+        wide.rename_axis("row"), caption="A table wider than a phone", name="wide"
+    )
+    code, text = nbformat.v4.new_code_cell, nbformat.v4.new_markdown_cell
+
+    def shown(source: str, markup: str, plain: str = "shown"):
+        data = {"text/html": markup, "text/plain": plain}
+        return code(source, outputs=[nbformat.v4.new_output("display_data", data)])
+
+    figure = (
+        f'<figure class="bb-figure"><div class="bb-scroll" tabindex="0">{forest}</div></figure>'
+    )
+    return nbformat.v4.new_notebook(
+        metadata={
+            "kernelspec": {"name": "python3", "display_name": "Python 3"},
+            "language_info": {"name": "python"},
+        },
+        cells=[
+            text("# Consistency\n\nDo cells with one perturbation agree {cite:p}`celik2024`?"),
+            text(parameters_card({"seed": 3}, {"seed": 0}, {"seed": int})),
+            text("The share of pairs is $p_i$:\n\n$$\\frac{1 + b}{1 + B} \\boldsymbol{x}$$"),
+            shown("plots.show(" + "'a long line of code', " * 8 + ")", figure, "Five targets."),
+            shown("plots.table(wide)", table),
+            shown("wide", wide.to_html()),
+            text(
+                "```{exercise}\n:label: one\n\nWhy?\n```\n\n"
+                "```{solution} one\n:class: dropdown\n\nBecause.\n```"
+            ),
+            text(provenance_card(RUN, {"Executed notebook": "../_sources/chapters/sample.ipynb"})),
+        ],
+    )
+
+
+def stage(folder: Path) -> None:
+    """A book of two pages with the real configuration, style and extensions."""
+    for name in ("_static", "_ext"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "references.bib", folder)
+    shutil.copy(ROOT / "references.md", folder)
+    config = yaml.safe_load((ROOT / "_config.yml").read_text())
+    url = "https://github.com/OWNER/perturbation-benchbook"
+    config |= {
+        "author": "The authors",
+        "repository": {"url": url, "branch": "notebooks", "path_to_book": ""},
+    }
+    (folder / "_config.yml").write_text(yaml.safe_dump(config))
+    toc = {
+        "format": "jb-book",
+        "root": "intro",
+        "parts": [
+            {
+                "caption": "Sample",
+                "chapters": [{"file": "chapters/sample"}, {"file": "references"}],
+            }
+        ],
+    }
+    (folder / "_toc.yml").write_text(yaml.safe_dump(toc))
+    (folder / "intro.md").write_text(INTRO)
+    (folder / "chapters").mkdir()
+    nbformat.write(sample_notebook(), folder / "chapters" / "sample.ipynb")
+
+
+@pytest.fixture(scope="module")
+def built_site(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("book")
+    stage(folder)
+    program = Path(sys.executable).with_name("jupyter-book")
+    command = [program, "build", "-W", "--keep-going", "-n", "."]
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, (run.stdout + run.stderr)[-3000:]
+    return folder / "_build" / "html"
+
+
+@pytest.fixture(scope="module")
+def soup(built_site) -> BeautifulSoup:
+    return BeautifulSoup((built_site / "chapters/sample.html").read_text(), "html.parser")
+
+
+@pytest.mark.browser
+def test_pages_stand_up_to_a_browser(built_site):
+    assert check_site(built_site) == []
+
+
+def test_no_script_or_style_from_elsewhere(built_site):
+    for page in pages(built_site):
+        tags = BeautifulSoup((built_site / page).read_text(), "html.parser").select(
+            "script[src], link[rel=stylesheet], img[src], iframe"
+        )
+        outside = [t for t in tags if "//" in (t.get("src") or t.get("href"))]
+        assert outside == [], page
+
+
+def test_scripts_are_loaded_once(soup):
+    sources = [tag["src"] for tag in soup.select("script[src]")]
+    assert len(sources) == len(set(sources))
+    assert sum("mathjax" in source for source in sources) == 1
+    assert "thebe" not in str(soup).lower()
+
+
+def test_edit_and_source_lead_to_the_chapter_on_main(soup):
+    links = {tag["href"] for tag in soup.select("a[href*='github.com/OWNER']")}
+    base = "https://github.com/OWNER/perturbation-benchbook"
+    assert f"{base}/edit/main/chapters/sample.md" in links
+    assert f"{base}/blob/main/chapters/sample.md?plain=1" in links
+
+
+def test_launch_buttons_open_the_notebook_of_the_branch_notebooks(soup):
+    links = [tag["href"] for tag in soup.select("a[href]")]
+    assert (
+        "https://colab.research.google.com/github/OWNER/perturbation-benchbook/blob/notebooks/"
+        "chapters/sample.ipynb"
+    ) in links
+    assert (
+        "https://mybinder.org/v2/gh/OWNER/perturbation-benchbook/notebooks"
+        "?urlpath=lab/tree/chapters/sample.ipynb"
+    ) in links
+
+
+def test_page_describes_itself(soup):
+    description = soup.select_one("meta[name=description]")["content"]
+    assert description.startswith("Do cells with one perturbation agree")
+
+
+def test_one_header_with_one_search(built_site, soup):
+    assert soup.select(".bd-header__inner") == []
+    assert len(soup.select(".bd-sidebar-primary .search-button-field")) == 1
+
+
+def test_page_for_missing_pages_is_linked_from_the_project_folder(built_site):
+    soup = BeautifulSoup((built_site / "404.html").read_text(), "html.parser")
+    styles = [tag["href"] for tag in soup.select("link[rel=stylesheet]")]
+    assert styles
+    assert all(s.startswith("/perturbation-benchbook/_static/") for s in styles)
+
+
+def test_search_index_knows_the_words_of_a_page(built_site):
+    index = (built_site / "searchindex.js").read_text()
+    terms = json.loads(index[index.index("(") + 1 : index.rindex(")")])["terms"]
+    assert "perturb" in terms
+
+
+def test_dead_links_are_found(built_site, tmp_path):
+    broken = tmp_path / "html"
+    shutil.copytree(built_site, broken)
+    page = broken / "intro.html"
+    page.write_text(page.read_text().replace("</main>", '<a href="gone.html">x</a></main>'))
+    assert dead_links(broken) == ["intro.html: link to gone.html, which is not there"]
+
+
+@pytest.mark.browser
+def test_browser_checks_can_fail(built_site, tmp_path):
+    broken = tmp_path / "html"
+    broken.mkdir()
+    (broken / "404.html").write_text("<main><h1>x</h1></main>")
+    (broken / "page.html").write_text(
+        "<html><body><main><p style='width:3000px'>Traceback (most recent call last)</p>"
+        "<img src='gone.png'><script>throw Error('boom')</script>"
+        "<script src='https://example.org/x.js'></script></main></body></html>"
+    )
+    text = "\n".join(check_site(broken))
+    for sign in (
+        "scrolls sideways",
+        "traceback",
+        "script error boom",
+        "404 for",
+        "request to https://example.org",
+        "axe image-alt",
+    ):
+        assert sign in text, sign
+
+
+def test_parameters_that_differ_from_their_default_are_marked():
+    card = parameters_card(
+        {"seed": 3, "preset": "tiny"}, {"seed": 0, "preset": "tiny"}, {"seed": int, "preset": "str"}
+    )
+    rows = BeautifulSoup(card, "html.parser").select("dl > div")
+    assert [" ".join(r.get_text(" ").split()) for r in rows] == [
+        "seed 3 int default 0",
+        "preset tiny str",
+    ]
+
+
+def test_parameter_without_default_is_refused():
+    with pytest.raises(ValueError, match="'seed'"):
+        parameters_card({"seed": 3}, {}, {"seed": int})
+
+
+def test_provenance_card_shows_the_run():
+    card = provenance_card(RUN, {"scores": "scores.csv"})
+    soup = BeautifulSoup(card, "html.parser")
+    assert soup.select_one(".bb-command").text == RUN["command"]
+    assert soup.select_one("time")["datetime"] == RUN["started"]
+    for text in (
+        "1 min 23 s",
+        "1.4 GB",
+        "with changes not committed",
+        "<Nature Genetics>",
+        "1 step",
+    ):
+        assert text in soup.text
+    assert soup.select_one(".bb-links a")["href"] == "scores.csv"
+
+
+def test_cards_are_one_block_of_html():
+    run = RUN | {"command": "line one\n\n<b>line two</b>"}
+    card = provenance_card(run, {})
+    assert "\n\n" not in card
+    assert "<b>" not in card
+
+
+def test_every_allowed_rule_says_why():
+    assert len(ALLOWED) <= 2
+    assert all(len(reason) > 20 for reason in ALLOWED.values())
