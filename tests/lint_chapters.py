@@ -1,0 +1,43 @@
+"""Lint and format check of chapters' code cells with ruff; exits 1 with `file: message` lines."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import jupytext
+
+ROOT = Path(__file__).parents[1]
+
+
+def code_cells(path: Path) -> str:
+    cells = jupytext.read(path, fmt="md:myst").cells
+    return "\n\n".join(c.source for c in cells if c.cell_type == "code") + "\n"
+
+
+def problems(path: Path) -> list[str]:
+    """What ruff says of a chapter's code, cell after cell as one file."""
+    found = []
+    for cell in jupytext.read(path, fmt="md:myst").cells:
+        if cell.cell_type == "code":
+            found += _ruff(["format", "--check", "--diff", "-"], cell.source + "\n", path)
+    # Imports stand where they are first needed, and a cell may end with a bare name to show it.
+    ignored = "--ignore=E402,B018,I001"
+    return found + _ruff(["check", "--output-format=concise", ignored, "-"], code_cells(path), path)
+
+
+def _ruff(arguments: list[str], code: str, path: Path) -> list[str]:
+    command = [sys.executable, "-m", "ruff", *arguments, "--quiet"]
+    done = subprocess.run(command, input=code, capture_output=True, text=True, cwd=ROOT)
+    said = (done.stdout + done.stderr).strip()
+    return [f"{path.relative_to(ROOT)}: {said}"] if done.returncode else []
+
+
+def sources() -> list[Path]:
+    every = [ROOT / "intro.md", *sorted((ROOT / "chapters").rglob("*.md"))]
+    return [p for p in every if "kernelspec:" in p.read_text().split("\n---", 1)[0]]
+
+
+if __name__ == "__main__":
+    all_problems = [p for source in sources() for p in problems(source)]
+    print(*all_problems, sep="\n")
+    sys.exit(bool(all_problems))
