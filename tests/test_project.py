@@ -1,0 +1,165 @@
+"""The house: imports run downwards, one set of versions, one place for names and addresses."""
+
+import ast
+import importlib.metadata
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from lint_chapters import problems, sources
+
+from helpers.store import imported_names
+
+ROOT = Path(__file__).parents[1]
+FLOORS = [  # a module may import from its own floor and from those below
+    {"helpers.cli"},
+    {"helpers.book"},
+    {"helpers.tasks"},
+    {"helpers.models"},
+    {"helpers.data"},
+    {"helpers.store", "helpers.scores", "helpers.stats", "helpers.plots", "helpers.metrics"},
+    {"helpers.home", "helpers.presets"},
+]
+MODULES = sorted((ROOT / "helpers").rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def room_of(module: str) -> str:
+    return ".".join(module.split(".")[:2])
+
+
+def floor_of(module: str) -> int:
+    return next(i for i, rooms in enumerate(FLOORS) if room_of(module) in rooms)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_run_downwards(path):
+    if path.name == "__init__.py":
+        assert path.read_text() == "", "what a chapter can reach is what it uses"
+        return
+    module = name_of(path)
+    tree = ast.parse(path.read_text())
+    imported = {n for n in imported_names(tree) if n.startswith("helpers.")}
+    for other in sorted(imported):
+        assert floor_of(module) <= floor_of(other), f"{module} imports {other}, which is above it"
+        if floor_of(other) == len(FLOORS) - 2 and floor_of(module) == floor_of(other):
+            leaves = room_of(module) == room_of(other)
+            plots_read = room_of(module) == "helpers.plots" and room_of(other) in (
+                "helpers.stats",
+                "helpers.metrics",
+            )
+            assert leaves or plots_read, f"{module} is a leaf and imports {other}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_no_dynamic_imports_and_nothing_swallowed(path):
+    tree = ast.parse(path.read_text())
+    names = set(imported_names(tree))
+    calls = {ast.unparse(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)}
+    assert "__import__" not in calls
+    assert "importlib.import_module" not in calls
+    assert not {"pickle", "dill", "joblib"} & names
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ExceptHandler):
+            caught = ast.unparse(node.type) if node.type else "everything"
+            assert caught not in ("everything", "Exception", "BaseException")
+
+
+def constraints() -> dict[str, str]:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = [line.split("==") for line in lines if line and not line.startswith("#")]
+    return {canonical(name): version for name, version in pins}
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_every_dependency_is_pinned_once_and_for_everybody():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"].values()
+    asked = [*project["dependencies"], *(d for extra in extras for d in extra)]
+    names = {canonical(re.match(r"[\w.-]+", d).group()) for d in asked}
+    assert names <= set(constraints())
+    assert constraints()["torch"] == "2.13.0"
+
+
+def test_what_runs_here_is_what_is_pinned():
+    pins = constraints()
+    installed = {canonical(d.name): d.version for d in importlib.metadata.distributions()}
+    checked = [n for n in pins if n in installed]
+    differing = {n: (installed[n], pins[n]) for n in checked if installed[n] != pins[n]}
+    differing.pop("torch", None)  # a CPU build says +cpu
+    assert not differing
+    assert len(checked) > 100
+
+
+def test_conda_takes_its_versions_from_the_same_file():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    assert environment["channels"] == ["conda-forge"]
+    python, pip, by_pip = environment["dependencies"]
+    assert pip == "pip"
+    assert by_pip == {"pip": ["-c constraints.txt", "-e ."]}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    version = re.fullmatch(r"python=(3\.\d+)", python).group(1)
+    assert project["requires-python"] == f">={version}"
+
+
+def tracked() -> list[Path]:
+    done = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return [ROOT / name for name in done.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_the_address_of_the_project_stands_in_one_place():
+    address = yaml.safe_load((ROOT / "CITATION.cff").read_text())["repository-code"]
+    holders = [
+        p.name
+        for p in tracked()
+        if p.suffix in {".py", ".md", ".toml", ".yml", ".cff", ".css"}
+        and address in p.read_text(errors="ignore")
+    ]
+    assert holders == ["CITATION.cff"]
+
+
+def test_no_outputs_and_no_large_files_are_kept():
+    for path in tracked():
+        assert path.suffix != ".ipynb"
+        assert path.stat().st_size < 1_000_000, path
+
+
+@pytest.mark.parametrize("source", sources(), ids=lambda p: p.stem)
+def test_code_cells_of_chapters_are_clean(source):
+    assert problems(source) == []
+
+
+@pytest.mark.parametrize("source", sources(), ids=lambda p: p.stem)
+def test_prose_states_no_result_by_hand(source):
+    import jupytext
+
+    for cell in jupytext.read(source, fmt="md:myst").cells:
+        if cell.cell_type != "markdown":
+            continue
+        prose = re.sub(r"```.*?```|`[^`]*`|\$\$.*?\$\$|\$[^$]*\$", "", cell.source, flags=re.DOTALL)
+        # thresholds (5 %, 0.05, 95 %) and dates may stand there, measured decimals may not
+        decimals = set(re.findall(r"\d+\.\d+", prose)) - {"0.05", "0.005", "0.1"}
+        assert not decimals, cell.source
+
+
+def test_the_readme_names_only_commands_that_exist():
+    readme = (ROOT / "README.md").read_text()
+    targets = set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"make ([a-z]+)", readme)) <= targets
+    from helpers.cli import app, data
+
+    commands = {c.name or c.callback.__name__ for c in (*app.registered_commands,)} | {"data"}
+    assert set(re.findall(r"benchbook ([a-z]+)", readme)) <= commands
+    subcommands = {c.name for c in data.registered_commands}
+    assert set(re.findall(r"benchbook data ([a-z]+)", readme)) <= subcommands
