@@ -17,7 +17,6 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pooch
 from filelock import FileLock
 
 from helpers.data.contract import DataError
@@ -49,6 +48,8 @@ class DiskFull(DataError):
 
 def cache_folder() -> Path:
     """Where downloads are kept: ``BENCHBOOK_CACHE``, or the system's cache folder."""
+    import pooch  # here: it imports tqdm, which warns in notebooks
+
     named = os.environ.get("BENCHBOOK_CACHE")
     return Path(named).expanduser() if named else Path(pooch.os_cache("perturbation-benchbook"))
 

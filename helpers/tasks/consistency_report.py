@@ -1,14 +1,14 @@
 """Tables of the chapter on perturbation consistency."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from helpers.data.contract import CONTROL
 from helpers.stats import wilson_interval
-from helpers.store import step
-from helpers.tasks.consistency import PROTOCOLS, available
+from helpers.store import Step, results, step
+from helpers.tasks.consistency import PROTOCOLS, available, scores, summary
 from helpers.tasks.requirements import unmet
 
 YES = "yes"
@@ -64,7 +64,38 @@ def answerability(screen, *, replicate: str = "batch") -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("context")
 
 
-def by_context(results: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def gather(
+    asked: Mapping[tuple, Step],
+    keys: Sequence[str],
+    *,
+    roles: Mapping[str, str],
+    params: Mapping[str, dict],
+    **shared,
+) -> pd.DataFrame:
+    """Score table of many calls of `consistency`, computed side by side where there is a cluster.
+
+    Parameters
+    ----------
+    asked : mapping
+        Of a tuple of values to a call.
+    keys : sequence of str
+        What these values are: arguments of `scores`, `model` among them.
+    roles, params : mapping
+        Of the model's name to its role, and to its parameters (none where it is not named).
+    **shared
+        The other arguments of `scores`.
+    """
+    tables = []
+    for values, result in zip(asked, results(asked.values()), strict=True):
+        named = dict(zip(keys, values, strict=True))
+        model = named["model"]
+        tables.append(
+            scores(result, role=roles[model], params=params.get(model, {}), **named, **shared)
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+def by_context(tests: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Results of several contexts as one table, with a `label` that names the perturbation.
 
     Raises
@@ -72,14 +103,14 @@ def by_context(results: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     ValueError
         No context can be answered.
     """
-    if not results:
+    if not tests:
         raise ValueError(
             "no context of this data set has what the revised protocol needs: the table of "
             "answerability says what is missing"
         )
     tables = []
-    for context, result in results.items():
-        label = result.index if len(results) == 1 else [f"{u}, {context}" for u in result.index]
+    for context, result in tests.items():
+        label = result.index if len(tests) == 1 else [f"{u}, {context}" for u in result.index]
         tables.append(result.assign(context=context, label=label).reset_index(names="unit"))
     return pd.concat(tables, ignore_index=True)
 
@@ -89,12 +120,35 @@ def units_of(facts: pd.Series) -> list[str]:
     return ["perturbation", *(["control-guide"] if facts["control_guides"] > 1 else [])]
 
 
-def calls(results: Mapping[tuple[str, str, str], pd.DataFrame]) -> pd.DataFrame:
+def shares(asked: Mapping[tuple[str, str], Step], *, roles: Mapping[str, str]) -> pd.DataFrame:
+    """Share of perturbations that each protocol calls, with Wilson's 95 % interval.
+
+    Parameters
+    ----------
+    asked : mapping
+        Of (model, protocol) to a call of `consistency`.
+    roles : mapping
+        Of the model's name to its role.
+
+    Returns
+    -------
+    DataFrame
+        `model`, `protocol`, `label`, `role`, `value`, `low`, `high`, `n_scored`, `n_unscored`.
+    """
+    rows = []
+    for (model, protocol), result in zip(asked, results(asked.values()), strict=True):
+        share = summary(result, protocol=protocol, rng=np.random.default_rng(0))
+        named = {"model": model, "protocol": protocol, "label": f"{model}, {protocol}"}
+        rows.append(named | {"role": roles[model]} | share.loc["share_consistent"].to_dict())
+    return pd.DataFrame(rows)
+
+
+def calls(tests: Mapping[tuple[str, str, str], pd.DataFrame]) -> pd.DataFrame:
     """How many units each null calls at p <= 0.05, before any correction.
 
     Parameters
     ----------
-    results : mapping
+    tests : mapping
         Of (null, unit, context) to the result of `consistency`.
 
     Returns
@@ -103,7 +157,7 @@ def calls(results: Mapping[tuple[str, str, str], pd.DataFrame]) -> pd.DataFrame:
         `null`, `scored as targets`, `context`, `called`, `n`, `share` with Wilson's `low`, `high`.
     """
     rows = []
-    for (null, unit, context), result in results.items():
+    for (null, unit, context), result in tests.items():
         p_values = result["p_value"].dropna()
         called = int((p_values <= 0.05).sum())
         low, high = wilson_interval(called, len(p_values)) if len(p_values) else (np.nan, np.nan)
