@@ -12,6 +12,8 @@ def mend(app, pagename, templatename, context, doctree):
         return
     # a data frame's corner says nothing, so it heads nothing
     body = re.sub(r"<th([^>]*)></th>", r"<td\1></td>", body)
+    # a wide formula scrolls in its box, so the box must take the keyboard focus
+    body = body.replace('<div class="math ', '<div tabindex="0" class="math ')
     if 'class="citation"' in body or "doc-biblioentry" in body:
         body = _bibliography(body)
     context["body"] = body

@@ -1,0 +1,212 @@
+"""The whole book at preset tiny: built, opened in a browser, and run again."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import pytest
+from bs4 import BeautifulSoup
+from minibook import MiniBook
+from site_checks import check_site, dead_links
+
+from helpers.book.chapters import Book
+
+ROOT = Path(__file__).parents[1]
+BOOK = Book(ROOT)
+HAS_DATA = bool(os.environ.get("BENCHBOOK_DATA"))
+
+
+def benchbook(*arguments, home, folder=ROOT, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "helpers.cli", *arguments],
+        cwd=folder,
+        env=os.environ | {"BENCHBOOK_HOME": str(home)} | environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+
+
+def lab(book: MiniBook) -> dict[str, str]:
+    return {name: book.environment[name] for name in ("PYTHONPATH", "CALLS")}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """Results of a build of the book at preset tiny."""
+    folder = tmp_path_factory.mktemp("home")
+    done = benchbook("build", "--preset", "tiny", home=folder)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return folder
+
+
+@pytest.fixture(scope="module")
+def html(home):
+    return home / "_build" / "html"
+
+
+def page(html: Path, name: str) -> BeautifulSoup:
+    return BeautifulSoup((html / f"{name}.html").read_text(), "html.parser")
+
+
+def test_every_page_is_there_and_none_holds_a_traceback(html):
+    for name in BOOK.pages:
+        text = page(html, name).get_text()
+        assert len(text) > 200
+        assert "Traceback" not in text
+        assert "Warning:" not in text
+
+
+def test_the_site_stands_up_to_a_browser(html):
+    assert check_site(html) == []
+
+
+def test_no_link_of_the_site_is_dead(html):
+    assert dead_links(html) == []
+
+
+def test_no_path_of_this_machine_is_on_a_page(html, home):
+    for name in BOOK.pages:
+        for file in (html / f"{name}.html", html / "_sources" / f"{name}.ipynb"):
+            if file.is_file():
+                text = file.read_text()
+                assert str(ROOT) not in text
+                assert sys.prefix not in text
+                assert str(home) not in text
+
+
+@pytest.mark.parametrize("name", BOOK.chapters)
+def test_figures_say_what_they_show_and_offer_their_data(html, name):
+    for figure in page(html, name).select(".bb-figure"):
+        svg = figure.select_one("svg")
+        assert svg["role"] == "img"
+        assert len(svg.get("aria-label", "")) > 20
+        if name != "intro":
+            assert figure.select_one("a.bb-download")["href"].startswith("data:text/csv")
+
+
+def test_a_page_carries_its_cards_its_scores_and_a_notebook_that_runs(html):
+    name = "chapters/embeddings/consistency"
+    soup = page(html, name)
+    assert "preset" in soup.select_one(".bb-params").get_text()
+    provenance = soup.select_one(".bb-provenance")
+    assert f"benchbook run {name} -p preset=tiny" in provenance.get_text()
+    (link,) = (a for a in provenance.select("a") if "scores" in a.get_text())
+    table = pd.read_csv((html / name).parent / link["href"])
+    assert {"simulated"} <= set(table["dataset"])
+    notebook = nbformat.read(html / "_sources" / f"{name}.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    code = [c.source for c in notebook.cells if c.cell_type == "code"]
+    assert code[0].startswith("import importlib.util")  # installs the package on Colab
+    assert "preset = 'tiny'" in "\n".join(code)
+    assert any(c.get("outputs") for c in notebook.cells)
+
+
+def test_nothing_changed_nothing_runs(home):
+    before = sorted((home / "runs").rglob("run.json"))
+    times = [p.stat().st_mtime_ns for p in before]
+    done = benchbook("build", "--preset", "tiny", home=home)
+    assert done.returncode == 0
+    assert "running" not in done.stdout
+    assert sorted((home / "runs").rglob("run.json")) == before
+    assert [p.stat().st_mtime_ns for p in before] == times
+
+
+@pytest.mark.parametrize("name", BOOK.chapters)
+def test_an_executed_notebook_gives_the_same_again(home, name):
+    """nbval: every output compared; outputs that are not stable carry a tag that says so."""
+    (notebook,) = (home / "runs" / name.removeprefix("chapters/")).glob("*/notebook.ipynb")
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env"),
+            *("--nbval-cell-timeout", "300", "-p", "no:cacheprovider", "-q", str(notebook)),
+        ],
+        cwd=ROOT,
+        env=os.environ | {"BENCHBOOK_HOME": str(home)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert re.search(r"[1-9]\d* passed", done.stdout)
+
+
+def test_chapters_end_with_scores_that_satisfy_the_schema(home):
+    from helpers.scores import check
+
+    for name, chapter in BOOK.chapters.items():
+        files = list((home / "runs" / name.removeprefix("chapters/")).glob("*/scores.parquet"))
+        assert bool(files) == chapter.saves_scores
+        for file in files:
+            check(pd.read_parquet(file))
+
+
+def test_simulated_truth_comes_before_pca_and_pca_before_noise(home):
+    (file,) = (home / "runs" / "embeddings" / "consistency").glob("*/scores.parquet")
+    table = pd.read_parquet(file).query(
+        "dataset == 'simulated' and metric == 'perturbation_consistency'"
+    )
+    mean = table.groupby("model")["value"].mean()
+    assert mean["planted truth"] > mean["PCA"]
+    assert mean["PCA"] > max(mean["permuted labels"], mean["Gaussian noise"])
+
+
+@pytest.mark.skipif(not HAS_DATA, reason="no real data: BENCHBOOK_DATA names no folder")
+def test_real_data_are_in_the_book(home):
+    (file,) = (home / "runs" / "embeddings" / "consistency").glob("*/scores.parquet")
+    table = pd.read_parquet(file)
+    real = table[(table["dataset"] == "papalexi2021") & (table["model"] == "PCA")]
+    one = real[(real["post"] == "center_scaled") & (real["metric"] == "perturbation_consistency")]
+    best = one.set_index("unit")["value"].nlargest(5).index
+    assert set(best) == {"STAT1", "JAK2", "SMAD4", "IFNGR2", "IFNGR1"}
+
+
+def test_without_the_data_the_site_is_built_and_says_what_is_missing(tmp_path, home):
+    nothing = tmp_path / "nothing"
+    nothing.mkdir()
+    done = benchbook(
+        *("build", "--preset", "tiny"),
+        home=home,  # what does not need the data is found there
+        BENCHBOOK_DATA=str(nothing),
+        BENCHBOOK_CACHE=str(nothing),
+        https_proxy="http://127.0.0.1:9",
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "benchbook data get papalexi2021" in done.stdout.replace("\n", " ")
+    text = page(home / "_build" / "html", "chapters/embeddings/consistency").get_text()
+    assert "Not in this build" in text
+    assert "STAT1" not in text
+    assert "planted truth" in text
+
+
+def test_a_failing_chapter_is_named_and_the_rest_of_the_site_is_built(tmp_path, repository_site):
+    book = MiniBook(tmp_path)
+    book.contents("one", "fails", "dies")
+    repository_site(tmp_path)
+    done = benchbook("build", folder=tmp_path, home=book.home, **lab(book))
+    assert done.returncode == 1, done.stdout + done.stderr
+    said = done.stdout.replace("\n", " ")
+    assert "chapters/lab/fails, cell 2: ZeroDivisionError: division by zero" in said
+    assert "chapters/lab/dies, cell 2: DeadKernelError" in said
+    html = book.home / "_build" / "html"
+    failed = page(html, "chapters/lab/fails").get_text()
+    assert "This run failed" in failed
+    assert "Traceback" not in failed
+    assert "number 2" in page(html, "chapters/lab/one").get_text()
+    record = next((book.home / "runs" / "lab" / "fails").glob("*/run.json"))
+    assert "ZeroDivisionError" in json.loads(record.read_text())["error"]["traceback"]
+
+
+def test_a_warning_is_an_error_and_comes_again_at_the_next_build(tmp_path, repository_site):
+    book = MiniBook(tmp_path)
+    book.contents("one")
+    repository_site(tmp_path)
+    (tmp_path / "intro.md").write_text("# A small book\n\n[nowhere](no/such/page)\n")
+    for _ in range(2):
+        done = benchbook("build", folder=tmp_path, home=book.home, **lab(book))
+        assert done.returncode == 2
+        assert "no/such/page" in done.stderr.replace("\n", "")
