@@ -15,6 +15,7 @@ from minibook import MiniBook
 from site_checks import check_site, dead_links
 
 from helpers.book.chapters import Book
+from helpers.metrics.facts import METRICS
 
 ROOT = Path(__file__).parents[1]
 BOOK = Book(ROOT)
@@ -142,7 +143,9 @@ def test_chapters_end_with_scores_that_satisfy_the_schema(home):
         files = list((home / "runs" / name.removeprefix("chapters/")).glob("*/scores.parquet"))
         assert bool(files) == chapter.saves_scores
         for file in files:
-            check(pd.read_parquet(file))
+            table = check(pd.read_parquet(file))
+            for metric, values in table.groupby("metric")["value"]:
+                assert values.dropna().between(METRICS[metric].low, METRICS[metric].high).all()
 
 
 def test_simulated_truth_comes_before_pca_and_pca_before_noise(home):

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import kstest
 
 from helpers import scores as score_table
 from helpers.data.contract import CONTROL, DataError
@@ -320,3 +321,17 @@ def test_papalexi_under_a_null_that_is_not_left_out_calls_nearly_everything(papa
 def test_papalexi_has_no_unexpressed_target_for_the_published_null(papalexi):
     with pytest.raises(CannotAnswer, match="there are 0 perturbations"):
         run(*papalexi, protocol="published")
+
+
+def test_p_values_of_simulated_screens_without_effect_are_uniform():
+    p_values = []
+    for seed in range(20):
+        screen = simulate_screen(
+            rng=np.random.default_rng(100 + seed), n_cells=800, n_genes=80, n_targets=6,
+            effect_size=0.0, control_share=0.4,
+        )  # fmt: skip
+        embedding = pca_embedding.function(screen, n_components=10, seed=0)
+        # Targets of a screen share its controls: one of each is what is independent.
+        p_values.append(run(screen, embedding, protocol="revised")["p_value"].iloc[0])
+    assert kstest(p_values, "uniform").pvalue > 0.01
+    assert np.ptp(p_values) > 0.5

@@ -70,5 +70,14 @@ METRICS = {
             chance=0.05,
             source="Bendidi et al. 2024, table 2",
         ),
+        Metric(
+            name="effect_correlation",
+            title="Mean correlation with the effects of other perturbations",
+            low=-1.0,
+            high=1.0,
+            better="lower",
+            chance=0.0,
+            source="this book, foundations/data",
+        ),
     )
 }
