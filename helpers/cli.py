@@ -12,7 +12,7 @@ from rich.text import Text
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 data = typer.Typer(no_args_is_help=True, help="Data sets: list, get, check.")
 app.add_typer(data, name="data")
-console = Console(markup=False)
+console = Console(markup=False, highlight=False, soft_wrap=True)
 
 Parameters = Annotated[
     list[str] | None,
@@ -156,7 +156,7 @@ def data_check(
     from helpers.data import registry
 
     for name in names or registry.DATASETS:
-        facts = ", ".join(f"{k} {v}" for k, v in registry.verify(name).items())
+        facts = ", ".join(f"{k} {v}" for k, v in registry.verify(name).items() if k != "name")
         console.print(f"{name}: {facts}")
 
 
