@@ -139,8 +139,9 @@ def client_of(address: str | None, workers: int) -> Iterator:
 
     processes = {f"steps-{i}": worker(nthreads=1, resources={"step": 1}) for i in range(workers)}
     processes["chapters"] = worker(nthreads=workers, resources={"chapter": workers})
-    scheduler = {"cls": distributed.Scheduler, "options": {"dashboard": False, "port": 0}}
-    scheduler["options"]["host"] = "127.0.0.1"
+    here = "127.0.0.1"
+    options = {"host": here, "port": 0, "dashboard": False, "dashboard_address": f"{here}:0"}
+    scheduler = {"cls": distributed.Scheduler, "options": options}
     with contextlib.ExitStack() as stack:
         with _deaf_to_ctrl_c():
             cluster = stack.enter_context(
