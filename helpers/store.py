@@ -366,18 +366,15 @@ def compute(step: Step) -> Path:
             return step.folder
         arguments = _replace_steps(step.arguments, lambda s: load(compute(s)))
         _announce(step, "running")
-        start = time.perf_counter()
+        start, seconds = time.perf_counter(), None
         try:
             value = step.function.function(**arguments)
             seconds = time.perf_counter() - start
             save(step, value, seconds)
         except SystemExit as error:  # it would end the worker, and with it other people's work
-            _announce(step, "failed")
             raise RuntimeError(f"{step} called exit: {error}") from error
-        except BaseException:
-            _announce(step, "failed")
-            raise
-        _announce(step, "done", seconds)
+        finally:
+            _announce(step, "done" if step.stored else "failed", seconds)
     return step.folder
 
 
