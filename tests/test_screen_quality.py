@@ -261,7 +261,7 @@ def test_facts_count_what_is_there(screen, found):
         [(names[0], names[1], "CORUM"), (names[1], names[2], "CORUM"), (names[1], "X", "STRING")],
         columns=["gene_a", "gene_b", "database"],
     )
-    has = answerability.facts.function(two, effects, known)
+    has = answerability.facts(two, effects, known)
     assert has["perturbations_with_effect"].to_dict() == {"a": 2, "b": 1}
     assert has["combinations"].to_dict() == {"a": 1, "b": 1}
     assert has["known_pairs"].to_dict() == {"a": 2, "b": 1}
@@ -269,7 +269,7 @@ def test_facts_count_what_is_there(screen, found):
     assert has["transfer_pairs"].to_dict() == {"a": 2, "b": 2}  # only_a has no other context
     assert has["contexts_in_common"].to_dict() == {"a": 2, "b": 2}
     two.obs["perturbation_type"] = np.where(two.obs["context"] == "a", "CRISPRa", "CRISPRi")
-    apart = answerability.facts.function(two, effects, known)
+    apart = answerability.facts(two, effects, known)
     assert apart["contexts_in_common"].to_dict() == {"a": 0, "b": 0}
     assert apart["transfer_pairs"].to_dict() == {"a": 0, "b": 0}
     answers = answerability.matrix({"simulated": has})
@@ -278,3 +278,7 @@ def test_facts_count_what_is_there(screen, found):
     assert set(recall["verdict"]) == {"cannot"}
     assert "19 perturbed genes (needs 200)" in recall["reason"].iloc[0]
     assert set(answers["verdict"]) <= {"yes", "power-limited", "cannot"}
+    table = answerability.wide(answers)
+    assert list(table.columns) == list(answerability.TASKS)
+    assert list(table.index) == [("simulated", "a"), ("simulated", "b")]
+    assert table.loc[("simulated", "b"), "recall of known relationships"] == "cannot"

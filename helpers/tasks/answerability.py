@@ -5,7 +5,6 @@ from collections.abc import Mapping
 import pandas as pd
 
 from helpers.data.contract import CONTROL
-from helpers.store import step
 from helpers.tasks.consistency import PROTOCOLS, available
 from helpers.tasks.requirements import ENOUGH_UNITS, FEWEST_UNITS, Requirement, answer
 
@@ -62,7 +61,6 @@ TASKS: dict[str, tuple[Requirement, ...]] = {
 """What each task of the book needs."""
 
 
-@step
 def facts(screen, effects, relationships, *, replicate: str = "batch") -> pd.DataFrame:
     """Counts of each context of a screen that the requirements of all tasks name.
 
@@ -151,3 +149,12 @@ def matrix(has: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
                     }
                 )
     return pd.DataFrame(rows)
+
+
+def wide(answers: pd.DataFrame) -> pd.DataFrame:
+    """Result of `matrix` with a row for each data set and context, a column for each task."""
+    rows = answers.pivot_table(
+        index=["dataset", "context"], columns="task", values="answer", aggfunc="first"
+    )
+    rows = rows.loc[answers.set_index(["dataset", "context"]).index.unique(), list(TASKS)]
+    return rows.rename_axis(["data set", "context"]).rename_axis(None, axis=1)
