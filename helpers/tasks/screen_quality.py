@@ -587,14 +587,15 @@ def planted(screen, table: pd.DataFrame, large) -> pd.DataFrame:
         Its `quality`.
     large : AnnData
         The same screen with many more cells: the same seed and knobs except `n_cells`. Its effects
-        stand for the noiseless ones.
+        stand for the true ones, and are themselves not free of noise.
 
     Returns
     -------
     DataFrame indexed by perturbation
         `effective`; `responders` and `planted_responders`; `accuracy`, correlation of the measured
-        effect of all cells with that of `large`, in [-1, 1]; `predicted_accuracy`, the square root
-        of `reliability_full`, which is what it should be; NaN for a negative reliability.
+        effect of all cells with that of `large`, in [-1, 1]; `predicted_accuracy`, what it should
+        be by the reliabilities of both, sqrt(R R'), where R is `reliability_full` and R' is R
+        stepped up to the cells of `large`; NaN for a negative reliability.
     """
     truth, obs = screen.uns["truth"]["targets"], screen.obs
     found = table[table["kind"] == "perturbation"]
@@ -603,6 +604,8 @@ def planted(screen, table: pd.DataFrame, large) -> pd.DataFrame:
     for name, a, b in zip(found.index, *effects, strict=True):
         own = screen.var_names == name
         accuracy[name] = row_correlations(a[None, ~own], b[None, ~own])[0]
+    full = found["reliability_full"]
+    of_large = spearman_brown(full, factor=large.n_obs / screen.n_obs)
     share = obs.groupby(obs["perturbation"].astype(str))["responder"].mean()
     return pd.DataFrame(
         {
@@ -611,7 +614,7 @@ def planted(screen, table: pd.DataFrame, large) -> pd.DataFrame:
             "separation": found["separation"],
             "planted_responders": share.reindex(found.index),
             "accuracy": pd.Series(accuracy),
-            "predicted_accuracy": np.sqrt(found["reliability_full"]),
+            "predicted_accuracy": np.sqrt(full * of_large),
         }
     )
 
