@@ -1,15 +1,13 @@
 """Quality of screens: what was planted must be found; real screens against published numbers."""
 
-import gzip
-
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import SHARED
 
 from helpers.data import registry
 from helpers.data.contract import CONTROL, DataError
 from helpers.data.normalise import log1p_cp10k
+from helpers.data.sets.scperturb_edistances import to_control
 from helpers.data.simulate import simulate_screen
 from helpers.metrics.facts import METRICS
 from helpers.models.pca import pca_embedding
@@ -205,19 +203,17 @@ def test_norman_has_effects_in_k562_and_none_in_glioblastoma(line, low, high):
 
 
 @pytest.mark.parametrize(
-    ("name", "context", "file", "by", "known"),
+    ("name", "context", "published_name", "by", "known"),
     [
-        ("papalexi2021", "THP-1", "PapalexiSatija2021_eccite_RNA", "guide", 0.77),
-        ("norman2019-subset", "K562", "NormanWeissman2019_filtered", "perturbation", 0.71),
+        ("papalexi2021", "THP-1", "papalexi2021", "guide", 0.77),
+        ("norman2019-subset", "K562", "norman2019", "perturbation", 0.71),
     ],
 )
-def test_effect_sizes_rank_as_published_energy_distances(name, context, file, by, known):
-    path = SHARED / "scperturb-edistances" / f"pairwise_edist_{file}.csv.gz"
-    if not path.is_file():
-        pytest.skip("published distances are not on this machine")
-    with gzip.open(path, "rt") as stream:
-        row = pd.read_csv(stream, index_col=0).loc[CONTROL]
-    published = {"+".join(sorted(n.split("_"))): v for n, v in row.items() if n != CONTROL}
+def test_effect_sizes_rank_as_published_energy_distances(name, context, published_name, by, known):
+    if registry.status("scperturb-edistances")["state"] == "absent":
+        pytest.skip("scperturb-edistances is not on this machine")
+    distances = registry.load("scperturb-edistances").function.function()
+    published = to_control(distances, published_name)
     screen = real(name, context)
     sizes = sq.effect_sizes.function(screen, embed(screen), by=by, max_cells=300)
     table = sq.against_published(sizes, published, rng=np.random.default_rng(0), n_resamples=50)
