@@ -158,3 +158,12 @@ def wide(answers: pd.DataFrame) -> pd.DataFrame:
     )
     rows = rows.loc[answers.set_index(["dataset", "context"]).index.unique(), list(TASKS)]
     return rows.rename_axis(["data set", "context"]).rename_axis(None, axis=1)
+
+
+def missing(answers: pd.DataFrame) -> pd.DataFrame:
+    """What `matrix` found missing or few: data set, task, contexts in which it is so, reason."""
+    rows = answers[answers["reason"] != ""]
+    grouped = rows.groupby(["dataset", "task", "reason"], sort=False)["context"]
+    table = grouped.agg(", ".join).rename("contexts").reset_index()
+    table = table.rename(columns={"dataset": "data set"})
+    return table[["data set", "task", "contexts", "reason"]]
