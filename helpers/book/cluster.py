@@ -121,8 +121,8 @@ def run_on_worker(run: Run, label: str, folder: str) -> str:
 def client_of(address: str | None, workers: int) -> Iterator:
     """Client of a running cluster, or of a new local one.
 
-    The local one has a process for each worker, where steps run, and one more that looks after
-    the kernels of chapters: a step that kills its process takes no chapter along.
+    The local one has two processes a worker: one where steps run, and one that looks after the
+    kernel of a chapter. So a step that kills its process takes no chapter along.
     """
     import distributed
 
@@ -137,8 +137,12 @@ def client_of(address: str | None, workers: int) -> Iterator:
         fixed = {"memory_limit": 0, "silence_logs": logging.CRITICAL, "dashboard": False}
         return {"cls": distributed.Nanny, "options": fixed | options}
 
-    processes = {f"steps-{i}": worker(nthreads=1, resources={"step": 1}) for i in range(workers)}
-    processes["chapters"] = worker(nthreads=workers, resources={"chapter": workers})
+    kinds = {"step": "steps", "chapter": "chapters"}
+    processes = {
+        f"{name}-{i}": worker(nthreads=1, resources={kind: 1})
+        for kind, name in kinds.items()
+        for i in range(workers)
+    }
     here = "127.0.0.1"
     options = {"host": here, "port": 0, "dashboard": False, "dashboard_address": f"{here}:0"}
     scheduler = {"cls": distributed.Scheduler, "options": options}
