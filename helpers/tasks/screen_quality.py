@@ -112,6 +112,46 @@ def overview(screen) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("context")
 
 
+def summary(quality: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:
+    """One row a context: how much of what was measured comes out again.
+
+    Parameters
+    ----------
+    quality : mapping
+        Of (data set, context) to the result of `quality`.
+
+    Returns
+    -------
+    DataFrame
+        Counts of calls, and medians over perturbations; NaN where nothing could be measured.
+    """
+    rows = []
+    for (dataset, context), found in quality.items():
+        perturbed = found[found["kind"] == "perturbation"]
+        floor = found[found["kind"] != "perturbation"]
+        rows.append(
+            {
+                "data set": dataset,
+                "context": context,
+                "perturbations": len(perturbed),
+                "E-test, q ≤ 0.05": int((perturbed["q_value"] <= 0.05).sum()),
+                "floors, p ≤ 0.05": f"{(floor['p_value'] <= 0.05).sum()} of {len(floor)}",
+                "median reliability": _median(perturbed["reliability"]),
+                "of floors": _median(floor["reliability"]),
+                "median guide concordance": _median(perturbed["guide_concordance"]),
+                "median DE genes": _median(perturbed["n_de"]),
+                "median change of target": _median(perturbed["on_target_change"]),
+                "responders stated": int(perturbed["responders"].notna().sum()),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _median(values: pd.Series) -> float:
+    known = values.dropna()
+    return float(known.median()) if len(known) else np.nan
+
+
 def _lacks(screen, obs, measured: list[bool]) -> str:
     said = []
     if "guide" not in obs:
