@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from helpers.stats import cluster_bootstrap
+from helpers.stats import cluster_means
 
 INK = "#1e2930"  # becomes the colour of the text around the figure
 ROLES = {
@@ -410,7 +410,7 @@ def scores(
 ) -> Figure:
     """The house's panel: candidates between floors and ceilings, one panel a metric.
 
-    Each dot is the mean over scored units, with the interval of a bootstrap over clusters. The
+    Each dot is the mean over scored units, with a bootstrap-t interval over clusters. The
     shaded part lies between the best floor and the nearest ceiling.
 
     Parameters
@@ -477,8 +477,8 @@ def score_summary(
     -------
     DataFrame
         Columns `metric`, the columns of `by`, `label`, `role`, `mean`, `low`, `high`,
-        `n_units` (scored) and `n_unscored` (NaN in the score table). A single cluster has no
-        interval: its `low` and `high` are NaN.
+        `n_units` (scored) and `n_unscored` (NaN in the score table). Fewer than six clusters have
+        no interval: their `low` and `high` are NaN.
     """
     if scores.empty:
         raise ValueError("scores: there is no row to draw")
@@ -489,13 +489,14 @@ def score_summary(
         scored = group[group["value"].notna()]
         estimate = low = high = np.nan
         if len(scored):
-            estimate, low, high = cluster_bootstrap(
-                scored["value"].to_numpy(),
+            (found,) = cluster_means(
+                scored["value"],
                 scored["cluster"].to_numpy(),
                 n_resamples=n_resamples,
                 confidence=confidence,
                 rng=np.random.default_rng(seed),
-            )
+            ).itertuples()
+            estimate, low, high = found.mean, found.low, found.high
         unscored = len(group) - len(scored)
         label = ", ".join(map(str, key[2:])) + (f" ({unscored} not scored)" if unscored else "")
         rows.append([*key, label, estimate, low, high, len(scored), unscored])
