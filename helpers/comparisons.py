@@ -26,13 +26,13 @@ class Paired:
 
     Parameters
     ----------
-    values : DataFrame of shape (n_units, n_models)
+    table : DataFrame of shape (n_units, n_models)
     clusters : ndarray of shape (n_units,)
     n_dropped : int
         Units that some model has not scored.
     """
 
-    values: pd.DataFrame
+    table: pd.DataFrame
     clusters: np.ndarray
     n_dropped: int
 
