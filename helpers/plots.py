@@ -25,7 +25,7 @@ SERIES = ("#0072b2", "#d55e00", "#009e73", "#b0679a", "#8a7a1f", "#7c8792")
 """Colours of unordered series that are not roles, under the same two constraints."""
 
 _MARKERS = {"candidate": "o", "floor": "v", "ceiling": "^", "reported": "D"}
-_WIDTH = 7.2  # inches: the text column at 96 pixels an inch
+_WIDTH = 5.8  # inches; pages draw it wider on a desk and narrower on a phone
 _STYLE = {
     "axes.axisbelow": True,
     "axes.edgecolor": INK,
@@ -287,6 +287,17 @@ def _cell(value: object, fmt: str | Callable | None, digits: int) -> str:
     return html.escape(re.sub(r"^-(?=[\d.])", "\N{MINUS SIGN}", text))
 
 
+def number(value: float, digits: int = 3) -> str:
+    """A number as prose and tables show it: fixed decimals, a true minus sign.
+
+    Examples
+    --------
+    >>> number(-0.03142, 2)
+    '\u22120.03'
+    """
+    return f"{value:,.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
 def _number(value: float, digits: int) -> str:
     if value != 0 and abs(value) < 0.5 * 10**-digits:
         return f"{value:.1e}"
@@ -546,7 +557,7 @@ def p_value_histogram(p, *, bins: int = 20, confidence: float = 0.95, title: str
     p = _p_values(p)
     low, high = binom.ppf([(1 - confidence) / 2, (1 + confidence) / 2], len(p), 1 / bins)
     with style():
-        ax = Figure(figsize=(_WIDTH * 0.7, 2.9)).add_subplot()
+        ax = Figure(figsize=(_WIDTH * 0.8, 2.9)).add_subplot()
         counts, edges = np.histogram(p, bins=bins, range=(0, 1))
         ax.bar(edges[:-1], counts, 0.92 / bins, align="edge", color=ROLES["candidate"], zorder=2)
         band = f"{confidence:.0%} band"
@@ -590,7 +601,7 @@ def p_value_ecdf(
     width = np.sqrt(np.log(2 / (1 - confidence)) / (2 * fewest))
     grid = np.linspace(0, 1, 101)
     with style():
-        ax = Figure(figsize=(_WIDTH * 0.7, 3.4)).add_subplot()
+        ax = Figure(figsize=(_WIDTH * 0.8, 3.4)).add_subplot()
         ax.fill_between(
             grid,
             np.clip(grid - width, 0, 1),

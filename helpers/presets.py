@@ -4,7 +4,7 @@ from typing import TypeVar
 
 import numpy as np
 
-PRESETS = ("tiny", "book", "full")  # tests; what is published; the paper's scale
+PRESETS = ("tiny", "book", "full")  # for tests; for the site; larger and slower
 T = TypeVar("T")
 
 

@@ -134,6 +134,31 @@ def wilson_interval(successes: int, n: int, *, confidence: float = 0.95) -> tupl
     return float(interval.low), float(interval.high)
 
 
+def mean_interval(values, *, confidence: float = 0.95) -> tuple[float, float]:
+    """Interval of the mean of independent values, by the t distribution.
+
+    Parameters
+    ----------
+    values : array of shape (n,), n >= 2
+
+    Returns
+    -------
+    low, high : float
+
+    Raises
+    ------
+    ValueError
+        Fewer than two values, or values that are not finite.
+    """
+    from scipy.stats import t
+
+    values = _finite_vector(values, "values")
+    if values.size < 2:
+        raise ValueError("one value has no interval; at least 2 are needed")
+    half = t.ppf((1 + confidence) / 2, values.size - 1) * values.std(ddof=1) / values.size**0.5
+    return values.mean() - half, values.mean() + half
+
+
 def cluster_bootstrap(
     values,
     clusters,

@@ -7,6 +7,7 @@ from pathlib import Path
 import jupytext
 
 ROOT = Path(__file__).parents[1]
+WIDTH = 88  # characters of code that a page shows without scrolling
 
 
 def code_cells(path: Path) -> str:
@@ -19,9 +20,11 @@ def problems(path: Path) -> list[str]:
     found = []
     for cell in jupytext.read(path, fmt="md:myst").cells:
         if cell.cell_type == "code":
-            found += _ruff(["format", "--check", "--diff", "-"], cell.source + "\n", path)
+            command = ["format", "--check", "--diff", f"--line-length={WIDTH}", "-"]
+            found += _ruff(command, cell.source + "\n", path)
     # Imports stand where they are first needed, and a cell may end with a bare name to show it.
-    ignored = "--ignore=E402,B018,I001"
+    # Long strings are captions and alt texts.
+    ignored = "--ignore=B018,E402,E501,I001"
     return found + _ruff(["check", "--output-format=concise", ignored, "-"], code_cells(path), path)
 
 

@@ -311,7 +311,9 @@ def test_papalexi_finds_the_interferon_pathway_and_spares_non_targeting_guides(p
 
 def test_papalexi_under_a_null_that_is_not_left_out_calls_nearly_everything(papalexi):
     def called(unit, n_draws):
-        found = run(*papalexi, protocol="revised", null="in-sample", unit=unit, n_draws=n_draws)
+        found = run(
+            *papalexi, protocol="revised", null="in-sample", pairs="all", unit=unit, n_draws=n_draws
+        )
         return (found["p_value"] <= 0.05).sum()
 
     assert called("perturbation", 1000) == 23

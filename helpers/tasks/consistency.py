@@ -13,6 +13,7 @@ import pandas as pd
 
 from helpers.data.contract import CONTROL, DataError
 from helpers.metrics.consistency import (
+    PAIRS,
     consistency_test,
     empirical_p_value,
     perturbation_consistency,
@@ -67,7 +68,6 @@ class Departure:
     revised: str
     kind: Literal["bug", "paper-code discrepancy", "design choice"]
     reason: str
-    inferred: bool = False
 
 
 PROTOCOLS = {
@@ -110,8 +110,8 @@ DEPARTURES = (
         published="perturbations of unexpressed genes, whatever their size",
         revised="draws of controls, equal to the target in size and batch",
         kind="design choice",
-        reason="the null of a screen of essential genes is empty, and that of any other is a few "
-        "dozen perturbations of other sizes; controls are in every screen",
+        reason="a screen of essential or chosen genes has almost none, and elsewhere they have "
+        "other numbers of cells than the target; controls are in every screen",
     ),
     Departure(
         aspect="controls that centre",
@@ -129,6 +129,20 @@ DEPARTURES = (
         reason="within a replicate, what the replicate did to its cells counts as agreement",
     ),
     Departure(
+        aspect="what PCA gets",
+        published="raw counts",
+        revised="log1p of counts per ten thousand, genes centred (in both protocols here)",
+        kind="design choice",
+        reason="the first components of raw counts are library size and a few abundant genes",
+    ),
+    Departure(
+        aspect="post-processing",
+        published="raw, centered, center-scaled, TVN; the best one kept",
+        revised="center-scaled; raw and centered beside it, TVN not run",
+        kind="design choice",
+        reason="what is chosen on the scored data looks better than it is",
+    ),
+    Departure(
         aspect="p-value",
         published="b / B",
         revised="(1 + b) / (1 + B)",
@@ -140,7 +154,7 @@ DEPARTURES = (
         published="none",
         revised="Benjamini-Hochberg within the table",
         kind="design choice",
-        reason="of a thousand perturbations without effect, fifty have p <= 0.05",
+        reason="of a thousand perturbations without effect, fifty have p ≤ 0.05",
     ),
     Departure(
         aspect="no null",
@@ -148,8 +162,9 @@ DEPARTURES = (
         "divides by zero; here: cannot be answered below 20",
         revised="cannot be answered without controls in two replicates",
         kind="bug",
-        reason="the released code fails with ZeroDivisionError; its constant for a least null, 20, "
-        "is used nowhere",
+        reason="the released code divides by the number of p-values, which is then 0; below 20 "
+        "null perturbations b / B is at most 0.05 only where it is 0, and the paper asks for 1,000 "
+        "unexpressed genes",
     ),
     Departure(
         aspect="targets that are not measured",
@@ -167,10 +182,10 @@ DEPARTURES = (
     ),
     Departure(
         aspect="level",
-        published="code: p <= 0.05 (followed); paper: p < 0.05",
-        revised="adjusted p <= 0.05",
+        published="code: p ≤ 0.05 (followed); paper: p < 0.05",
+        revised="adjusted p ≤ 0.05",
         kind="paper-code discrepancy",
-        reason="with 20 null perturbations one p-value in twenty is exactly 0.05",
+        reason="with 20 null perturbations one p-value in 21 is exactly 0.05",
     ),
 )
 
@@ -217,6 +232,7 @@ def consistency(
     context: str | None = None,
     missing_controls: str = "raise",
     null: str | None = None,
+    pairs: str | None = None,
 ) -> pd.DataFrame:
     """Consistency of each perturbation, and its p-value.
 
@@ -240,8 +256,10 @@ def consistency(
     missing_controls : {"raise", "drop"}
         What to do with a batch with fewer than 2 controls; *revised* only.
     null : {"in-sample"}, optional
-        For demonstration, in *revised* only: a null over all pairs that is not left out of the
-        controls that centre it, see `consistency_test`. Default: the protocol's.
+        For demonstration, in *revised* only: draws that are not left out of the controls that
+        centre them.
+    pairs : {"across", "all"}, optional
+        For demonstration, in *revised* only: which pairs of cells count.
 
     Returns
     -------
@@ -263,11 +281,12 @@ def consistency(
         raise DataError(f"unit is {unit!r}; choose from {', '.join(UNITS)}")
     if len(embedding) != screen.n_obs:
         raise DataError(f"the embedding has {len(embedding)} rows, the screen {screen.n_obs} cells")
-    if null is not None and (null != "in-sample" or protocol != "revised"):
-        raise DataError(
-            f"null is {null!r} in the {protocol} protocol; leave it out, or pass 'in-sample' in "
-            "the revised one to see what a wrong null does"
-        )
+    for name, value, known in (("null", null, ("in-sample",)), ("pairs", pairs, PAIRS)):
+        if value is not None and (value not in known or protocol != "revised"):
+            raise DataError(
+                f"{name} is {value!r} in the {protocol} protocol; leave it out, or pass "
+                f"{' or '.join(map(repr, known))} in the revised one to see what it does"
+            )
     if replicate not in screen.obs:
         raise DataError(
             f"obs has no column {replicate!r} to count replicates by (columns: "
@@ -288,7 +307,7 @@ def consistency(
     arguments = {
         "post": post,
         "null": null or chosen.null,
-        "pairs": "all" if null else chosen.pairs,
+        "pairs": pairs or chosen.pairs,
         "n_draws": n_draws,
         "n_bootstrap": n_bootstrap,
         "missing_controls": missing_controls,

@@ -8,14 +8,16 @@ from helpers.data.controls import assign_controls
 from helpers.data.normalise import log1p_cp10k
 from helpers.data.pseudobulk import pseudobulk
 from helpers.scores import params
-from helpers.stats import cluster_bootstrap
+from helpers.stats import mean_interval
 from helpers.store import step
 
 TASK = "shared-controls"
 
 
 @step
-def effect_correlations(screen, *, n_controls: int, seed: int) -> pd.DataFrame:
+def effect_correlations(
+    screen, *, n_controls: int, seed: int, n_repeats: int = 20, context: str | None = None
+) -> pd.DataFrame:
     """Mean correlation of each perturbation's effect with the effects of all others.
 
     An effect is a mean profile of log1p CP10k less that of `n_controls` control cells. With
@@ -27,24 +29,51 @@ def effect_correlations(screen, *, n_controls: int, seed: int) -> pd.DataFrame:
     screen : AnnData of counts
     n_controls : int
         Cells of each half, at least 2.
-    seed : int
+    seed, n_repeats : int
+        The controls are shared out and drawn anew `n_repeats` times.
+    context : str, optional
+        Use the cells of this context only.
 
     Returns
     -------
-    DataFrame indexed by perturbation, sorted
-        `shared` and `disjoint`, mean Pearson correlations over genes, in [-1, 1]; 0 is expected of
-        unrelated effects with disjoint controls, and of unrelated effects of as many cells as
-        controls about 1/2 with shared ones. `n_cells`.
+    DataFrame, one row a repeat and perturbation
+        `repeat`, `perturbation` (sorted), `n_cells`; `shared` and `disjoint`, mean Pearson
+        correlations over genes, in [-1, 1]. Of unrelated effects of n cells each, 0 is expected
+        with disjoint controls, and (1/m) / (1/n + 1/m) with m shared ones.
 
     Raises
     ------
     DataError
         Fewer controls than asked for.
     """
+    if context is not None:
+        screen = screen[(screen.obs["context"] == context).to_numpy()]
     rng = np.random.default_rng(seed)
     expression = log1p_cp10k(screen)
+    perturbed = expression[(expression.obs["perturbation"] != CONTROL).to_numpy()]
+    profiles = pseudobulk(perturbed, "perturbation")
+    tables = []
+    for repeat in range(n_repeats):
+        means = _control_means(screen, expression.X, n_controls, rng)
+        model, truth = (np.asarray(profiles.X) - mean for mean in means)
+        tables.append(
+            pd.DataFrame(
+                {
+                    "repeat": repeat,
+                    "perturbation": profiles.obs["perturbation"].astype(str).to_numpy(),
+                    "n_cells": profiles.obs["n_cells"].to_numpy(),
+                    "shared": _mean_with_others(model, model),
+                    "disjoint": _mean_with_others(model, truth),
+                }
+            )
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+def _control_means(screen, expression, n_controls: int, rng) -> list[np.ndarray]:
+    """Mean profiles of as many cells of each half of the controls."""
     role = np.asarray(assign_controls(screen.obs["perturbation"], screen.obs["batch"], rng=rng))
-    halves = {}
+    means = []
     for name in ("control_model", "control_truth"):
         cells = np.flatnonzero(role == name)
         if not 2 <= n_controls <= len(cells):
@@ -53,18 +82,8 @@ def effect_correlations(screen, *, n_controls: int, seed: int) -> pd.DataFrame:
                 f"cells of {name}: choose 2 to {len(cells)}"
             )
         drawn = rng.choice(cells, n_controls, replace=False)
-        halves[name] = np.asarray(expression.X[drawn].mean(axis=0)).ravel()
-    perturbed = expression[(expression.obs["perturbation"] != CONTROL).to_numpy()]
-    profiles = pseudobulk(perturbed, "perturbation")
-    model, truth = (np.asarray(profiles.X) - mean for mean in halves.values())
-    return pd.DataFrame(
-        {
-            "shared": _mean_with_others(model, model),
-            "disjoint": _mean_with_others(model, truth),
-            "n_cells": profiles.obs["n_cells"].to_numpy(),
-        },
-        index=pd.Index(profiles.obs["perturbation"].astype(str), name="perturbation"),
-    )
+        means.append(np.asarray(expression[drawn].mean(axis=0)).ravel())
+    return means
 
 
 def _mean_with_others(left: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -80,8 +99,9 @@ def _mean_with_others(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 def scores(result: pd.DataFrame, *, dataset: str, n_controls: int, seed: int) -> pd.DataFrame:
     """Result of `effect_correlations` as rows of the score table, the controls as the model."""
+    means = result.groupby("perturbation")[["shared", "disjoint", "n_cells"]].mean()
     tables = []
-    for column, model in (("shared", "shared controls"), ("disjoint", "disjoint controls")):
+    for controls in ("shared", "disjoint"):
         tables.append(
             pd.DataFrame(
                 {
@@ -89,17 +109,17 @@ def scores(result: pd.DataFrame, *, dataset: str, n_controls: int, seed: int) ->
                     "dataset": dataset,
                     "split": "all",
                     "protocol": "revised",
-                    "model": model,
+                    "model": f"{controls} controls",
                     "params": params({"n_controls": n_controls}),
                     "post": "raw",
                     "metric": "effect_correlation",
                     "role": "candidate",
                     "unit_kind": "perturbation",
-                    "unit": result.index,
-                    "cluster": result.index,
+                    "unit": means.index,
+                    "cluster": means.index,
                     "seed": seed,
-                    "n": result["n_cells"].to_numpy(),
-                    "value": result[column].to_numpy(),
+                    "n": means["n_cells"].astype(int).to_numpy(),
+                    "value": means[controls].to_numpy(),
                 }
             )
         )
@@ -107,7 +127,7 @@ def scores(result: pd.DataFrame, *, dataset: str, n_controls: int, seed: int) ->
 
 
 def by_number(results: dict[int, pd.DataFrame]) -> pd.DataFrame:
-    """Means over perturbations with 95 % bootstrap intervals, two rows a number of controls.
+    """Means over perturbations, two rows a number of controls.
 
     Parameters
     ----------
@@ -117,22 +137,26 @@ def by_number(results: dict[int, pd.DataFrame]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `label`, `controls`, `n_controls`, `mean`, `low`, `high`. Perturbations are resampled; the
-        controls are not, so that the interval does not cover another draw of them.
+        `label`, `controls`, `n_controls`, `mean`; `low`, `high`, its 95 % interval over the
+        repeated draws of controls (t distribution); `expected` of unrelated effects, by the
+        formula of `effect_correlations` at the mean of 1/n.
     """
-    rng = np.random.default_rng(0)
     rows = []
     for n_controls, result in results.items():
+        inverse = (1 / result["n_cells"]).mean()
         for controls in ("shared", "disjoint"):
-            mean, low, high = cluster_bootstrap(result[controls], result.index, rng=rng)
+            draws = result.groupby("repeat")[controls].mean()
+            low, high = mean_interval(draws)
+            share = (1 / n_controls) / (inverse + 1 / n_controls)
             rows.append(
                 {
                     "label": f"{n_controls} {controls}",
                     "controls": controls,
                     "n_controls": n_controls,
-                    "mean": mean,
+                    "mean": draws.mean(),
                     "low": low,
                     "high": high,
+                    "expected": share if controls == "shared" else 0.0,
                 }
             )
     return pd.DataFrame(rows)
