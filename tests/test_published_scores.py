@@ -218,3 +218,58 @@ def test_sheets_without_the_columns_are_refused(tmp_path):
         reader.read_transfer(paths)
     with pytest.raises(DataError, match="Panel C: no column method, fdp, tpr"):
         reader.read_interactions(paths)
+
+
+@pytest.fixture(scope="module")
+def judged(paths, doubles, singles, transfer):
+    def verdicts(scores, metric, reference=None, margin=0.1):
+        return task.verdicts.function(
+            scores, metric=metric, reference=reference, margin=margin, n_resamples=5000, seed=0
+        )
+
+    return task.sentences(
+        additive=verdicts(doubles, "l2", "additive", 0.56),
+        curves=task.interactions.function(reader.read_interactions(paths)),
+        singles=verdicts(singles, "l2_ratio"),
+        transfer=verdicts(transfer, "l2_ratio"),
+        correlation=verdicts(transfer, "pearson_delta", "mean"),
+    )
+
+
+def test_the_statements_of_the_paper_get_their_verdicts(judged):
+    """The negative results hold; the positive one in the two large data sets."""
+    verdicts = judged["verdict"].tolist()
+    assert verdicts[0] == "reproduced"
+    assert verdicts[1] == "reproduced (means only)"
+    assert verdicts[2:4] == ["reproduced"] * 2
+    assert verdicts[4:6] == ["reproduced in 2 of 3 data sets, undecided in the rest"] * 2
+    assert judged["found"][4].startswith("Adamson, K562: undecided")
+    assert all(v.startswith("not testable here") for v in verdicts[6:])
+
+
+def test_a_sum_over_fewer_genes_is_smaller_for_everybody():
+    found = task.fewer_genes.function(missing_share=0.06, n_perturbations=400, n_genes=1000, seed=0)
+    found = found.set_index("prediction")
+    random = found.loc["baseline, random genes missing"]
+    # a sum of squares over 94 % of the genes
+    assert random["ratio"] == pytest.approx(np.sqrt(0.94), abs=0.005)
+    assert random["share_lower"] == 1
+    model = found.loc["model that knows a tenth, no gene missing"]
+    assert model["sd"] > 5 * random["sd"]
+    assert model["share_lower"] < 1
+    with pytest.raises(ValueError, match="missing_share is 2"):
+        task.fewer_genes.function(missing_share=2.0, n_perturbations=4, n_genes=10, seed=0)
+
+
+def test_scores_are_tables_of_scores_and_each_task_has_its_metric(doubles, singles, transfer):
+    from helpers.metrics.facts import METRICS
+    from helpers.scores import check
+    from helpers.tasks.primary import PRIMARY, primary_metric
+
+    for scores in (doubles, singles, transfer):
+        checked = check(scores)
+        (name,) = checked["task"].unique()
+        assert primary_metric(name) in set(checked["metric"]) <= set(METRICS)
+    assert set(PRIMARY.values()) <= set(METRICS)
+    with pytest.raises(ValueError, match="no primary metric; declare it"):
+        primary_metric("guessing")

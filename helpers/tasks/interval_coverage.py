@@ -9,6 +9,7 @@ from helpers.stats import cluster_means, wilson_interval
 from helpers.store import step
 
 TASK = "interval-coverage"
+BLOCK = 500  # simulations that are resampled at once: what fits the cache, not the memory
 INTERVALS = ("percentile", "expanded", "studentised")
 
 
@@ -44,17 +45,27 @@ def coverage_of_means(
     rows = np.ones(n_clusters, dtype=int)
     rows[: round(repeated_share * n_clusters)] = 2
     code = np.repeat(np.arange(n_clusters), rows)
-    shape = (n_clusters, n_simulations)
-    own = rng.standard_exponential(shape) - 1 if skewed else rng.standard_normal(shape)
-    values = own[code] + 0.5 * rng.standard_normal((len(code), n_simulations))
-    found = []
-    for unit, clusters in (("row", np.arange(len(code))), ("cluster", code)):
-        for interval in INTERVALS:
+    ways = [
+        (unit, clusters, interval)
+        for unit, clusters in (("row", np.arange(len(code))), ("cluster", code))
+        for interval in INTERVALS
+    ]
+    found = {way[::2]: [] for way in ways}
+    for start in range(0, n_simulations, BLOCK):
+        shape = (n_clusters, min(BLOCK, n_simulations - start))
+        own = rng.standard_exponential(shape) - 1 if skewed else rng.standard_normal(shape)
+        values = own[code] + 0.5 * rng.standard_normal((len(code), shape[1]))
+        for unit, clusters, interval in ways:
             means = cluster_means(
                 values, clusters, interval=interval, n_resamples=n_resamples, rng=rng
             )
-            found.append({"unit": unit, "interval": interval} | _covered(means, 0.0))
-    return pd.DataFrame(found)
+            found[unit, interval].append(means)
+    return pd.DataFrame(
+        [
+            {"unit": unit, "interval": interval} | _covered(pd.concat(means), 0.0)
+            for (unit, interval), means in found.items()
+        ]
+    )
 
 
 @step
