@@ -1,6 +1,7 @@
-"""The primary metric of each task, declared before any model was scored.
+"""The primary metric of each task, declared before models are compared on it.
 
-A verdict on a model is on this metric. The others say why.
+A verdict on a model is on this metric. The others say why. Where scores were published, it is the
+one that their authors put first.
 """
 
 PRIMARY = {
