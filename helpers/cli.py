@@ -1,18 +1,18 @@
 """The command `benchbook`."""
 
 import os
-import shutil
 import sys
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 data = typer.Typer(no_args_is_help=True, help="Data sets: list, get, check.")
 app.add_typer(data, name="data")
-console = Console()
+console = Console(markup=False, highlight=False, soft_wrap=True)
 
 Parameters = Annotated[
     list[str] | None,
@@ -93,7 +93,7 @@ def list_chapters() -> None:
     table.add_column("parameters")
     for name, chapter in Book().chapters.items():
         table.add_row(name, "  ".join(f"{k}={v!r}" for k, v in chapter.defaults.items()))
-    console.print(table, highlight=False, soft_wrap=True)
+    console.print(table)
 
 
 @app.command()
@@ -107,21 +107,19 @@ def clean(
 ) -> None:
     """Remove stored results; everything can be computed again."""
     from helpers import store
-    from helpers.book.build import only_build, stale_runs, used_steps
+    from helpers.book.build import at_work, remove_stale_runs, used_steps
     from helpers.book.chapters import Book
 
     if not (unused or damaged):
         raise typer.BadParameter("say what: --unused or --damaged")
-    with only_build():
+    with at_work(alone=True):
         if damaged:
             number, freed = store.prune_damaged()
             console.print(f"{number} damaged results removed ({freed / 1e6:.1f} MB)")
         if unused:
-            stale = stale_runs(Book())
-            for folder in stale:
-                shutil.rmtree(folder)
+            runs = remove_stale_runs(Book())
             number, freed = store.prune(used_steps())
-            console.print(f"{len(stale)} runs and {number} results removed ({freed / 1e6:.1f} MB)")
+            console.print(f"{runs} runs and {number} results removed ({freed / 1e6:.1f} MB)")
 
 
 @data.command("list")
@@ -136,7 +134,7 @@ def data_list() -> None:
         size = sum(f.size for f in dataset.files) / 1e6
         state = registry.status(name)["state"]
         table.add_row(name, dataset.kind, f"{size:.1f}", dataset.licence, state)
-    console.print(table, highlight=False)
+    console.print(table)
 
 
 @data.command("get")
@@ -147,7 +145,7 @@ def data_get(names: Annotated[list[str], typer.Argument(help="Data sets, or all.
 
     for name in registry.DATASETS if names == ["all"] else names:
         for path in fetch(registry.dataset(name)).values():
-            console.print(f"{name}: {path}", highlight=False, soft_wrap=True)
+            console.print(f"{name}: {path}")
 
 
 @data.command("check")
@@ -158,8 +156,8 @@ def data_check(
     from helpers.data import registry
 
     for name in names or registry.DATASETS:
-        facts = ", ".join(f"{k} {v}" for k, v in registry.verify(name).items())
-        console.print(f"{name}: {facts}", highlight=False, soft_wrap=True)
+        facts = ", ".join(f"{k} {v}" for k, v in registry.verify(name).items() if k != "name")
+        console.print(f"{name}: {facts}")
 
 
 def main() -> None:
@@ -170,14 +168,23 @@ def main() -> None:
     from helpers.data.contract import DataError
     from helpers.store import StoreError
 
+    problems = (Busy, ChapterError, DataError, SiteError, StoreError, FileExistsError)
     try:
         app()
-    except (Busy, ChapterError, DataError, SiteError, StoreError) as error:
-        Console(stderr=True).print(f"[red]benchbook:[/] {error}", highlight=False, soft_wrap=True)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on where it stopped", file=sys.stderr)
-        sys.exit(130)
+    except problems as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"{error.filename or ''}: {error.strerror or error}")
+    except SystemExit as end:
+        if end.code == 130:
+            print("interrupted; the same command goes on where it stopped", file=sys.stderr)
+        raise
+
+
+def _fail(message: str) -> None:
+    line = Text.assemble(("benchbook:", "red"), f" {message}")
+    Console(stderr=True).print(line, highlight=False, soft_wrap=True)
+    sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,25 @@ def root() -> Path:
     return next((p for p in (here, *here.parents) if (p / "_toc.yml").is_file()), here)
 
 
+def claim() -> Path:
+    """Folder of all results, made and marked as ours.
+
+    Raises
+    ------
+    FileExistsError
+        It holds somebody's files: building there could remove some.
+    """
+    folder = home()
+    mark = folder / ".benchbook"
+    if folder.is_dir() and any(folder.iterdir()) and not mark.is_file():
+        raise FileExistsError(
+            f"{folder} holds files that are not this book's: name another folder in BENCHBOOK_HOME"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    mark.touch()
+    return folder
+
+
 def home() -> Path:
     """Folder of all results: ``BENCHBOOK_HOME``, else ``build`` in the book's folder."""
     if folder := os.environ.get("BENCHBOOK_HOME"):

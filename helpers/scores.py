@@ -154,7 +154,7 @@ def load(chapter: str) -> pd.DataFrame:
                 f"add {chapter} under benchbook: needs"
             )
         return pd.read_parquet(Path(folders[chapter], "scores.parquet"))
-    runs = (home() / "runs" / chapter).glob("*/run.json")
+    runs = (home() / "runs" / chapter).glob("[!.]*/run.json")
     done = [r for r in runs if json.loads(r.read_text())["status"] == "done"]
     if not done:
         raise ScoreError(f"{chapter} has no scores yet: run `benchbook run chapters/{chapter}`")

@@ -29,7 +29,7 @@ from typing import Any
 
 import filelock
 
-from helpers.home import home
+from helpers.home import claim, home
 
 COMPUTING_LIBRARIES = ("numpy", "scipy")  # everything that computes stands on these two
 
@@ -64,6 +64,8 @@ def file_sha256(path: Path) -> str:
 def _source_file(module: str) -> Path | None:
     """File of a module, found without running it."""
     top, *rest = module.split(".")
+    if top == "__main__":
+        return None
     spec = importlib.util.find_spec(top)
     if spec is None or spec.origin is None:
         return None
@@ -137,6 +139,8 @@ def _read_imports(tree: ast.Module, package: str) -> _Module:
 @functools.cache
 def _is_ours(top: str) -> bool:
     """Whether a package is somebody's source (ours, a user's own), not an installed library."""
+    if top == "helpers":
+        return True  # also where it is installed among the libraries, as on Colab
     file = _source_file(top)
     libraries = {Path(sysconfig.get_path(kind)) for kind in ("purelib", "platlib")}
     return file is not None and not any(file.is_relative_to(folder) for folder in libraries)
@@ -149,6 +153,8 @@ def reach(*modules: str) -> tuple[str, ...]:
         if (name := queue.pop()) not in found:
             found.add(name)
             queue.extend(_module(name).own)
+            if (package := name.rpartition(".")[0]) and _source_file(package):
+                queue.append(package)
     return tuple(sorted(found))
 
 
@@ -188,11 +194,19 @@ def _code_of_module(module: str) -> Code:
     return code_of(module)
 
 
-def code_of_source(source: str) -> tuple[str, Code]:
-    """Digest of a script's code, and the code that it reaches by its imports."""
-    tree = ast.parse(source)
-    read = _read_imports(tree, "")
-    return read.digest, code_of(*read.own, extra=read.foreign)
+def code_of_cells(cells: list[str]) -> tuple[str, Code]:
+    """Digest of a notebook's code, cell by cell, and the code that it reaches by its imports."""
+    read = [_read_imports(ast.parse(cell), "") for cell in cells]
+    own, foreign = ({n for r in read for n in getattr(r, k)} for k in ("own", "foreign"))
+    return digest(*(r.digest for r in read)), code_of(*own, extra=tuple(foreign))
+
+
+def unchanged(code: Code) -> bool:
+    """Whether the modules' files still hold the code that was read."""
+    return all(
+        digest(_code(ast.parse(_source_file(name).read_text(encoding="utf-8")))) == known
+        for name, known in code.modules.items()
+    )
 
 
 # --------------------------------------------------------------------------- steps
@@ -215,6 +229,15 @@ class StepFunction:
         functools.update_wrapper(self, function)
         self.function = function
         self.signature = inspect.signature(function)
+        kinds = {p.kind for p in self.signature.parameters.values()}
+        if kinds & {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}:
+            raise TypeError(f"{function.__qualname__}: a step names its parameters, no * or **")
+        if _source_file(function.__module__) is None:
+            raise TypeError(
+                f"{function.__qualname__}: a step is defined in a file, so that its code can be "
+                "identified: put it into a module and import it"
+            )
+        reach(function.__module__)  # read now: the code that is imported is the code in the key
 
     def __call__(self, *args, **kwargs) -> "Step":
         bound = self.signature.bind(*args, **kwargs)
@@ -234,6 +257,9 @@ class Step:
 
     function: StepFunction
     arguments: dict[str, Any]
+
+    def __reduce__(self):
+        return Step, (self.function, self.arguments)  # a worker finds the key of its own code
 
     @cached_property
     def code(self) -> Code:
@@ -302,6 +328,8 @@ class Step:
 def results(steps: Iterable[Step]) -> list[Any]:
     """Results of several steps, in their order; on a cluster they are computed side by side."""
     steps = list(steps)
+    for step in steps:
+        _note(step)  # before it is computed: the first asking counts
     if address := os.environ.get("BENCHBOOK_SCHEDULER"):
         futures = [_submit(step, address) for step in steps if not step.stored]
         for future in futures:
@@ -331,22 +359,22 @@ def compute(step: Step) -> Path:
     """
     if step.stored:
         return step.folder
-    locks = home() / "locks"
-    locks.mkdir(parents=True, exist_ok=True)
+    locks = claim() / "locks"
+    locks.mkdir(exist_ok=True)
     with filelock.FileLock(locks / f"{step.key}.lock"):
         if step.stored:
             return step.folder
         arguments = _replace_steps(step.arguments, lambda s: load(compute(s)))
         _announce(step, "running")
-        start = time.perf_counter()
+        start, seconds = time.perf_counter(), None
         try:
             value = step.function.function(**arguments)
             seconds = time.perf_counter() - start
             save(step, value, seconds)
-        except BaseException:
-            _announce(step, "failed")
-            raise
-        _announce(step, "done", seconds)
+        except SystemExit as error:  # it would end the worker, and with it other people's work
+            raise RuntimeError(f"{step} called exit: {error}") from error
+        finally:
+            _announce(step, "done" if step.stored else "failed", seconds)
     return step.folder
 
 
@@ -356,6 +384,20 @@ def _note(step: Step) -> None:
         with Path(folder, "steps.jsonl").open("a") as file:
             line = {"key": step.key, "name": str(step), "stored": step.stored}
             file.write(canonical_json(line) + "\n")
+
+
+def check_home(folder: str) -> None:
+    """Refuse to work for somebody whose results lie elsewhere.
+
+    Raises
+    ------
+    StoreError
+    """
+    if str(home()) != folder:
+        raise StoreError(
+            f"this worker keeps results in {home()}, the asker in {folder}: start the workers with "
+            f"BENCHBOOK_HOME={folder}"
+        )
 
 
 def _announce(step: Step, state: str, seconds: float | None = None) -> None:
@@ -383,10 +425,25 @@ def _submit(step: Step, address: str):
     """Future of a step on a cluster; its inputs are tasks of their own, shared by all askers."""
     inputs = [_submit(s, address) for s in step.inputs if not s.stored]
     _announce(step, "queued")
-    return _client(address).submit(_compute_after, step, inputs, key=f"step-{step.key}")
+    resource = os.environ.get("BENCHBOOK_STEP_RESOURCE")  # of the workers that are for steps
+    return _client(address).submit(
+        _compute_after,
+        step,
+        step.key,
+        str(home()),
+        inputs,
+        key=f"step-{step.key}",
+        resources={resource: 1} if resource else None,
+    )
 
 
-def _compute_after(step: Step, inputs: list) -> None:
+def _compute_after(step: Step, key: str, folder: str, inputs: list) -> None:
+    check_home(folder)
+    if step.key != key:
+        raise StoreError(
+            f"{step}: this worker imported other code or libraries than the asker has; start the "
+            "workers anew (of a local build: repeat the command)"
+        )
     compute(step)
 
 
@@ -414,6 +471,8 @@ def save(step: Step, value: Any, seconds: float) -> None:
             "seconds": round(seconds, 3),
         }
         (partial / "meta.json").write_text(json.dumps(meta, indent=1))
+        if target.exists():  # without a description: damaged
+            shutil.rmtree(target)
         partial.replace(target)
     except OSError as error:
         raise StoreError(
@@ -531,27 +590,31 @@ def prune(used: set[str]) -> tuple[int, int]:
     while queue:
         if (key := queue.pop()) not in keep:
             keep.add(key)
-            meta = home() / "steps" / key[:2] / key / "meta.json"
-            if meta.is_file():
-                queue.extend(json.loads(meta.read_text())["inputs"])
+            folder = home() / "steps" / key[:2] / key
+            if folder.is_dir() and not _damaged(folder):
+                queue.extend(json.loads((folder / "meta.json").read_text())["inputs"])
+    for leftover in (home() / "steps").glob("*/.*"):  # of processes that were killed
+        shutil.rmtree(leftover)
     return _remove([f for f in stored_steps() if f.name not in keep])
 
 
 def prune_damaged() -> tuple[int, int]:
     """Remove results that are not what was written; returns their number and bytes."""
 
-    def damaged(folder: Path) -> bool:
-        try:
-            meta = json.loads((folder / "meta.json").read_text())
-            return file_sha256(folder / meta["file"]) != meta["sha256"]
-        except (OSError, ValueError, KeyError):
-            return True
+    return _remove([f for f in stored_steps() if _damaged(f)])
 
-    return _remove([f for f in stored_steps() if damaged(f)])
+
+def _damaged(folder: Path) -> bool:
+    try:
+        meta = json.loads((folder / "meta.json").read_text())
+        return file_sha256(folder / meta["file"]) != meta["sha256"]
+    except (OSError, ValueError, KeyError):
+        return True
 
 
 def _remove(folders: list[Path]) -> tuple[int, int]:
     freed = sum(f.stat().st_size for folder in folders for f in folder.iterdir())
     for folder in folders:
+        (folder / "meta.json").unlink(missing_ok=True)  # first: without it nothing is stored
         shutil.rmtree(folder)
     return len(folders), freed

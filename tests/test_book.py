@@ -189,6 +189,8 @@ def test_without_the_data_the_site_is_built_and_says_what_is_missing(tmp_path, h
 def test_a_failing_chapter_is_named_and_the_rest_of_the_site_is_built(tmp_path, repository_site):
     book = MiniBook(tmp_path)
     book.contents("one", "fails", "dies")
+    path = tmp_path / "chapters" / "lab" / "fails.md"
+    path.write_text(path.read_text() + "\nThe result is {glue:text}`result`.\n")
     repository_site(tmp_path)
     done = benchbook("build", folder=tmp_path, home=book.home, **lab(book))
     assert done.returncode == 1, done.stdout + done.stderr

@@ -1,6 +1,7 @@
 """Files are found by content, downloaded whole or not at all, and errors say what to do."""
 
 import errno
+import gzip
 import hashlib
 import http.server
 import threading
@@ -307,3 +308,22 @@ def test_provenance_of_several_files_hashes_their_hashes():
     joined = "\n".join([one.sha256, one.sha256])
     assert two.sha256 == hashlib.sha256(joined.encode()).hexdigest()
     assert two.size == 2 * len(CONTENT)
+
+
+def test_a_file_kept_gzipped_is_unpacked_once_and_checked(folders, serve):
+    data, cache = folders
+    file = toy("http://127.0.0.1:9/toy.bin").files[0]
+    (data / "toy.bin.gz").write_bytes(gzip.compress(CONTENT[::-1]))  # the name fits, no more
+    assert locate(file) is None
+    for damaged in (
+        b"no gzip",
+        gzip.compress(CONTENT)[:-9],
+        gzip.compress(CONTENT)[:40] + b"x" * 60,
+    ):
+        (data / "toy.bin.gz").write_bytes(damaged)
+        assert locate(file) is None
+    (data / "toy.bin.gz").write_bytes(gzip.compress(CONTENT))
+    assert locate(file) == cache / "unpacked" / "toy.bin"
+    assert locate(file).read_bytes() == CONTENT
+    assert kept(cache) == ["toy.bin"]
+    assert locate(toy("https://example.org", unverified=True, name="other.bin").files[0]) is None

@@ -406,3 +406,34 @@ def test_a_forest_draws_each_method_beside_the_others():
         plots.forest(frame, **names | {"x": "p"})
     with pytest.raises(ValueError, match="no row"):
         plots.forest(frame.iloc[:0], **names)
+
+
+def test_curves_and_agreement_draw_every_series_and_refuse_what_does_not_fit():
+    frame = pd.DataFrame(
+        {
+            "n": [5, 10, 5, 10],
+            "value": [0.1, 0.2, 0.3, np.nan],
+            "low": [0.0, 0.1, 0.2, np.nan],
+            "high": [0.2, 0.3, 0.4, np.nan],
+            "line": ["a", "a", "b", "b"],
+        }
+    )
+    figure = plots.curves(
+        frame, x="n", y="value", series="line", low="low", high="high", references={"zero": 0.0}
+    )
+    (ax,) = figure.axes
+    assert [line.get_label() for line in ax.lines[:2]] == ["a", "b"]
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), [0.1, 0.2])
+    assert len(ax.collections) == 2
+    (ax,) = plots.agreement(frame, x="value", y="low").axes
+    assert len(ax.collections[0].get_offsets()) == 3
+    assert "3 points, 1 not scored" in [t.get_text() for t in ax.get_legend().get_texts()]
+    for call, said in (
+        (lambda: plots.curves(frame[:0], x="n", y="value", series="line"), "no row"),
+        (lambda: plots.curves(frame, x="n", y="value", series="line", low="low"), "both low"),
+        (lambda: plots.curves(frame, x="m", y="value", series="line"), r"no columns \['m'\]"),
+        (lambda: plots.agreement(frame, x="n", y="m"), r"no columns \['m'\]"),
+        (lambda: plots.agreement(frame[3:], x="n", y="value"), "no row with both"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            call()

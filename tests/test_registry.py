@@ -18,6 +18,7 @@ from helpers.data.sets import (
     known_relationships,
     norman2019_subset,
     papalexi2021,
+    scperturb_edistances,
 )
 
 
@@ -71,6 +72,7 @@ def test_entries_are_whole():
         "kang2018-subset",
         "known-relationships",
         "ahlmann-eltze2025-scores",
+        "scperturb-edistances",
     ]
     for name, entry in registry.DATASETS.items():
         assert entry.name == name
@@ -379,3 +381,28 @@ def test_scores_refuse_other_sheets(tmp_path):
     paths = {path.name: path for path in tmp_path.iterdir()}
     with pytest.raises(DataError, match="no column dataset_name, method"):
         ahlmann_eltze2025_scores.read(paths)
+
+
+# ---------------------------------------------------------------------------- scperturb-edistances
+
+
+def test_published_distances_are_whole_matrices():
+    table = scperturb_edistances.read(paths_or_skip("scperturb-edistances"))
+    n_pairs = table.groupby("screen").size()
+    assert n_pairs.to_dict() == {"papalexi2021": 84 * 83 // 2, "norman2019": 237 * 236 // 2}
+    assert table["edistance"].notna().all()
+    guides = scperturb_edistances.to_control(table, "papalexi2021")
+    assert len(guides) == 83
+    assert guides["STAT1g2"] == pytest.approx(6.256405, abs=1e-6)
+    norman = scperturb_edistances.to_control(table, "norman2019")
+    assert norman["CEBPA+JUN"] == pytest.approx(11.879510, abs=1e-6)
+    assert "control" not in norman
+
+
+def test_a_matrix_that_is_none_is_refused(tmp_path):
+    one, other = scperturb_edistances.DATASET.files
+    (tmp_path / "a.csv").write_text(",control,A\ncontrol,0,1\nA,2,0\n")
+    (tmp_path / "b.csv").write_text(",B,A\nB,0,1\nA,1,0\n")
+    for bad, said in (("a.csv", "not square and symmetric"), ("b.csv", "no row 'control'")):
+        with pytest.raises(DataError, match=said):
+            scperturb_edistances.read({one.name: tmp_path / bad, other.name: tmp_path / bad})

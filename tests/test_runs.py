@@ -257,3 +257,86 @@ def test_unused_results_go_and_used_ones_stay(book):
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("3 runs and 3 results removed")
     assert len(list((book.home / "steps").glob("*/*"))) == 1
+
+
+def test_a_clean_up_waits_for_no_run_and_takes_nothing_from_one(book):
+    working = book.start("""
+        import time
+        from helpers.book.build import at_work
+
+        with at_work():
+            print("working", flush=True)
+            time.sleep(60)
+    """)
+    working.stdout.readline()
+    done = benchbook(book, "clean", "--unused")
+    working.kill()
+    working.communicate()
+    assert done.returncode == 2
+    assert "a run or build is at work" in done.stderr
+
+
+def test_a_folder_with_other_files_is_not_taken_for_results(book):
+    (book.folder / "thesis").mkdir()
+    (book.folder / "thesis" / "book").mkdir()
+    chapter = book.folder / "thesis" / "book" / "chapter1.txt"
+    chapter.write_text("years of work")
+    book.home = book.folder / "thesis"
+    done = benchbook(book, "run", "lab/one")
+    assert done.returncode == 2
+    assert "holds files that are not this book's" in done.stderr
+    assert chapter.read_text() == "years of work"
+
+
+def test_a_step_may_ask_for_a_step(book):
+    (book.folder / "lab" / "nested.py").write_text(
+        "from helpers.store import step\nfrom lab.model import doubled\n\n\n"
+        "@step\ndef outer(*, value: int):\n    return doubled(value=value).result() + 1\n"
+    )
+    path = book.folder / "chapters" / "lab" / "one.md"
+    text = path.read_text().replace("lab.model import doubled", "lab.nested import outer")
+    path.write_text(text.replace("doubled(value=value)", "outer(value=value)"))
+    said = book.python("runs = run('one', workers=1)\n" + STATUS)
+    assert records(said)["one"]["status"] == "done"
+
+
+def test_a_failing_step_fails_its_chapter_with_its_error_and_no_other(book):
+    model = book.folder / "lab" / "model.py"
+    model.write_text(
+        model.read_text().replace("time.sleep(pause)", "raise KeyError(f'no gene {value}')")
+    )
+    said = book.python("runs = run('one', 'other')\n" + STATUS)
+    found = records(said)
+    assert found["one"]["error"]["name"] == "KeyError"
+    assert "no gene 1" in found["one"]["error"]["message"]
+    assert found["one"]["steps"][0]["seconds"] is None
+    assert found["other"]["status"] == "done"
+
+
+def test_a_run_whose_files_were_changed_is_run_again(book):
+    book.python("run('other')")
+    (scores,) = (book.home / "runs" / "lab" / "other").glob("*/scores.parquet")
+    whole = scores.read_bytes()
+    scores.write_bytes(whole[:-100])
+    said = book.python("runs = run('other')\n" + STATUS)
+    assert "running" in said
+    assert scores.read_bytes() == whole
+    (scores.parent / "run.json").write_text("{")
+    book.python("runs = run('other')\n" + STATUS)
+    assert json.loads((scores.parent / "run.json").read_text())["status"] == "done"
+
+
+def test_a_cell_that_is_not_python_fails_alone(book):
+    path = book.folder / "chapters" / "lab" / "one.md"
+    path.write_text(path.read_text().replace("number = doubled", "number == = doubled"))
+    found = records(book.python("runs = run('one', 'other')\n" + STATUS))
+    assert found["one"]["error"]["name"] == "SyntaxError"
+    assert found["other"]["status"] == "done"
+
+
+def test_needs_of_needs_are_told_apart_from_chapters_that_are_none(book):
+    path = book.folder / "chapters" / "lab" / "reader.md"
+    path.write_text(path.read_text().replace("lab/one", "lab/nothing"))
+    done = benchbook(book, "run", "lab/reader")
+    assert done.returncode == 2
+    assert "needs chapters/lab/nothing, which is no chapter of _toc.yml" in done.stderr

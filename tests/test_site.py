@@ -126,7 +126,7 @@ def stage(folder: Path) -> None:
     shutil.copy(ROOT / "references.bib", folder)
     shutil.copy(ROOT / "references.md", folder)
     config = yaml.safe_load((ROOT / "_config.yml").read_text())
-    url = "https://github.com/OWNER/perturbation-benchbook"
+    url = "https://github.com/SOMEBODY/sample-book"
     config |= {
         "author": "The authors",
         "repository": {"url": url, "branch": "notebooks", "path_to_book": ""},
@@ -186,8 +186,8 @@ def test_scripts_are_loaded_once(soup):
 
 
 def test_edit_and_source_lead_to_the_chapter_on_main(soup):
-    links = {tag["href"] for tag in soup.select("a[href*='github.com/OWNER']")}
-    base = "https://github.com/OWNER/perturbation-benchbook"
+    links = {tag["href"] for tag in soup.select("a[href*='github.com/SOMEBODY']")}
+    base = "https://github.com/SOMEBODY/sample-book"
     assert f"{base}/edit/main/chapters/sample.md" in links
     assert f"{base}/blob/main/chapters/sample.md?plain=1" in links
 
@@ -195,11 +195,11 @@ def test_edit_and_source_lead_to_the_chapter_on_main(soup):
 def test_launch_buttons_open_the_notebook_of_the_branch_notebooks(soup):
     links = [tag["href"] for tag in soup.select("a[href]")]
     assert (
-        "https://colab.research.google.com/github/OWNER/perturbation-benchbook/blob/notebooks/"
+        "https://colab.research.google.com/github/SOMEBODY/sample-book/blob/notebooks/"
         "chapters/sample.ipynb"
     ) in links
     assert (
-        "https://mybinder.org/v2/gh/OWNER/perturbation-benchbook/notebooks"
+        "https://mybinder.org/v2/gh/SOMEBODY/sample-book/notebooks"
         "?urlpath=lab/tree/chapters/sample.ipynb"
     ) in links
 
@@ -218,7 +218,7 @@ def test_page_for_missing_pages_is_linked_from_the_project_folder(built_site):
     soup = BeautifulSoup((built_site / "404.html").read_text(), "html.parser")
     styles = [tag["href"] for tag in soup.select("link[rel=stylesheet]")]
     assert styles
-    assert all(s.startswith("/perturbation-benchbook/_static/") for s in styles)
+    assert all(s.startswith("/sample-book/_static/") for s in styles)
 
 
 def test_search_index_knows_the_words_of_a_page(built_site):

@@ -196,8 +196,8 @@ VALUES = {
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("BENCHBOOK_HOME", str(tmp_path))
-    return tmp_path
+    monkeypatch.setenv("BENCHBOOK_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
 
 
 @pytest.mark.parametrize("kind", VALUES)
@@ -284,3 +284,34 @@ def test_a_run_under_way_is_told_which_steps_were_asked_for(home, tmp_path, monk
     lines = [json.loads(line) for line in (tmp_path / "steps.jsonl").read_text().splitlines()]
     assert [line["stored"] for line in lines] == [False, True]
     assert {line["key"] for line in lines} == {step.key}
+
+
+def test_a_step_names_its_parameters_and_lives_in_a_file():
+    with pytest.raises(TypeError, match="names its parameters"):
+
+        @store.step
+        def anything(**parameters):
+            return parameters
+
+    def nowhere():
+        return 1
+
+    nowhere.__module__ = "__main__"
+    with pytest.raises(TypeError, match="put it into a module"):
+        store.step(nowhere)
+
+
+def test_a_result_without_its_description_is_replaced(home):
+    step = made(kind="json")
+    step.result()
+    (step.folder / "meta.json").unlink()
+    assert step.result() == VALUES["json"]
+    assert step.stored
+
+
+def test_a_worker_with_other_code_or_another_folder_refuses(home):
+    step = made(kind="json")
+    with pytest.raises(store.StoreError, match="other code"):
+        store._compute_after(step, "0" * 64, str(home), [])
+    with pytest.raises(store.StoreError, match="BENCHBOOK_HOME=/elsewhere"):
+        store._compute_after(step, step.key, "/elsewhere", [])

@@ -1,22 +1,26 @@
 """What the commands do: plan runs, bring them about, render them, say how it went."""
 
 import contextlib
+import fcntl
 import itertools
+import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import filelock
 from rich.console import Console
+from rich.text import Text
 
 from helpers.book import site
 from helpers.book.chapters import Book, Chapter, ChapterError
-from helpers.book.cluster import label_of, run_all
+from helpers.book.cluster import label_of, run_all, with_needs
 from helpers.book.run import Run, plan, uses_real_data
 from helpers.data import registry
 from helpers.data.fetch import DataUnavailable, fetch
-from helpers.home import home
+from helpers.home import claim, home
 
 
 class Busy(RuntimeError):
@@ -32,7 +36,7 @@ def only_build() -> Iterator[None]:
     Busy
         With the process id of the one at work.
     """
-    home().mkdir(parents=True, exist_ok=True)
+    claim()
     holder = home() / "build.pid"
     lock = filelock.FileLock(home() / "build.lock", timeout=0)
     try:
@@ -42,10 +46,29 @@ def only_build() -> Iterator[None]:
         raise Busy(f"a build is at work in {home()} already (process {pid})") from None
     try:
         holder.write_text(str(os.getpid()))
-        yield
+        with at_work():
+            yield
     finally:
         holder.unlink(missing_ok=True)
         lock.release()
+
+
+@contextlib.contextmanager
+def at_work(*, alone: bool = False) -> Iterator[None]:
+    """Share the results folder with other runs, or have it alone, to remove from it.
+
+    Raises
+    ------
+    Busy
+        It cannot be had alone, or somebody has it alone.
+    """
+    with (claim() / "work.lock").open("w") as file:
+        try:
+            fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            other = "a run or build is at work" if alone else "a clean-up is at work"
+            raise Busy(f"{other} in {home()}: wait for its end") from None
+        yield
 
 
 def unavailable(chapters: list[Chapter], datasets: list[str]) -> dict[str, str]:
@@ -83,8 +106,10 @@ def plan_book(book: Book, parameters: dict[str, Any]) -> list[Run]:
 
 def _plan(book: Book, asked: list[tuple[Chapter, dict]], datasets: list[str]) -> list[Run]:
     chapters = list({c.name: c for c, _ in asked}.values())
-    needed = [book.chapters[f"chapters/{n}"] for c in chapters for n in c.needs]
-    every = [*chapters, *needed]
+    every = list(chapters)
+    for chapter in every:  # grows: the needs of needs too
+        found = (book.chapters.get(f"chapters/{name}") for name in chapter.needs)
+        every += [c for c in found if c is not None and c not in every]
     real = [c for c in every if uses_real_data(c)]
     datasets = [*(datasets if real else ()), *(c.defaults["dataset"] for c in real)]
     missing = unavailable(every, datasets)
@@ -101,20 +126,20 @@ def run(
     console: Console,
 ) -> int:
     """Run a chapter, or a grid of runs of it, and print where everything is; 1 if one failed."""
-    runs = plan_grid(book, name, grid)
-    records = run_all(runs, workers=workers, address=address, console=console)
-    for one in runs:
-        record = records[one.key]
-        if record["status"] == "done":
+    with at_work():
+        runs = plan_grid(book, name, grid)
+        records = run_all(runs, workers=workers, address=address, console=console)
+        for one in runs:
             page = one.folder / "page" / f"{one.chapter.name}.html"
-            if not page.is_file():
+            fresh = page.is_file() and page.stat().st_mtime > one.chapter.path.stat().st_mtime
+            if records[one.key]["status"] == "done" and not fresh:
                 site.render_page(book, one)
-        _print_run(one, record, console)
+            _print_run(one, records[one.key], console)
     return _verdict(runs, records, console)
 
 
 def _print_run(run: Run, record: dict[str, Any], console: Console) -> None:
-    console.print(f"\n{label_of(run)}: {record['status']}, {record['seconds']} s", highlight=False)
+    _say(console, f"\n{label_of(run)}:", "bold", f"{record['status']}, {record['seconds']} s")
     files = {
         "notebook": "notebook.ipynb",
         "page": f"page/{run.chapter.name}.html",
@@ -124,7 +149,7 @@ def _print_run(run: Run, record: dict[str, Any], console: Console) -> None:
     }
     for what, file in files.items():
         if (path := run.folder / file).is_file():
-            console.print(f"  {what:9}{_short(path)}", highlight=False, soft_wrap=True)
+            _say(console, f"  {what:8}", "", _short(path))
 
 
 def build(
@@ -146,29 +171,33 @@ def build(
         records = run_all(runs, workers=workers, address=address, console=console)
         folder = home() / "book"
         site.stage(book, {r.chapter.name: r for r in runs}, folder)
-        html = site.render(folder, home())
+        failed = any(records[r.key]["status"] == "failed" for r in runs)
+        # what a failed cell would have glued is missing: that is said below, by its cause
+        html = site.render(folder, home(), strict=not failed)
         missing = [p for p in book.pages if not (html / f"{p}.html").is_file()]
         if missing:
             raise site.SiteError(f"pages of _toc.yml are not in the site: {', '.join(missing)}")
-    console.print(f"\nThe site: {_short(html / 'index.html')}", highlight=False, soft_wrap=True)
+    _say(console, "\nThe site:", "bold", _short(html / "index.html"))
     return _verdict(runs, records, console)
 
 
 def _verdict(runs: list[Run], records: dict[str, dict], console: Console) -> int:
-    reasons = {reason for run in runs for reason in run.unavailable.values()}
+    reasons = {reason for run in with_needs(runs) for reason in run.unavailable.values()}
     for reason in sorted(reasons):
-        console.print(f"[yellow]Not in it:[/] {reason}", highlight=False, soft_wrap=True)
+        _say(console, "Not in it:", "yellow", reason)
     failed = [r for r in runs if records[r.key]["status"] == "failed"]
     for one in failed:
         error = records[one.key]["error"]
         where = f", cell {error['cell']}" if error.get("cell") is not None else ""
-        console.print(
-            f"[red]Failed:[/] {one.chapter.name}{where}: {error['name']}: {error['message']}",
-            highlight=False,
-            soft_wrap=True,
-        )
-        console.print(f"  all of it: {_short(one.folder / 'run.json')}", soft_wrap=True)
+        what = f"{one.chapter.name}{where}: {error['name']}: {error['message']}"
+        _say(console, "Failed:", "red", what)
+        _say(console, "  all of it:", "", _short(one.folder / "run.json"))
     return 1 if failed else 0
+
+
+def _say(console: Console, head: str, colour: str, rest: str) -> None:
+    line = Text.assemble((head, colour), f" {rest}")
+    console.print(line, highlight=False, soft_wrap=True)
 
 
 def _short(path: Path) -> str:
@@ -177,29 +206,38 @@ def _short(path: Path) -> str:
 
 def used_steps() -> set[str]:
     """Keys of the steps that the kept runs asked for."""
-    import json
-
     records = (home() / "runs").rglob("run.json")
     return {s["key"] for r in records for s in json.loads(r.read_text())["steps"]}
 
 
+def remove_stale_runs(book: Book) -> int:
+    """Remove runs that today's chapters and code would not use, and what killed ones left."""
+    for leftover in (home() / "runs").rglob(".partial-*"):
+        shutil.rmtree(leftover)
+    stale = stale_runs(book)
+    for folder in stale:
+        shutil.rmtree(folder)
+    return len(stale)
+
+
 def stale_runs(book: Book) -> list[Path]:
     """Folders of runs that today's chapters and code would not use any more."""
+    records = {name: list(_records(name)) for name in book.chapters}
+    missing = [r["unavailable"] for several in records.values() for r in several]
+    without = {name: why for one in missing for name, why in one.items()}
     current = set()
     for name, chapter in book.chapters.items():
-        for record in _records(name):
-            values = record["parameters"]
+        for record in records[name]:
             try:
-                planned = plan(chapter, book.chapters, values, record["unavailable"])
+                for unavailable in (record["unavailable"], without):  # with data now, or without
+                    values = record["parameters"]
+                    current.add(plan(chapter, book.chapters, values, unavailable).folder)
             except ChapterError:
                 continue  # the chapter lost a parameter: its old runs are stale
-            current.add(planned.folder)
     every = {p.parent for p in (home() / "runs").rglob("run.json")}
     return sorted(every - current)
 
 
 def _records(name: str) -> Iterator[dict[str, Any]]:
-    import json
-
-    for file in sorted((home() / "runs" / name.removeprefix("chapters/")).glob("*/run.json")):
+    for file in sorted((home() / "runs" / name.removeprefix("chapters/")).glob("[!.]*/run.json")):
         yield json.loads(file.read_text())

@@ -115,7 +115,9 @@ def _dataset(data: Mapping) -> str:
 
 
 def _step(step: Mapping) -> str:
-    how = "from the store" if step["stored"] else _seconds(step["seconds"])
+    seconds = step["seconds"]  # None: it failed, or was never computed
+    unfinished = "not finished" if seconds is None else _seconds(seconds)
+    how = "from the store" if step["stored"] else unfinished
     return (
         f"<li><code>{_text(step['name'])}</code> {how} <code>{_text(step['key'])[:12]}</code></li>"
     )

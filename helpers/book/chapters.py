@@ -3,6 +3,7 @@
 import ast
 import difflib
 import json
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -102,18 +103,20 @@ class Chapter:
             A parameter that the chapter does not have, or a value of another type or outside
             its range.
         """
+        values = self.defaults
         for name, value in parameters.items():
             if name not in self.defaults:
                 known = ", ".join(self.defaults)
                 raise ChapterError(f"{self.name} has no parameter {name!r}; it has {known}")
-            _check_value(self.name, name, value, self.defaults[name])
-        return self.defaults | parameters
+            values = values | {name: _checked(self.name, name, value, self.defaults[name])}
+        return values
 
 
-def _check_value(chapter: str, name: str, value: Any, default: Any) -> None:
+def _checked(chapter: str, name: str, value: Any, default: Any) -> Any:
     kind = type(default)
-    fits = type(value) is kind or (kind is float and type(value) is int)
-    if not fits:
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind or (kind is float and not math.isfinite(value)):
         raise ChapterError(
             f"{chapter}: parameter {name} is {value!r}; it takes {kind.__name__}, as {default!r}"
         )
@@ -129,6 +132,7 @@ def _check_value(chapter: str, name: str, value: Any, default: Any) -> None:
             raise ChapterError(
                 f"{chapter}: parameter dataset is {value!r}; it is one of {', '.join(fitting)}"
             )
+    return value
 
 
 def _kind(dataset: str) -> str:
@@ -141,7 +145,7 @@ def parse_value(text: str, default: Any) -> Any:
         return text
     try:
         return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return text  # of the wrong type: refused with the others
 
 

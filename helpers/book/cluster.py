@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -10,8 +11,11 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
+from helpers import store
 from helpers.book.run import THREADS, Run, execute, note_failure
+from helpers.home import home
 
 STATES = ("queued", "running", "done", "stored", "failed")
 _COLOURS = {
@@ -54,7 +58,7 @@ class Board:
         if state == "running":
             self.since[name] = time.monotonic()
         if not self.live:
-            self.console.print(f"{state:>8}  {name}{note}", highlight=False)
+            self.console.print(f"{state:>8}  {name}{note}", highlight=False, markup=False)
 
     def event(self, event: tuple[float, dict]) -> None:
         """An event of a worker or a kernel, as dask hands it over: (time, message)."""
@@ -68,25 +72,24 @@ class Board:
         self.names[message["key"]] = message["name"]
         if not self.live and message["state"] == "done":
             seconds = f" ({message['seconds']:.1f} s)"
-            self.console.print(
-                f"    step  {message['name']}{seconds}", highlight=False, soft_wrap=True
-            )
+            line = f"    step  {message['name']}{seconds}"
+            self.console.print(line, highlight=False, markup=False, soft_wrap=True)
         return None
 
     def table(self) -> Table:
-        counts = Counter(self.steps.values())
+        states = dict(self.steps)  # events come in from another thread
+        counts = Counter(states.values())
         table = Table(box=None, pad_edge=False)
         table.add_column("chapter")
         table.add_column("state")
         table.add_column("seconds", justify="right")
-        for name, state in self.chapters.items():
+        for name, state in list(self.chapters.items()):
             spent = f"{time.monotonic() - self.since[name]:.0f}" if state == "running" else ""
-            table.add_row(name, f"[{_COLOURS[state]}]{state}", spent)
+            table.add_row(Text(name), Text(state, _COLOURS[state]), spent)
         steps = ", ".join(f"{counts[s]} {s}" for s in _COLOURS if counts[s]) or "none yet"
-        running = [self.names[k] for k, s in self.steps.items() if s == "running"]
-        table.add_row(f"[bold]steps[/]: {steps}", "", "")
-        for name in running[:4]:
-            table.add_row(f"  {name}", "[yellow]running", "")
+        table.add_row(Text(f"steps: {steps}", "bold"), "", "")
+        for key in [k for k, state in states.items() if state == "running"][:4]:
+            table.add_row(Text(f"  {self.names[key]}"), Text("running", "yellow"), "")
         return table
 
 
@@ -98,21 +101,29 @@ def tell(name: str, state: str) -> None:
     distributed.get_worker().log_event("benchbook", event)
 
 
-def run_on_worker(run: Run, label: str) -> str:
+def run_on_worker(run: Run, label: str, folder: str) -> str:
     """Task of one chapter; leaves its thread to the steps that the chapter asks for."""
     import distributed
 
-    os.environ["BENCHBOOK_SCHEDULER"] = distributed.get_worker().scheduler.address
+    store.check_home(folder)
+    worker = distributed.get_worker()
+    environment = {"BENCHBOOK_SCHEDULER": worker.scheduler.address}
+    if "chapter" in worker.state.total_resources:
+        environment["BENCHBOOK_STEP_RESOURCE"] = "step"
     tell(label, "running")
     distributed.secede()
-    status = execute(run)
+    status = execute(run, environment)
     tell(label, status)
     return status
 
 
 @contextlib.contextmanager
 def client_of(address: str | None, workers: int) -> Iterator:
-    """Client of a running cluster, or of a new local one with a process for each worker."""
+    """Client of a running cluster, or of a new local one.
+
+    The local one has two processes a worker: one where steps run, and one that looks after the
+    kernel of a chapter. So a step that kills its process takes no chapter along.
+    """
     import distributed
 
     if address:
@@ -120,16 +131,39 @@ def client_of(address: str | None, workers: int) -> Iterator:
             yield client
         return
     os.environ.update(THREADS)  # before a worker starts: libraries read them once
-    with (
-        distributed.LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            dashboard_address=None,
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        yield client
+
+    def worker(**options) -> dict:
+        # without a limit: a worker that is paused would keep its askers waiting for ever
+        fixed = {"memory_limit": 0, "silence_logs": logging.CRITICAL, "dashboard": False}
+        return {"cls": distributed.Nanny, "options": fixed | options}
+
+    kinds = {"step": "steps", "chapter": "chapters"}
+    processes = {
+        f"{name}-{i}": worker(nthreads=1, resources={kind: 1})
+        for kind, name in kinds.items()
+        for i in range(workers)
+    }
+    here = "127.0.0.1"
+    options = {"host": here, "port": 0, "dashboard": False, "dashboard_address": f"{here}:0"}
+    scheduler = {"cls": distributed.Scheduler, "options": options}
+    with contextlib.ExitStack() as stack:
+        with _deaf_to_ctrl_c():
+            cluster = stack.enter_context(
+                distributed.SpecCluster(
+                    workers=processes, scheduler=scheduler, silence_logs=logging.CRITICAL
+                )
+            )
+        yield stack.enter_context(distributed.Client(cluster))
+
+
+@contextlib.contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Processes started meanwhile leave Ctrl-C to this one, which then ends them in order."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def label_of(run: Run) -> str:
@@ -155,7 +189,7 @@ def run_all(
         Scheduler of a cluster that is already there, whose workers see the same folders.
     console : rich.console.Console
     """
-    ordered = _with_needs(runs)
+    ordered = with_needs(runs)
     open_ = [r for r in ordered if not r.done]
     with Board(console) as board:
         for run in ordered:
@@ -168,7 +202,7 @@ def run_all(
 
 
 def _run_open(runs: list[Run], client, board: Board) -> None:
-    """Keep as many chapters under way as the cluster has threads, each after those it needs."""
+    """Keep as many chapters under way as the cluster has room for, each after those it needs."""
     from distributed import as_completed
 
     client.subscribe_topic("benchbook", board.event)
@@ -178,16 +212,26 @@ def _run_open(runs: list[Run], client, board: Board) -> None:
     running: dict[str, Run] = {}
 
     def start_what_can() -> None:
-        room = max(1, sum(client.nthreads().values()))
+        offered = [w["resources"] for w in client.scheduler_info(n_workers=-1)["workers"].values()]
+        apart = any("chapter" in o for o in offered)
+        room = sum(o.get("chapter", 0) for o in offered) if apart else len(offered)
         open_keys = {r.key for r in (*waiting, *running.values())}
         for run in list(waiting):
-            if len(running) >= room:
+            if len(running) >= max(1, room):
                 return
             if not any(need.key in open_keys for need in run.needs):
                 waiting.remove(run)
                 task = f"chapter-{run.key}"
                 running[task] = run
-                under_way.add(client.submit(run_on_worker, run, label_of(run), key=task))
+                future = client.submit(
+                    run_on_worker,
+                    run,
+                    label_of(run),
+                    str(home()),
+                    key=task,
+                    resources={"chapter": 1} if apart else None,
+                )
+                under_way.add(future)
 
     start_what_can()
     for future in under_way:
@@ -195,13 +239,18 @@ def _run_open(runs: list[Run], client, board: Board) -> None:
         if future.status == "finished":
             board.chapters[label_of(run)] = future.result()
         elif not run.done:
-            error = future.exception()
-            note_failure(run, f"{type(error).__name__}: {error}")
+            note_failure(run, _why(future.exception()))
             board.chapter(label_of(run), "failed")
         start_what_can()
 
 
-def _with_needs(runs: list[Run]) -> list[Run]:
+def _why(error: BaseException) -> str:
+    if type(error).__name__ == "KilledWorker":
+        return "the process that ran it died again and again (killed, or out of memory?)"
+    return f"{type(error).__name__}: {error}"
+
+
+def with_needs(runs: list[Run]) -> list[Run]:
     ordered: dict[str, Run] = {}
 
     def add(run: Run) -> None:

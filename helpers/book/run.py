@@ -3,7 +3,6 @@
 import datetime
 import importlib.metadata
 import json
-import os
 import platform
 import shlex
 import shutil
@@ -21,7 +20,7 @@ import filelock
 from helpers import store
 from helpers.book.chapters import Chapter, ChapterError, has_tag, plain_json
 from helpers.data import registry
-from helpers.home import home
+from helpers.home import claim, home
 
 REAL_DATA = "real-data"  # tag of the cells that need the chapter's data sets
 # two spinning threads are up to 30 times slower on a busy machine
@@ -35,6 +34,12 @@ THREADS = dict.fromkeys(
     ),
     "1",
 )
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    """Hash of each file that a run leaves."""
+    names = ("notebook.ipynb", "scores.parquet", "units.parquet")
+    return {n: store.file_sha256(folder / n) for n in names if (folder / n).is_file()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,13 +64,11 @@ class Run:
 
     @cached_property
     def _code(self) -> tuple[str, store.Code]:
-        source = "\n".join(c.source for c in self.chapter.notebook.cells if c.cell_type == "code")
+        cells = [c.source for c in self.notebook().cells if c.cell_type == "code"]
         try:
-            return store.code_of_source(source)
-        except SyntaxError as error:
-            raise ChapterError(
-                f"{self.chapter.name}: a code cell is not Python: {error.msg}: {error.text}"
-            ) from None
+            return store.code_of_cells(cells)
+        except SyntaxError:  # the run will fail in that cell, and say so
+            return store.digest(*cells), store.Code({}, {})
 
     @cached_property
     def key(self) -> str:
@@ -75,7 +78,7 @@ class Run:
             self.chapter.name,
             digest,
             store.canonical_json(self.parameters),
-            store.canonical_json(sorted(self.unavailable)),
+            store.canonical_json([sorted(self.unavailable), self.chapter.saves_scores]),
             store.canonical_json([code.modules, code.versions]),
             *(need.key for need in self.needs),
         )
@@ -86,14 +89,21 @@ class Run:
 
     @property
     def record(self) -> dict[str, Any] | None:
-        """What ``run.json`` says of the run; None where there is none yet."""
-        file = self.folder / "run.json"
-        return json.loads(file.read_text()) if file.is_file() else None
+        """What ``run.json`` says of the run; None where there is none yet, or a broken one."""
+        try:
+            return json.loads((self.folder / "run.json").read_text())
+        except (FileNotFoundError, ValueError):
+            return None
 
     @property
     def done(self) -> bool:
+        """Whether the run succeeded and all that it left is as it left it."""
         record = self.record
-        return record is not None and record["status"] == "done"
+        return (
+            record is not None
+            and record["status"] == "done"
+            and record["files"] == _hashes(self.folder)
+        )
 
     @property
     def overrides(self) -> dict[str, Any]:
@@ -172,15 +182,15 @@ def uses_real_data(chapter: Chapter) -> bool:
 # --------------------------------------------------------------------------- execution
 
 
-def execute(run: Run) -> str:
+def execute(run: Run, kernel_environment: dict[str, str] | None = None) -> str:
     """Run a chapter and keep what it leaves; return its status, ``done`` or ``failed``.
 
     The run's folder holds ``notebook.ipynb`` (executed), ``scores.parquet``, ``units.parquet``
     where the chapter saves them, and ``run.json``. It appears whole or not at all. A run that
     needs a failed one is not started, and fails.
     """
-    locks = home() / "locks"
-    locks.mkdir(parents=True, exist_ok=True)
+    locks = claim() / "locks"
+    locks.mkdir(exist_ok=True)
     with filelock.FileLock(locks / f"run-{run.key}.lock"):
         if run.done:
             return "done"
@@ -192,7 +202,7 @@ def execute(run: Run) -> str:
                 error = {"name": "NeedFailed", "message": message}
                 record = _describe(run, partial, time.time(), error)
             else:
-                record = _execute_in(run, partial)
+                record = _execute_in(run, partial, kernel_environment or {})
             (partial / "run.json").write_text(json.dumps(record, indent=1))
             keep(run, partial)
         finally:
@@ -217,7 +227,7 @@ def note_failure(run: Run, message: str) -> None:
     keep(run, partial)
 
 
-def _execute_in(run: Run, folder: Path) -> dict[str, Any]:
+def _execute_in(run: Run, folder: Path, kernel_environment: dict[str, str]) -> dict[str, Any]:
     import jupytext
     import papermill
     from nbclient.exceptions import DeadKernelError
@@ -234,13 +244,13 @@ def _execute_in(run: Run, folder: Path) -> dict[str, Any]:
             cwd=run.chapter.path.parent,
             progress_bar=False,
             log_output=False,
-            extra_arguments=_kernel_arguments(run, folder),
+            extra_arguments=_kernel_arguments(run, folder, kernel_environment),
         )
     except papermill.PapermillExecutionError as failure:
         error = {
             "name": failure.ename,
             "message": str(failure.evalue),
-            "cell": failure.cell_index,
+            "cell": failure.cell_index - bool(run.overrides),  # papermill adds a cell for these
             "source": failure.source,
             "traceback": "\n".join(failure.traceback),
         }
@@ -249,7 +259,7 @@ def _execute_in(run: Run, folder: Path) -> dict[str, Any]:
         error = {
             "name": "DeadKernelError",
             "message": "the kernel died (killed, or out of memory?)",
-            "cell": cell,
+            "cell": cell if cell is None else cell - bool(run.overrides),
             "source": text,
         }
     if error is None and run.chapter.saves_scores and not (folder / "scores.parquet").is_file():
@@ -258,22 +268,28 @@ def _execute_in(run: Run, folder: Path) -> dict[str, Any]:
             "message": "the chapter saved no scores: its last code cell calls helpers.scores.save "
             "(a page that has none says `benchbook: {scores: false}` in its front matter)",
         }
+    if not store.unchanged(run._code[1]):
+        error = {
+            "name": "SourceChanged",
+            "message": "modules that the chapter reaches were edited while it ran: repeat the "
+            "command",
+        }
     source.unlink()
     _strip_paths(executed)
     return _describe(run, folder, started, error)
 
 
-def _kernel_arguments(run: Run, folder: Path) -> list[str]:
+def _kernel_arguments(run: Run, folder: Path, more: dict[str, str]) -> list[str]:
     """Arguments that give this kernel alone its environment (a worker may run steps beside it)."""
-    environment = THREADS | {
+    environment = {
+        **THREADS,
+        **more,
         "BENCHBOOK_HOME": str(home()),
         "BENCHBOOK_RUN": str(folder),
         "BENCHBOOK_NEEDS": json.dumps(
             {n.chapter.name.removeprefix("chapters/"): str(n.folder) for n in run.needs}
         ),
     }
-    if address := os.environ.get("BENCHBOOK_SCHEDULER"):
-        environment["BENCHBOOK_SCHEDULER"] = address
     line = (
         f"import os; os.environ.update({environment!r}); "
         "import atexit, resource; "
@@ -340,6 +356,7 @@ def _describe(run: Run, folder: Path, started: float, error: dict | None) -> dic
         | {"perturbation-benchbook": importlib.metadata.version("perturbation-benchbook")},
         "code": {"cells": digest, "modules": code.modules},
         "helpers_hash": store.digest(store.canonical_json(code.modules)),
+        "files": _hashes(folder),
         "datasets": [_dataset_facts(name) for name in _datasets_of(run)],
         "steps": _asked_steps(folder),
     }

@@ -203,6 +203,9 @@ def render(folder: Path, output: Path, *, strict: bool = True) -> Path:
     flags = ["-W", "--keep-going", "-n"] if strict else []
     environment = os.environ | {"PYTHONHASHSEED": "0", "NO_COLOR": "1"}
     log = output / "site.log"
+    if not log.is_file():  # the last build was cut: Sphinx would take its pages for whole
+        shutil.rmtree(output / "_build", ignore_errors=True)
+    log.unlink(missing_ok=True)
     done = subprocess.run([*command, *flags], capture_output=True, text=True, env=environment)
     said = re.sub(r"\x1b\[[\d;]*m", "", done.stdout + done.stderr)
     log.write_text(said)

@@ -7,13 +7,16 @@ system's cache folder). A file is known by its size and sha256, not by its name 
 from __future__ import annotations
 
 import errno
+import gzip
 import os
 import shutil
 import warnings
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from hashlib import file_digest
+from hashlib import sha256 as _digest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,9 +76,44 @@ def data_folders() -> list[Path]:
 def locate(file: File) -> Path | None:
     """Path of a file on this machine, by size and then by sha256; None if it is not here.
 
-    An unverified file (no sha256) is looked for by name and size.
+    An unverified file (no sha256) is looked for by name and size. A verified one may be kept
+    gzipped, as NAME.gz, in a folder of `BENCHBOOK_DATA`: it is unpacked into the cache.
     """
-    return next((path for path in _candidates(file) if _is(path, file)), None)
+    found = next((path for path in _candidates(file) if _is(path, file)), None)
+    return found or _unpacked(file)
+
+
+def _unpacked(file: File) -> Path | None:
+    if file.sha256 is None:
+        return None
+    for folder in data_folders():
+        for path in _walk(folder):
+            if path.name == f"{file.name}.gz" and (content := _content(path, file)) is not None:
+                target = cache_folder() / "unpacked" / file.name
+                try:
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    with FileLock(target.with_name(f"{file.name}.lock")):
+                        partial = target.with_name(f"{file.name}.part")
+                        partial.write_bytes(content)
+                        partial.replace(target)
+                except OSError as error:
+                    raise DataError(
+                        f"{path} cannot be unpacked into {target.parent} ({error.strerror}); name "
+                        "a folder you may write to in BENCHBOOK_CACHE"
+                    ) from error
+                return target
+    return None
+
+
+def _content(path: Path, file: File) -> bytes | None:
+    """What is gzipped in a file, if it is what the registry states."""
+    try:
+        with gzip.open(path) as stream:
+            content = stream.read(file.size + 1)
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        return None
+    fits = len(content) == file.size and _digest(content).hexdigest() == file.sha256
+    return content if fits else None
 
 
 def impostors(file: File) -> list[Path]:

@@ -26,6 +26,7 @@ from helpers.data.sets import (
     known_relationships,
     norman2019_subset,
     papalexi2021,
+    scperturb_edistances,
 )
 from helpers.store import Step
 
@@ -35,6 +36,7 @@ _STEPS = {
     kang2018_subset: kang2018_subset.kang2018_subset,
     known_relationships: known_relationships.known_relationships,
     ahlmann_eltze2025_scores: ahlmann_eltze2025_scores.ahlmann_eltze2025_scores,
+    scperturb_edistances: scperturb_edistances.scperturb_edistances,
 }
 _MODULES = {module.DATASET.name: module for module in _STEPS}
 

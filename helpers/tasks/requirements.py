@@ -1,7 +1,11 @@
-"""What a task needs of a data set before it says anything."""
+"""What a task needs of a data set before it says anything, and before it says much."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal
+
+FEWEST_UNITS = 5  # a one-sided sign test of five pairs can just reach 0.05: 2 ** -5
+ENOUGH_UNITS = 32  # a difference of half a standard deviation between pairs: power 80 %, level 5 %
 
 
 class CannotAnswer(Exception):
@@ -21,13 +25,47 @@ class Requirement:
     fact : str
         Name of a count that the task takes of a data set.
     minimum : int
+        Below it, the task cannot be answered.
     what : str
         The count in words, for sentences and the answerability matrix.
+    enough : int, optional
+        Below it, differences between models are likely to be missed. Default: no such limit.
+
+    Raises
+    ------
+    ValueError
+        `enough` below `minimum`.
     """
 
     fact: str
     minimum: int
     what: str
+    enough: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.enough is not None and self.enough < self.minimum:
+            raise ValueError(f"{self.fact}: enough ({self.enough}) is below {self.minimum}")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Whether a task can be answered with a data set.
+
+    Parameters
+    ----------
+    verdict : {"yes", "power-limited", "cannot"}
+    reason : str
+        What is missing, or few; empty for a plain yes.
+    n : int or None
+        Of what there is too little for power, the least.
+    """
+
+    verdict: Literal["yes", "power-limited", "cannot"]
+    reason: str = ""
+    n: int | None = None
+
+    def __str__(self) -> str:
+        return f"power-limited (n = {self.n})" if self.verdict == "power-limited" else self.verdict
 
 
 def unmet(requirements: Iterable[Requirement], has: Mapping[str, int]) -> list[str]:
@@ -49,3 +87,15 @@ def require(question: str, requirements: Iterable[Requirement], has: Mapping[str
     """
     if missing := unmet(requirements, has):
         raise CannotAnswer(f"{question} cannot be answered: there are {'; '.join(missing)}")
+
+
+def answer(requirements: Iterable[Requirement], has: Mapping[str, int]) -> Answer:
+    """Whether the counts `has` meet all requirements, and leave enough for power."""
+    requirements = list(requirements)
+    if missing := unmet(requirements, has):
+        return Answer("cannot", "; ".join(missing))
+    few = [r for r in requirements if r.enough is not None and has[r.fact] < r.enough]
+    if few:
+        reason = "; ".join(f"{has[r.fact]} {r.what} (power needs {r.enough})" for r in few)
+        return Answer("power-limited", reason, min(has[r.fact] for r in few))
+    return Answer("yes")
