@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from helpers.stats import cluster_bootstrap
+from helpers.stats import cluster_means
 
 INK = "#1e2930"  # becomes the colour of the text around the figure
 ROLES = {
@@ -394,6 +394,94 @@ def interval_plot(
     return ax.get_figure(root=True)
 
 
+def forest(
+    frame: pd.DataFrame,
+    *,
+    x: str,
+    low: str,
+    high: str,
+    label: str,
+    series: str,
+    panel: str | None = None,
+    references: Mapping[str, float] | None = None,
+    xlabel: str | None = None,
+) -> Figure:
+    """Dots with intervals, several a row: the same quantity by several methods.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row a dot. Labels, series and panels keep the order in which they come.
+    x, low, high, label, series : str
+        Columns of the value, its interval, the text of the row, and the method.
+    panel : str, optional
+        Column of titles; each has a panel of its own, one under the other, on one scale.
+    references : mapping, optional
+        Of name to value: lines across all rows.
+    xlabel : str, optional
+
+    Raises
+    ------
+    ValueError
+        No rows, a column that is not there, `low` above `high`, or more series than colours.
+    """
+    if frame.empty:
+        raise ValueError("forest: there is no row to draw")
+    columns = [c for c in (x, low, high, label, series, panel) if c is not None]
+    if absent := [c for c in columns if c not in frame.columns]:
+        raise ValueError(f"forest: no columns {absent} (columns: {list(frame.columns)})")
+    if (upside_down := frame[low] > frame[high]).any():
+        raise ValueError(
+            f"forest: {low} is above {high} for {frame.loc[upside_down, label].tolist()}"
+        )
+    methods = list(dict.fromkeys(frame[series]))
+    colours = _cycle(len(methods))
+    panels = [None] if panel is None else list(dict.fromkeys(frame[panel]))
+    parts = [frame if name is None else frame[frame[panel] == name] for name in panels]
+    labels = [list(dict.fromkeys(part[label])) for part in parts]
+    offsets = (np.arange(len(methods)) - (len(methods) - 1) / 2) * 0.3
+    with style():
+        heights = [0.3 * len(rows) + 0.5 for rows in labels]
+        figure = Figure(figsize=(_WIDTH, sum(heights) + 0.7))
+        axes = figure.subplots(len(panels), 1, squeeze=False, sharex=True, height_ratios=heights)
+        for ax, name, part, rows in zip(axes[:, 0], panels, parts, labels, strict=True):
+            for reference, value in (references or {}).items():
+                ax.axvline(
+                    value, color=ROLES["floor"], linewidth=1.2, linestyle=(0, (4, 2)), zorder=1
+                )
+                if ax is axes[0, 0]:
+                    ax.annotate(
+                        reference,
+                        (value, 1),
+                        (0, 3),
+                        xycoords=("data", "axes fraction"),
+                        textcoords="offset points",
+                        ha="center",
+                        va="bottom",
+                        fontsize=8,
+                    )
+            for method, colour, offset, marker in zip(
+                methods, colours, offsets, "osD^v<", strict=False
+            ):
+                chosen = part[part[series] == method]
+                y = chosen[label].map(rows.index) + offset
+                ax.hlines(y, chosen[low], chosen[high], color=colour, linewidth=2, alpha=0.55)
+                ax.plot(
+                    chosen[x], y, marker, color=colour, markersize=4.5, label=method, linestyle=""
+                )
+            ax.set_yticks(range(len(rows)), [str(v) for v in rows])
+            ax.set_ylim(len(rows) - 0.4, -0.6)
+            ax.tick_params(axis="y", length=0)
+            ax.grid(visible=False, axis="y")
+            ax.spines["left"].set_visible(False)
+            if name is not None:
+                ax.set_title(name)
+        axes[-1, 0].set_xlabel(x if xlabel is None else xlabel)
+        handles, names = axes[0, 0].get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside upper right", ncols=len(methods))
+    return figure
+
+
 def _check_roles(roles: list[str]) -> None:
     if unknown := sorted(set(map(str, roles)) - set(ROLES)):
         raise ValueError(f"roles {unknown} are not among {list(ROLES)}")
@@ -421,7 +509,7 @@ def scores(
 ) -> Figure:
     """The house's panel: candidates between floors and ceilings, one panel a metric.
 
-    Each dot is the mean over scored units, with the interval of a bootstrap over clusters. The
+    Each dot is the mean over scored units, with a bootstrap-t interval over clusters. The
     shaded part lies between the best floor and the nearest ceiling.
 
     Parameters
@@ -488,8 +576,8 @@ def score_summary(
     -------
     DataFrame
         Columns `metric`, the columns of `by`, `label`, `role`, `mean`, `low`, `high`,
-        `n_units` (scored) and `n_unscored` (NaN in the score table). A single cluster has no
-        interval: its `low` and `high` are NaN.
+        `n_units` (scored) and `n_unscored` (NaN in the score table). Fewer than six clusters have
+        no interval: their `low` and `high` are NaN.
     """
     if scores.empty:
         raise ValueError("scores: there is no row to draw")
@@ -500,13 +588,14 @@ def score_summary(
         scored = group[group["value"].notna()]
         estimate = low = high = np.nan
         if len(scored):
-            estimate, low, high = cluster_bootstrap(
-                scored["value"].to_numpy(),
+            (found,) = cluster_means(
+                scored["value"],
                 scored["cluster"].to_numpy(),
                 n_resamples=n_resamples,
                 confidence=confidence,
                 rng=np.random.default_rng(seed),
-            )
+            ).itertuples()
+            estimate, low, high = found.mean, found.low, found.high
         unscored = len(group) - len(scored)
         label = ", ".join(map(str, key[2:])) + (f" ({unscored} not scored)" if unscored else "")
         rows.append([*key, label, estimate, low, high, len(scored), unscored])

@@ -382,6 +382,32 @@ def test_what_is_no_p_value_is_refused(draw, p):
         draw(p)
 
 
+def test_a_forest_draws_each_method_beside_the_others():
+    frame = pd.DataFrame(
+        {
+            "model": ["a", "a", "b", "b"],
+            "method": ["rows", "clusters"] * 2,
+            "set": ["one", "one", "two", "two"],
+            "x": [1.0, 1.0, 2.0, 2.0],
+            "low": [0.9, 0.8, 1.9, 1.8],
+            "high": [1.1, 1.2, 2.1, 2.2],
+        }
+    )
+    names = dict(x="x", low="low", high="high", label="model", series="method")
+    figure = plots.forest(frame, **names, panel="set", references={"mean": 1.0})
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["one", "two"]
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["rows", "clusters"]
+    first, second = (line.get_ydata()[0] for line in figure.axes[1].lines[-2:])
+    assert first < 0 < second  # side by side around the row
+    with pytest.raises(ValueError, match="low is above high for"):
+        plots.forest(frame.assign(low=5.0), **names)
+    with pytest.raises(ValueError, match=r"no columns \['p'\]"):
+        plots.forest(frame, **names | {"x": "p"})
+    with pytest.raises(ValueError, match="no row"):
+        plots.forest(frame.iloc[:0], **names)
+
+
 def test_curves_and_agreement_draw_every_series_and_refuse_what_does_not_fit():
     frame = pd.DataFrame(
         {

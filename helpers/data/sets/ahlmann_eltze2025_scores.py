@@ -101,18 +101,86 @@ def read(paths: dict[str, Path]) -> pd.DataFrame:
     )
 
 
-def _read_sheet(path: Path, setting: str) -> pd.DataFrame:
-    sheet = pd.read_excel(path, sheet_name=_SHEET)
-    missing = [column for column in (*_COLUMNS, *_METRICS) if column not in sheet]
-    if missing:
+@step
+def ahlmann_eltze2025_transfer() -> pd.DataFrame:
+    """The scores with embeddings carried over from elsewhere; see `read_transfer`."""
+    return read_transfer(fetch(DATASET))
+
+
+def read_transfer(paths: dict[str, Path]) -> pd.DataFrame:
+    """Read panel C of the single perturbations: linear models with embeddings from elsewhere.
+
+    Fewer perturbations than in `read`, because every model must have scored them, and more models:
+    the linear model with gene embeddings of scGPT and scFoundation, with perturbation embeddings of
+    GEARS and of both Replogle cell lines (one of which is *the same* cells: it knows the answer),
+    and with random ones; UCE with 33 layers; CPA.
+
+    Parameters
+    ----------
+    paths : dict of str to Path
+        With "single_perturbation_prediction.xlsx".
+
+    Returns
+    -------
+    DataFrame
+        As `read`, without `approach`; `part` is train, val or test, and `setting` is transfer.
+
+    Raises
+    ------
+    DataError
+        The sheet lacks a column.
+    """
+    return _read_sheet(paths[_FILES["single"]], "transfer", sheet_name="Panel C")
+
+
+@step
+def ahlmann_eltze2025_interactions() -> pd.DataFrame:
+    """Curves of interactions found; see `read_interactions`."""
+    return read_interactions(fetch(DATASET))
+
+
+def read_interactions(paths: dict[str, Path]) -> pd.DataFrame:
+    """Read panel C of the double perturbations: share of interactions found.
+
+    Parameters
+    ----------
+    paths : dict of str to Path
+        With "perturbation_prediction.xlsx".
+
+    Returns
+    -------
+    DataFrame
+        `model`, `fdp` (false discovery proportion, 0 to 1 by 0.01), `tpr` (share of the true
+        interactions that are called there, mean of five seeds, in [0, 1], higher is better).
+
+    Raises
+    ------
+    DataError
+        The sheet lacks a column.
+    """
+    path = paths[_FILES["double"]]
+    sheet = pd.read_excel(path, sheet_name="Panel C")
+    _require(sheet, ("method", "fdp", "tpr"), path, "Panel C")
+    found = sheet.rename(columns={"method": "model"})[["model", "fdp", "tpr"]]
+    return found.assign(fdp=found["fdp"].round(2))  # the grid's own values, without float noise
+
+
+def _require(sheet: pd.DataFrame, columns, path: Path, sheet_name: str) -> None:
+    if missing := [column for column in columns if column not in sheet]:
         raise DataError(
-            f"{path}, sheet {_SHEET}: no column {', '.join(missing)} "
+            f"{path}, sheet {sheet_name}: no column {', '.join(missing)} "
             f"(columns: {', '.join(sheet.columns)})"
         )
-    renamed = sheet.rename(columns=_COLUMNS | _METRICS).assign(setting=setting)
+
+
+def _read_sheet(path: Path, setting: str, sheet_name: str = _SHEET) -> pd.DataFrame:
+    sheet = pd.read_excel(path, sheet_name=sheet_name)
+    columns = {k: v for k, v in _COLUMNS.items() if (k, setting) != ("approach", "transfer")}
+    _require(sheet, (*columns, *_METRICS), path, sheet_name)
+    renamed = sheet.rename(columns=columns | _METRICS).assign(setting=setting)
     renamed["perturbation"] = renamed["perturbation"].map(_sorted_without_control)
     return renamed.melt(
-        id_vars=["setting", *_COLUMNS.values()],
+        id_vars=["setting", *columns.values()],
         value_vars=list(_METRICS.values()),
         var_name="metric",
         value_name="value",

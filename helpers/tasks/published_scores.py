@@ -1,0 +1,516 @@
+"""Task: the scores that Ahlmann-Eltze et al. (2025) published, judged with this book's statistics.
+
+Their ratio of a model's error to that of the mean baseline is the score of a held-out perturbation;
+a perturbation that is held out by both splits is one cluster of two rows.
+"""
+
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from helpers.comparisons import compare, paired, rank_intervals, tie_groups
+from helpers.scores import params
+from helpers.stats import Interval, cluster_means
+from helpers.store import step
+
+CELL_LINES = {
+    "adamson": "Adamson, K562",
+    "replogle_k562_essential": "Replogle, K562",
+    "replogle_rpe1_essential": "Replogle, RPE1",
+}
+NORMAN = "norman_from_scfoundation"
+OTHER_LINE = "LM, perturbations of another line"
+SAME_CELLS = "LM, perturbations of the same cells"
+NAMES = {
+    "mean": "mean",
+    "no_change": "no change",
+    "additive_model": "additive",
+    "lpm_selftrained": "LM",
+    "lpm_randomGeneEmb": "LM, random genes",
+    "lpm_randomPertEmb": "LM, random perturbations",
+    "lpm_scgptGeneEmb": "LM, genes of scGPT",
+    "lpm_scFoundationGeneEmb": "LM, genes of scFoundation",
+    "lpm_gearsPertEmb": "LM, perturbations of GO graph",
+    "gears": "GEARS",
+    "scgpt": "scGPT",
+    "scfoundation": "scFoundation",
+    "geneformer": "Geneformer*",
+    "uce": "UCE*",
+    "uce33": "UCE* (33 layers)",
+    "scbert": "scBERT*",
+    "cpa": "CPA",
+}
+DEEP = (
+    *("GEARS", "scGPT", "scFoundation", "Geneformer*", "UCE*", "UCE* (33 layers)"),
+    *("scBERT*", "CPA"),
+)
+"""Deep-learning models; those with * were given a perturbation head by the paper's authors."""
+FLOORS = ("mean", "no change", "LM, random genes", "LM, random perturbations")
+REPLOGLE = {
+    "lpm_k562PertEmb": "replogle_k562_essential",
+    "lpm_rpe1PertEmb": "replogle_rpe1_essential",
+}
+
+
+def tidy(published: pd.DataFrame, *, task: str) -> pd.DataFrame:
+    """Held-out rows as a score table, with models named as on the page.
+
+    `LM, perturbations of another line` is the linear model whose perturbation embedding comes from
+    the other Replogle cell line (for Adamson: K562, as in the paper's figure); with the embedding
+    of the very cells that it predicts, it is `LM, perturbations of the same cells`. The rows of
+    Adamson with the embedding of RPE1, which the paper does not plot, are left out.
+
+    Parameters
+    ----------
+    published : DataFrame
+        Of `ahlmann_eltze2025_scores` (one setting of it) or `ahlmann_eltze2025_transfer`.
+    task : str
+
+    Returns
+    -------
+    DataFrame
+        Score table; single perturbations get rows of the metric `l2_ratio` as well, the error over
+        that of `mean` on the same perturbation and split. Clusters are perturbations.
+    """
+    rows = published[(published["part"] != "train") & (published["metric"] != "pearson")].copy()
+    rows = rows[(rows["dataset"] != "adamson") | (rows["model"] != "lpm_rpe1PertEmb")]
+    same = rows["model"].map(REPLOGLE) == rows["dataset"]
+    names = rows["model"].map(NAMES | dict.fromkeys(REPLOGLE, OTHER_LINE))
+    rows["model"] = names.where(~same, SAME_CELLS)
+    l2 = rows[rows["metric"] == "l2"]
+    if (l2["model"] == "mean").any():
+        unit = ["dataset", "seed", "perturbation"]
+        mean = l2[l2["model"] == "mean"].set_index(unit)["value"]
+        ratio = l2["value"].to_numpy() / mean.loc[pd.MultiIndex.from_frame(l2[unit])].to_numpy()
+        rows = pd.concat([rows, l2.assign(metric="l2_ratio", value=ratio)], ignore_index=True)
+    role = np.where(rows["model"].isin(FLOORS), "floor", "reported")
+    role = np.where(rows["model"] == SAME_CELLS, "ceiling", role)
+    return pd.DataFrame(
+        {
+            "task": task,
+            "dataset": rows["dataset"],
+            "split": "split " + rows["seed"].astype(str),
+            "protocol": "published",
+            "model": rows["model"],
+            "params": params({}),
+            "post": "raw",
+            "metric": rows["metric"],
+            "role": role,
+            "unit_kind": "perturbation",
+            "unit": rows["perturbation"],
+            "cluster": rows["perturbation"],
+            "seed": rows["seed"],
+            "n": 1,
+            "value": rows["value"],
+        }
+    ).reset_index(drop=True)
+
+
+@step
+def doubles(published) -> pd.DataFrame:
+    """Score table of the double perturbations, of `ahlmann_eltze2025_scores`."""
+    return tidy(published[published["setting"] == "double"], task="double-perturbations")
+
+
+@step
+def singles(published) -> pd.DataFrame:
+    """Score table of the single perturbations (panel A), of `ahlmann_eltze2025_scores`."""
+    return tidy(published[published["setting"] == "single"], task="single-perturbations")
+
+
+@step
+def transfer(published) -> pd.DataFrame:
+    """Score table with embeddings from elsewhere (panel C), of `ahlmann_eltze2025_transfer`."""
+    return tidy(published, task="embedding-transfer")
+
+
+@step
+def interactions(published) -> pd.DataFrame:
+    """Share of interactions found, of `ahlmann_eltze2025_interactions`; no intervals exist."""
+    return published.assign(model=published["model"].map(NAMES))
+
+
+def _one(scores: pd.DataFrame, dataset: str, metric: str) -> pd.DataFrame:
+    found = scores[(scores["dataset"] == dataset) & (scores["metric"] == metric)]
+    if found.empty:
+        raise ValueError(f"no scores of {metric} for {dataset}")
+    return found
+
+
+def intervals(
+    scores: pd.DataFrame,
+    *,
+    dataset: str,
+    metric: str,
+    unit: Literal["row", "perturbation"],
+    interval: Interval,
+    n_resamples: int,
+    seed: int,
+) -> pd.DataFrame:
+    """Means of all models with intervals.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Score table of one task.
+    dataset, metric : str
+    unit : {"row", "perturbation"}
+        What is resampled: rows, as the authors do, or perturbations with all of their rows.
+    interval : str
+        See `helpers.stats.cluster_means`; the authors' is "percentile".
+    n_resamples, seed : int
+
+    Returns
+    -------
+    DataFrame indexed by model, sorted by mean
+        `mean`, `se`, `low`, `high`, `n`, `n_clusters`, `role`.
+    """
+    chosen = _one(scores, dataset, metric)
+    units = paired(chosen)
+    clusters = units.clusters if unit == "perturbation" else np.arange(len(units.table))
+    found = cluster_means(
+        units.table,
+        clusters,
+        interval=interval,
+        n_resamples=n_resamples,
+        rng=np.random.default_rng(seed),
+    )
+    roles = chosen.drop_duplicates("model").set_index("model")["role"]
+    return found.assign(role=roles).rename_axis("model").sort_values("mean", kind="stable")
+
+
+@step
+def forest(scores, *, n_resamples: int, seed: int) -> pd.DataFrame:
+    """Ratios to the mean baseline in all data sets, with the authors' interval and with ours.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Of `singles` or `transfer`.
+    n_resamples, seed : int
+
+    Returns
+    -------
+    DataFrame
+        `dataset`, `method` (authors or clusters), `model`, `mean`, `low`, `high`, `n`,
+        `n_clusters`, `role`.
+    """
+    tables = []
+    for dataset in CELL_LINES:
+        for method, unit, interval in (
+            ("authors", "row", "percentile"),
+            ("clusters", "perturbation", "studentised"),
+        ):
+            found = intervals(
+                scores,
+                dataset=dataset,
+                metric="l2_ratio",
+                unit=unit,
+                interval=interval,
+                n_resamples=n_resamples,
+                seed=seed,
+            )
+            tables.append(found.reset_index().assign(dataset=dataset, method=method))
+    return pd.concat(tables, ignore_index=True)
+
+
+@step
+def verdicts(
+    scores, *, metric: str, reference: str | None, margin: float, n_resamples: int, seed: int
+) -> pd.DataFrame:
+    """Paired comparisons of models in every data set of a task; see `helpers.comparisons.compare`.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Of `doubles`, `singles` or `transfer`.
+    metric : str
+    reference : str or None
+        Model that all others are compared with; None compares all pairs.
+    margin : float
+        In units of the metric.
+    n_resamples, seed : int
+
+    Returns
+    -------
+    DataFrame
+        Columns of `compare`, and `dataset`.
+    """
+    tables = []
+    for dataset in scores["dataset"].unique():
+        units = paired(_one(scores, dataset, metric))
+        tables.append(
+            compare(
+                units.table,
+                units.clusters,
+                better="higher" if metric == "pearson_delta" else "lower",
+                margin=margin,
+                reference=reference,
+                n_resamples=n_resamples,
+                rng=np.random.default_rng(seed),
+            ).assign(dataset=dataset)
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+@step
+def ranks(scores, pairs, *, metric: str, n_resamples: int, seed: int) -> pd.DataFrame:
+    """Ranks with intervals that hold for all models at once, and tie groups, by data set.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Of `doubles`, `singles` or `transfer`.
+    pairs : DataFrame
+        Of `verdicts`, with reference None: all pairs.
+    metric : str
+    n_resamples, seed : int
+
+    Returns
+    -------
+    DataFrame
+        `dataset`, `model`, `mean`, `rank`, `low`, `high`, `share_best`, `group`.
+    """
+    tables = []
+    for dataset, compared in pairs.groupby("dataset", sort=False):
+        units = paired(_one(scores, dataset, metric))
+        found = rank_intervals(
+            units.table,
+            units.clusters,
+            better="higher" if metric == "pearson_delta" else "lower",
+            n_resamples=n_resamples,
+            rng=np.random.default_rng(seed),
+        )
+        found["group"] = tie_groups(compared, list(found.index))
+        tables.append(found.reset_index().assign(dataset=dataset))
+    return pd.concat(tables, ignore_index=True)
+
+
+def sentences(
+    *,
+    additive: pd.DataFrame,
+    curves: pd.DataFrame,
+    singles: pd.DataFrame,
+    transfer: pd.DataFrame,
+    correlation: pd.DataFrame,
+) -> pd.DataFrame:
+    """Statements of the paper, what the comparisons say, and a verdict on each.
+
+    Parameters
+    ----------
+    additive : DataFrame
+        Of `verdicts` on double perturbations, with the additive model as reference.
+    curves : DataFrame
+        Of `interactions`.
+    singles, transfer : DataFrame
+        Of `verdicts` on all pairs of models, by l2_ratio.
+    correlation : DataFrame
+        Of `verdicts` on `transfer`, with the mean as reference, by pearson_delta.
+
+    Returns
+    -------
+    DataFrame
+        `statement`, `found`, `verdict`, `missing`.
+    """
+    deep = additive[additive["model"].isin(DEEP)]
+    n_worse = int((deep["verdict"] == "worse").sum())
+    rows = [
+        (
+            "Pairs of genes: every deep-learning model has a larger error than the additive model",
+            f"{n_worse} of {len(deep)} models are worse",
+            "reproduced" if n_worse == len(deep) else "contradicted",
+            "a ceiling",
+        ),
+        _interaction_row(curves),
+    ]
+    for other in ("mean", "LM"):
+        tally = _against(singles, other, models=[m for m in DEEP if m in set(singles["model"])])
+        everywhere = (tally == "better").all(axis=1)
+        rows.append(
+            (
+                f"Single genes: no deep-learning model beats the {other} in every data set",
+                f"better in every data set: {_listed(everywhere)}; in one or two: "
+                f"{_listed((tally == 'better').any(axis=1) & ~everywhere)}; tied in every one: "
+                f"{_listed((tally == 'tied').all(axis=1))}; worse somewhere: "
+                f"{_listed((tally == 'worse').any(axis=1))}",
+                "contradicted" if everywhere.any() else "reproduced",
+                "more perturbations in Adamson; a ceiling",
+            )
+        )
+    of_line = _against(transfer, "mean", models=[OTHER_LINE]).loc[OTHER_LINE]
+    rows.append(
+        (
+            "Embeddings of another cell line: the linear model is better than the mean",
+            "; ".join(f"{CELL_LINES[d]}: {v}" for d, v in of_line.items()),
+            _holds(of_line == "better"),
+            "more perturbations in Adamson" if (of_line != "better").any() else "a ceiling",
+        )
+    )
+    rows.append(_against_all(transfer))
+    gain = correlation.set_index(["model", "dataset"])["verdict"]
+    for source in ("scGPT", "scFoundation"):
+        by = gain[f"LM, genes of {source}"]
+        rows.append(
+            (
+                f"Gene embeddings of {source}: the linear model's error is below the mean's",
+                "by correlation of the change, which is no sum over genes: "
+                + "; ".join(f"{CELL_LINES[d]}: {by[d]}" for d in CELL_LINES),
+                "not testable here; mechanism shown on other data",
+                "predictions, to score all models on one set of genes",
+            )
+        )
+    return pd.DataFrame(rows, columns=["statement", "found", "verdict", "missing"])
+
+
+def _interaction_row(curves: pd.DataFrame) -> tuple[str, str, str, str]:
+    """The claim on interactions, over false discovery proportions from 0.1 to 0.9."""
+    inner = curves[curves["fdp"].between(0.1, 0.9)]
+    by = inner.set_index(["fdp", "model"])["tpr"].unstack()  # noqa: PD010
+    best = by.drop(columns="no change").max(axis=1)
+    above = int((best > by["no change"]).sum())
+    return (
+        "Pairs of genes: no model finds more interactions than no change",
+        f"at {above} of {len(by)} false discovery proportions a model finds more",
+        "reproduced (means only)" if above == 0 else "contradicted (means only)",
+        "the curves of each split, for an interval",
+    )
+
+
+def _against_all(pairs: pd.DataFrame) -> tuple[str, str, str, str]:
+    """The claim that embeddings of another line are best: any clear difference counts."""
+    found, held = [], {}
+    for dataset, name in CELL_LINES.items():
+        own = pairs[(pairs["dataset"] == dataset) & (pairs["model"] != SAME_CELLS)]
+        own = own[own["other"] != SAME_CELLS]
+        lower = own[(own["model"] == OTHER_LINE) | (own["other"] == OTHER_LINE)]
+        sign = np.where(lower["model"] == OTHER_LINE, 1, -1)
+        clear = (sign * lower["difference"] < 0) & (lower["p_holm"] <= 0.05)
+        relevant = clear & (lower["verdict"] != "tied")
+        held[dataset] = clear.all()
+        found.append(
+            f"{name}: clearly better than {clear.sum()} of {len(lower)}, {relevant.sum()} of them "
+            "not only within the region that does not matter"
+        )
+    return (
+        "... and better than every other model",
+        "; ".join(found),
+        _holds(pd.Series(held)),
+        "more perturbations where a comparison is undecided",
+    )
+
+
+def _against(pairs: pd.DataFrame, other: str, *, models) -> pd.DataFrame:
+    """Verdicts of models on another one, models x data sets; NaN where a set lacks a model."""
+    turned = {"better": "worse", "worse": "better"}
+    rows = {}
+    for row in pairs.itertuples():
+        if row.other == other:
+            rows[row.model, row.dataset] = row.verdict
+        elif row.model == other:
+            rows[row.other, row.dataset] = turned.get(row.verdict, row.verdict)
+    found = pd.Series(rows).unstack()  # noqa: PD010
+    return found.loc[sorted(models), list(CELL_LINES)]
+
+
+def _listed(chosen: pd.Series) -> str:
+    return ", ".join(chosen.index[chosen]) or "none"
+
+
+def _holds(by_dataset: pd.Series) -> str:
+    held, n = int(by_dataset.sum()), len(by_dataset)
+    if held == n:
+        return "reproduced"
+    return f"reproduced in {held} of {n} data sets, undecided in the rest" if held else "undecided"
+
+
+def repeated(scores: pd.DataFrame, captions: dict[str, int] | None = None) -> pd.DataFrame:
+    """How many rows, perturbations and repeated perturbations lie behind each data set's means.
+
+    Returns
+    -------
+    DataFrame indexed by data set
+        `rows`, `perturbations`, `repeated` (held out by more than one split), and, where given,
+        `caption`, the number in the paper's caption.
+    """
+    rows = scores[["dataset", "unit", "seed"]].drop_duplicates()
+    times = rows.groupby(["dataset", "unit"]).size()
+    found = pd.DataFrame(
+        {
+            "rows": times.groupby(level=0).sum(),
+            "perturbations": times.groupby(level=0).size(),
+            "repeated": (times > 1).groupby(level=0).sum(),
+        }
+    )
+    return found if captions is None else found.assign(caption=pd.Series(captions))
+
+
+def uniformity(scores: pd.DataFrame, *, dataset: str) -> pd.DataFrame:
+    """What a change in the number of summed genes looks like: all perturbations alike.
+
+    Returns
+    -------
+    DataFrame indexed by model
+        `ratio` (mean of l2_ratio), `sd` of the ratio over rows, `share_lower` (rows with a smaller
+        error than the mean baseline), `pearson_gain` (mean difference of pearson_delta to `mean`).
+    """
+    ratio = paired(_one(scores, dataset, "l2_ratio")).table
+    pearson = paired(_one(scores, dataset, "pearson_delta")).table
+    found = pd.DataFrame(
+        {
+            "ratio": ratio.mean(),
+            "sd": ratio.std(),
+            "share_lower": (ratio < 1).mean(),
+            "pearson_gain": pearson.mean() - pearson["mean"].mean(),
+        }
+    )
+    return found.drop(index="mean").sort_values("ratio")
+
+
+@step
+def fewer_genes(
+    *, missing_share: float, n_perturbations: int, n_genes: int, seed: int
+) -> pd.DataFrame:
+    """The mean baseline against itself on fewer genes: what an unequal gene set does to a sum.
+
+    Perturbations change genes by draws whose standard deviation differs from gene to gene (log
+    normal). The baseline predicts no particular change. A copy of it is scored without a share of
+    the genes, random ones or the most variable; a real model knows a tenth of each change.
+
+    Parameters
+    ----------
+    missing_share : float in (0, 1)
+    n_perturbations, n_genes, seed : int
+
+    Returns
+    -------
+    DataFrame
+        One row a prediction: `prediction`, `ratio` of its L2 to the baseline's (mean over
+        perturbations), `sd` of the ratio, `share_lower`.
+
+    Raises
+    ------
+    ValueError
+        A share out of (0, 1).
+    """
+    if not 0 < missing_share < 1:
+        raise ValueError(f"missing_share is {missing_share}; it lies in (0, 1)")
+    rng = np.random.default_rng(seed)
+    sd = np.exp(0.5 * rng.standard_normal(n_genes))
+    # Strong and weak perturbations, as in a screen.
+    strength = np.exp(0.5 * rng.standard_normal((n_perturbations, 1)))
+    change = strength * sd * rng.standard_normal((n_perturbations, n_genes))
+    known = change * np.clip(0.1 + 0.1 * rng.standard_normal((n_perturbations, 1)), -0.2, 0.4)
+    n_missing = round(missing_share * n_genes)
+    random = rng.permutation(n_genes)[n_missing:]
+    quiet = np.argsort(sd)[: n_genes - n_missing]
+    everything = np.linalg.norm(change, axis=1)
+    rows = []
+    for name, error in (
+        ("baseline, random genes missing", change[:, random]),
+        ("baseline, most variable genes missing", change[:, quiet]),
+        ("model that knows a tenth, no gene missing", change - known),
+    ):
+        ratio = np.linalg.norm(error, axis=1) / everything
+        rows.append([name, ratio.mean(), ratio.std(ddof=1), (ratio < 1).mean()])
+    return pd.DataFrame(rows, columns=["prediction", "ratio", "sd", "share_lower"])
