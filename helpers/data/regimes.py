@@ -45,7 +45,8 @@ _COMBINATORIAL = {
     "n_combinations": 80,
     "effective_share": 1.0,
     "unexpressed_share": 0.0,
-    "effect_size": 0.6,
+    "effect_size": 0.5,
+    "abundance_sd": 1.0,
     "n_programs": 8,
     "efficacy": 0.95,
     "library_size": 5_000.0,
@@ -67,7 +68,7 @@ REGIMES: Mapping[str, Regime] = MappingProxyType(
                 name="saturating-epistatic",
                 what="Programs saturate, and a third of the combinations interact besides.",
                 winner="models of interactions",
-                defining={"saturation": 0.4, "interaction_share": 0.3},
+                defining={"saturation": 0.3, "interaction_share": 0.3},
                 usual=_COMBINATORIAL,
             ),
             Regime(
@@ -75,7 +76,7 @@ REGIMES: Mapping[str, Regime] = MappingProxyType(
                 what="An effect is reversed in the second half of the cell cycle.",
                 winner="embeddings that are not linear in expression",
                 defining={"state_dependence": 1.0},
-                usual={"state_sd": 0.6, "effect_size": 0.8, "library_size": 4_000.0},
+                usual={"state_sd": 0.5, "effect_size": 0.6, "abundance_sd": 1.2},
             ),
             Regime(
                 name="sparse",
@@ -86,7 +87,7 @@ REGIMES: Mapping[str, Regime] = MappingProxyType(
             ),
             Regime(
                 name="nuisance",
-                what="Batches, ambient RNA, wrong and dead guides, doublets, cells lost to fitness.",
+                what="Ambient RNA, wrong and dead guides, doublets, cells lost to fitness.",
                 winner="models that correct for what is technical",
                 defining={
                     "ambient_share": 0.15,

@@ -26,7 +26,6 @@ from helpers.data.contract import CONTROL
 from helpers.data.counts import TOO_LARGE, draw_counts
 from helpers.store import step
 
-EXPRESSED_MEAN = 0.3  # counts; twice the 0.15 under which the published protocol says unexpressed
 UNEXPRESSED_MEANS = (0.01, 0.05)  # counts; far enough from 0.15 for a screen of a hundred cells
 EFFICACY_CONCENTRATION = 5.0
 
@@ -56,6 +55,7 @@ RANGES = {
     "effect_size": (0.0, 2.0),
     "effective_share": (0.0, 1.0),
     "unexpressed_share": (0.0, 1.0),
+    "expressed_mean": (0.0, 1_000.0),
     "programs_per_target": (1, 1_000),
     "hub_sd": (0.0, 2.0),
     "systematic_shift": (0.0, 2.0),
@@ -109,6 +109,7 @@ def simulate_screen(
     effect_size: float = 0.4,
     effective_share: float = 0.6,
     unexpressed_share: float = 0.25,
+    expressed_mean: float = 0.3,
     programs_per_target: int = 3,
     hub_sd: float = 0.0,
     systematic_shift: float = 0.0,
@@ -183,6 +184,9 @@ def simulate_screen(
     unexpressed_share
         Share of targets whose own gene is not expressed, in [0, 1]: a mean below 0.15 counts, no
         effect and no knock-down. They are the null of the protocol of Celik et al. (2024).
+    expressed_mean
+        Least mean of an expressed target, in counts, in [0, 1000]; the default is twice the 0.15
+        under which the published protocol says unexpressed. 0 where it does not matter.
     programs_per_target, hub_sd
         Median number of programs that an acting target moves, and the standard deviation of its
         logarithm, in [0, 2]: a large one makes few hubs that move many programs.
@@ -352,9 +356,7 @@ def plan_screen(rng: np.random.Generator, knobs: dict) -> Plan:
     # Genes: which are targeted, which programs they belong to.
     depth = k["library_size"] * np.exp(k["library_sd"] * cell_rng.standard_normal(n_cells))
     abundance = _abundance(gene_rng, n_genes, k["abundance_sd"])
-    target_genes, expressed = _choose_targets(
-        gene_rng, abundance * k["library_size"], k["n_targets"], k["unexpressed_share"]
-    )
+    target_genes, expressed = _choose_targets(gene_rng, abundance * k["library_size"], k)
     symbols = np.array([f"GENE{i:0{len(str(n_genes))}d}" for i in range(1, n_genes + 1)])
     targets = symbols[target_genes]
     silent = target_genes[~expressed]
@@ -556,15 +558,16 @@ def _abundance(rng, n_genes: int, sd: float) -> np.ndarray:
     return abundance / abundance.sum()
 
 
-def _choose_targets(rng, mean, n_targets: int, unexpressed_share: float):
+def _choose_targets(rng, mean, k: dict):
     """Genes to target, in the order of the genes, and which of them are expressed."""
-    n_unexpressed = round(unexpressed_share * n_targets)
-    candidates = np.flatnonzero(mean >= EXPRESSED_MEAN)
+    n_targets, least = k["n_targets"], k["expressed_mean"]
+    n_unexpressed = round(k["unexpressed_share"] * n_targets)
+    candidates = np.flatnonzero(mean >= least)
     if candidates.size < n_targets - n_unexpressed:
         raise ValueError(
             f"{n_targets - n_unexpressed} expressed targets are asked for, but only "
-            f"{candidates.size} of {mean.size} genes have a mean of {EXPRESSED_MEAN} counts: "
-            "lower n_targets, or raise library_size, n_genes or unexpressed_share"
+            f"{candidates.size} of {mean.size} genes have a mean of {least} counts: "
+            "lower n_targets or expressed_mean, or raise library_size, n_genes or unexpressed_share"
         )
     chosen = rng.choice(candidates, n_targets - n_unexpressed, replace=False)
     others = np.setdiff1d(np.arange(mean.size), chosen)
@@ -838,6 +841,7 @@ def simulated_screen(
     effect_size: float = 0.4,
     effective_share: float = 0.6,
     unexpressed_share: float = 0.25,
+    expressed_mean: float = 0.3,
     programs_per_target: int = 3,
     hub_sd: float = 0.0,
     systematic_shift: float = 0.0,
