@@ -45,11 +45,11 @@ _COMBINATORIAL = {
     "n_combinations": 80,
     "effective_share": 1.0,
     "unexpressed_share": 0.0,
-    "effect_size": 0.5,
+    "effect_size": 0.35,
     "abundance_sd": 1.0,
     "n_programs": 8,
     "efficacy": 0.95,
-    "library_size": 5_000.0,
+    "library_size": 8_000.0,
 }
 """What the additive regime shares with the one that saturates, so that nothing else differs."""
 
@@ -68,7 +68,7 @@ REGIMES: Mapping[str, Regime] = MappingProxyType(
                 name="saturating-epistatic",
                 what="Programs saturate, and a third of the combinations interact besides.",
                 winner="models of interactions",
-                defining={"saturation": 0.3, "interaction_share": 0.3},
+                defining={"saturation": 0.22, "interaction_share": 0.3},
                 usual=_COMBINATORIAL,
             ),
             Regime(

@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from helpers.data.fitted import simulated_preset
+from helpers.data.fitted import FITTED, simulated_preset
 from helpers.data.screen_statistics import STATISTICS, screen_statistics
+from helpers.data.simulate import RANGES, simulated_screen
 from helpers.scores import params
 from helpers.store import Step, results, step
 
@@ -112,7 +113,7 @@ def calibration(draws: list, *, preset: str) -> pd.DataFrame:
 
 
 def check(preset: str, real_screen: Step, *, seeds: list[int]) -> pd.DataFrame:
-    """The predictive check of a preset, its draws computed side by side where there is a cluster."""
+    """The predictive check of a preset; draws are computed side by side on a cluster."""
     real, *drawn = results([statistics(real_screen, seed=0), *draws(preset, seeds=seeds)])
     return check_table(real, drawn)
 
@@ -137,4 +138,74 @@ def scores(table: pd.DataFrame, *, dataset: str, preset: str, seed: int) -> pd.D
             "n": table["n_draws"],
             "value": table["below"],
         }
+    )
+
+
+def outside(table: pd.DataFrame) -> pd.DataFrame:
+    """What of a check lies outside the band, farthest first; to stand wherever a preset is used.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of `check`.
+
+    Returns
+    -------
+    DataFrame
+        `statistic`, `meaning`, `real`, `low`, `high`, `distance`; no row where all lie inside.
+    """
+    beyond = table[table["verdict"] == "outside"]
+    beyond = beyond.reindex(beyond["distance"].abs().sort_values(ascending=False).index)
+    beyond = beyond.assign(meaning=beyond["statistic"].map(STATISTICS))
+    return beyond[["statistic", "meaning", "real", "low", "high", "distance"]]
+
+
+def preset_of(dataset: str) -> str:
+    """Name of the preset that was fitted to a data set.
+
+    Raises
+    ------
+    ValueError
+        None was.
+    """
+    for name, preset in FITTED.items():
+        if preset.dataset == dataset:
+            return name
+    fitted = ", ".join(p.dataset for p in FITTED.values())
+    raise ValueError(f"no preset was fitted to {dataset!r}; there are presets of {fitted}")
+
+
+def distances(table: pd.DataFrame) -> pd.DataFrame:
+    """The distances of a check with the band as an interval from -1 to 1, for a figure."""
+    shown = table[table["verdict"] != "not in this screen"]
+    roles = np.where(shown["verdict"] == "inside", "candidate", "reported")
+    return shown.assign(role=roles)
+
+
+def knob_table() -> pd.DataFrame:
+    """Every knob of the simulator: its default and range."""
+    rows = []
+    for name, parameter in simulated_screen.signature.parameters.items():
+        if name in RANGES:
+            low, high = RANGES[name]
+            rows.append({"knob": name, "default": parameter.default, "from": low, "to": high})
+    table = pd.DataFrame(rows).astype({"default": float, "from": float, "to": float})
+    return table.map(lambda v: f"{v:,.10g}" if isinstance(v, float) else v)
+
+
+def sweep(knob: str, values, statistic: str, *, seed: int, **size) -> pd.DataFrame:
+    """One statistic of screens that differ in one knob only.
+
+    Returns
+    -------
+    DataFrame
+        `knob`, `setting`, `statistic`, `value`.
+    """
+    asked = [
+        statistics(simulated_screen(seed=seed, **size, **{knob: value}), seed=seed)
+        for value in values
+    ]
+    found = [table["value"][statistic] for table in results(asked)]
+    return pd.DataFrame(
+        {"knob": knob, "setting": list(values), "statistic": statistic, "value": found}
     )
