@@ -57,11 +57,11 @@ def test_statistics_answer_to_their_knobs(screen):
     assert list(base.index) == list(STATISTICS)
     for knobs, statistic in (
         ({"batch_sd": 0.5}, "replicate share"),
-        ({"effect_size": 0.55}, "target share"),
+        ({"effect_size": 0.5}, "target share"),
         ({"systematic_shift": 0.4}, "cosine to mean effect"),
         ({"dispersion": 1.0}, "variance/mean, high"),
-        ({"library_sd": 0.8}, "library sd"),
-        ({"cell_sd": 0.5}, "eigenvalues 2-5"),
+        ({"library_sd": 0.6}, "library sd"),
+        ({"cell_sd": 0.35}, "eigenvalues 2-5"),
     ):
         assert screen_statistics(simulate(**knobs))[statistic] > base[statistic], knobs
     panel = screen.copy()
