@@ -12,7 +12,8 @@ from scipy.sparse import csr_matrix
 
 from helpers.data import simulate
 from helpers.data.contract import CONTROL, check
-from helpers.data.simulate import negative_binomial, simulate_screen, simulated_screen
+from helpers.data.counts import negative_binomial
+from helpers.data.simulate import simulate_screen, simulated_screen
 
 SMALL = {"n_cells": 2_000, "n_genes": 300, "n_targets": 20}
 QUIET = {"library_sd": 0.0, "batch_sd": 0.0, "state_sd": 0.0, "cell_sd": 0.0}
@@ -279,7 +280,7 @@ def test_a_knob_out_of_range_is_refused(name):
         ({"n_replicates": 5}, "n_replicates must be at most n_batches = 4, not 5"),
         ({"n_targets": 151}, "n_targets must be at most half of n_genes = 300, not 151"),
         ({"n_cells": 60}, "each guide needs at least one cell"),
-        ({"library_size": 10.0}, "lower n_targets, or raise library_size"),
+        ({"library_size": 10.0}, "lower n_targets or expressed_mean, or raise"),
         ({"library_size": 1e6, "batch_sd": 2.0, "cell_sd": 2.0}, "expected count above 100,000"),
     ],
 )

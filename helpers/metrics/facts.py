@@ -169,5 +169,23 @@ METRICS = {
             chance=0.0,
             source="Ahlmann-Eltze et al. 2025, Methods",
         ),
+        Metric(
+            name="relative_error",
+            title="Squared error relative to the effect",
+            low=0.0,
+            high=math.inf,
+            better="lower",
+            chance=1.0,
+            source="this book, foundations/regimes",
+        ),
+        Metric(
+            name="predictive_percentile",
+            title="Share of simulated screens below the real one",
+            low=0.0,
+            high=1.0,
+            better="higher",
+            chance=0.5,
+            source="Gelman, Meng & Stern 1996, Statistica Sinica 6",
+        ),
     )
 }
