@@ -158,7 +158,13 @@ def _themed(text: str, alt: str, name: str) -> str:
         text = re.sub(rf"{colour}\b", f"var(--bb-{role}, {colour})", text, flags=re.I)
     used = set(re.findall(r'(?:url\(|href=")#([\w-]+)', text))
     text = re.sub(r' id="([^"]+)"', lambda m: m[0] if m[1] in used else "", text)
-    text = re.sub(r'( id="|url\(#|href="#)(?=[\w-])', rf"\g<1>{name}-", text)
+    # matplotlib names a clip by a hash of floats, the last digits of which layout does not repeat
+    number = {old: i for i, old in enumerate(dict.fromkeys(re.findall(r' id="([^"]+)"', text)))}
+    text = re.sub(
+        r'( id="|url\(#|href="#)([\w-]+)',
+        lambda m: f"{m[1]}{name}-{number.get(m[2], m[2])}",
+        text,
+    )
     text = re.sub(r"\n\s*", "\n", text)
     width, height = map(float, re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', text).groups())
     label = html.escape(alt.strip(), quote=True)
