@@ -64,18 +64,75 @@ def test_double_perturbations_to_the_printed_digit(doubles):
     for model, (mean, by_split, delta, better) in DOUBLES.items():
         assert round(l2[model].mean(), 3) == mean
         assert tuple(l2[model].groupby("seed").mean().round(3)) == by_split
-        assert round(pearson[model].mean(), 3) == delta or np.isnan(delta)
+        if np.isnan(delta):
+            assert pearson[model].isna().all()
+        else:
+            assert round(pearson[model].mean(), 3) == delta
         assert round((l2[model] < l2["additive"]).mean(), 3) == better
     assert round(l2["additive"].median(), 3) == 2.419
     assert round((l2["UCE*"] - l2["scBERT*"]).abs().max(), 4) == 0.0086
-    first = l2.loc[(task.NORMAN, 1)]
-    for unit, no_change, additive in (
-        ("CEBPB+CEBPE", 8.50012, 4.66079),
-        ("AHR+FEV", 8.33458, 3.68143),
-        ("AHR+KLF1", 4.08296, 2.89879),
+    for unit, no_change, additive, correlation in (
+        ("CEBPB+CEBPE", 8.50012, 4.66079, 0.92707),
+        ("AHR+FEV", 8.33458, 3.68143, 0.90409),
+        ("AHR+KLF1", 4.08296, 2.89879, 0.86603),
     ):
-        assert round(first.loc[unit, "no change"], 5) == no_change
-        assert round(first.loc[unit, "additive"], 5) == additive
+        row = (task.NORMAN, 1, unit)
+        assert round(l2.loc[row, "no change"], 5) == no_change
+        assert round(l2.loc[row, "additive"], 5) == additive
+        assert round(pearson.loc[row, "additive"], 5) == correlation
+
+
+BY_EXPRESSION = {  # mean L2 over the 20, 100, 991, 5001, 19201 most expressed genes, as printed
+    "additive": "0.32 0.72 2.76 4.01 4.30",
+    "no change": "0.58 1.38 5.60 7.17 7.49",
+    "Geneformer*": "0.42 0.95 3.47 4.83 5.17",
+    "GEARS": "0.51 1.18 4.08 5.86 6.57",
+    "UCE*": "0.51 1.15 4.27 5.64 5.98",
+    "scBERT*": "0.51 1.15 4.27 5.64 5.98",
+    "scGPT": "0.92 1.66 4.61 5.98 6.32",
+    "scFoundation": "0.57 1.31 4.71 10.11 12.5",
+    "CPA": "3.15 4.56 12.15 20.9 23.95",
+}
+BY_CHANGE = {  # over the 20, 100, 991 most changed genes
+    "additive": "1.00 1.55 2.85",
+    "Geneformer*": "1.38 2.10 3.62",
+    "GEARS": "1.97 2.83 4.62",
+    "scFoundation": "2.05 2.95 5.42",
+    "scGPT": "2.70 3.68 5.35",
+    "UCE*": "2.74 3.61 5.08",
+    "no change": "3.31 4.58 6.75",
+}
+
+
+@pytest.fixture(scope="module")
+def by_genes(paths):
+    return task.errors_by_genes.function(reader.read_errors_by_genes(paths))
+
+
+@pytest.mark.parametrize("order, printed", [("expression", BY_EXPRESSION), ("change", BY_CHANGE)])
+def test_errors_over_other_numbers_of_genes_to_the_printed_digit(by_genes, order, printed):
+    own = by_genes[by_genes["ordered_by"] == order]
+    assert not own.duplicated(["model", "n_genes"]).any()
+    mean = own.set_index(["model", "n_genes"])["mean"]
+    for model, line in printed.items():
+        for n_genes, value in zip((20, 100, 991, 5001, 19201), line.split(), strict=False):
+            digits = len(value.split(".")[1])
+            assert f"{mean[model, n_genes]:.{digits}f}" == value, (model, n_genes)
+
+
+def test_the_sheet_of_gene_numbers_agrees_with_the_rows(by_genes, doubles):
+    """One gene apart, mean and recovered standard deviation are those of the 310 rows."""
+    l2 = wide(doubles, "l2")
+    own = by_genes[(by_genes["ordered_by"] == "expression") & (by_genes["n_genes"] == 1001)]
+    own = own.set_index("model").loc[l2.columns]
+    np.testing.assert_allclose(own["mean"], l2.mean(), rtol=2e-3)
+    np.testing.assert_allclose(own["sd"], l2.std(), rtol=2e-3)
+    assert (own["mean"] >= l2.mean()).all()  # a sum of squares over one gene more
+    assert (by_genes.loc[by_genes["model"] == "additive", "ratio"] == 1).all()
+    assert (by_genes.loc[by_genes["model"] != "additive", "ratio"] > 1).all()
+    whole = by_genes[by_genes["n_genes"] == 19201]  # nearly all genes: hardly an order left
+    totals = whole.set_index(["model", "ordered_by"])["mean"].unstack()  # noqa: PD010
+    np.testing.assert_allclose(totals["change"], totals["expression"], rtol=1e-3)
 
 
 SINGLES = {  # L2, ratio, Pearson delta in Adamson, K562, RPE1
@@ -128,19 +185,47 @@ def test_carried_over_embeddings_to_the_printed_digit(transfer):
             assert round(ratio.loc[dataset, model].mean(), 3) == values[0], (model, dataset)
             if values[1] is not None:
                 assert round(pearson.loc[dataset, model].mean(), 3) == values[1], (model, dataset)
-    cpa = ratio["CPA"].groupby("dataset").mean().round(2)
-    assert tuple(cpa) == (6.53, 4.24, 3.94)
+    assert tuple(ratio["CPA"].groupby("dataset").mean().round(2)) == (6.53, 4.24, 3.94)
+    assert tuple(pearson["CPA"].groupby("dataset").mean().round(3)) == (0.161, 0.023, 0.058)
+
+
+def test_adamson_with_the_embedding_of_rpe1_to_the_printed_digit(paths, transfer):
+    published = reader.read_transfer(paths)
+    scores = task.tidy(published, task="embedding-transfer", unplotted=True)
+    own = scores[scores["model"] == task.OF_RPE1]
+    assert set(own["dataset"]) == {ADAMSON}
+    assert task.OF_RPE1 not in set(transfer["model"])
+    assert len(scores) == len(transfer) + len(own)
+    means = own.groupby("metric")["value"].agg(["size", "mean"])
+    assert means["size"].eq(20).all()
+    assert round(means.loc["l2_ratio", "mean"], 3) == 1.037
+    assert round(means.loc["pearson_delta", "mean"], 3) == 0.789
+    found = task.adamson_of_rpe1.function(published, n_resamples=2000, seed=0).set_index("method")
+    assert found["n"].tolist() == [20, 20]
+    assert round(found.loc["authors", "mean"], 3) == 1.037
+    # 0.855 to 1.219 by the normal approximation: the percentile bootstrap lies a little inside
+    assert found.loc["authors", "low"] == pytest.approx(0.855, abs=0.03)
+    assert found.loc["authors", "high"] == pytest.approx(1.219, abs=0.03)
 
 
 def test_scores_of_single_perturbations_that_were_checked_by_hand(singles):
-    l2 = wide(singles, "l2")
+    l2, pearson = wide(singles, "l2"), wide(singles, "pearson_delta")
     for dataset, unit, mean, lm in (
         (ADAMSON, "CREB1", 9.84093, 9.75481),
         (ADAMSON, "DDIT3", 9.93119, 7.90023),
         (K562, "TIMM9", 2.4508, 2.48926),
+        (K562, "HNRNPH1", 3.43703, 3.71372),
+        (RPE1, "RRP12", 6.21028, 5.83707),
         (RPE1, "TFAM", 6.87357, 8.44085),
     ):
         found = l2.loc[(dataset, 1, unit), ["mean", "LM"]]
+        np.testing.assert_allclose(found, (mean, lm), atol=6e-6)
+    for dataset, unit, mean, lm in (
+        (ADAMSON, "CREB1", -0.44178, -0.42627),
+        (K562, "TIMM9", 0.26924, 0.18071),
+        (RPE1, "RRP12", 0.89593, 0.89633),
+    ):
+        found = pearson.loc[(dataset, 1, unit), ["mean", "LM"]]
         np.testing.assert_allclose(found, (mean, lm), atol=6e-6)
 
 
@@ -218,6 +303,15 @@ def test_sheets_without_the_columns_are_refused(tmp_path):
         reader.read_transfer(paths)
     with pytest.raises(DataError, match="Panel C: no column method, fdp, tpr"):
         reader.read_interactions(paths)
+    name = "suppl-pearson_delta_performance.xlsx"
+    paths = {name: tmp_path / name}
+    sheet = pd.DataFrame({"method": ["cpa"], "rank": [1], "sorted_by": ["name"], "dist_mean": [1]})
+    sheet.to_excel(paths[name], sheet_name="Panel B", index=False)
+    with pytest.raises(DataError, match="Panel B: no column dist_se"):
+        reader.read_errors_by_genes(paths)
+    sheet.assign(dist_se=1).to_excel(paths[name], sheet_name="Panel B", index=False)
+    with pytest.raises(DataError, match=r"orders \['name'\], expected \['de', 'expr'\]"):
+        reader.read_errors_by_genes(paths)
 
 
 @pytest.fixture(scope="module")

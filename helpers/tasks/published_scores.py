@@ -22,6 +22,7 @@ CELL_LINES = {
 NORMAN = "norman_from_scfoundation"
 OTHER_LINE = "LM, perturbations of another line"
 SAME_CELLS = "LM, perturbations of the same cells"
+OF_RPE1 = "LM, perturbations of RPE1"
 NAMES = {
     "mean": "mean",
     "no_change": "no change",
@@ -53,19 +54,22 @@ REPLOGLE = {
 }
 
 
-def tidy(published: pd.DataFrame, *, task: str) -> pd.DataFrame:
+def tidy(published: pd.DataFrame, *, task: str, unplotted: bool = False) -> pd.DataFrame:
     """Held-out rows as a score table, with models named as on the page.
 
     `LM, perturbations of another line` is the linear model whose perturbation embedding comes from
     the other Replogle cell line (for Adamson: K562, as in the paper's figure); with the embedding
     of the very cells that it predicts, it is `LM, perturbations of the same cells`. The rows of
-    Adamson with the embedding of RPE1, which the paper does not plot, are left out.
+    Adamson with the embedding of RPE1, which the paper does not plot, are left out unless asked
+    for: Adamson's cells are K562, so that they alone come from another line there.
 
     Parameters
     ----------
     published : DataFrame
         Of `ahlmann_eltze2025_scores` (one setting of it) or `ahlmann_eltze2025_transfer`.
     task : str
+    unplotted : bool
+        Keep the rows of Adamson with the embedding of RPE1, as `LM, perturbations of RPE1`.
 
     Returns
     -------
@@ -74,10 +78,12 @@ def tidy(published: pd.DataFrame, *, task: str) -> pd.DataFrame:
         that of `mean` on the same perturbation and split. Clusters are perturbations.
     """
     rows = published[(published["part"] != "train") & (published["metric"] != "pearson")].copy()
-    rows = rows[(rows["dataset"] != "adamson") | (rows["model"] != "lpm_rpe1PertEmb")]
+    of_rpe1 = (rows["dataset"] == "adamson") & (rows["model"] == "lpm_rpe1PertEmb")
+    if not unplotted:
+        rows, of_rpe1 = rows[~of_rpe1], of_rpe1[~of_rpe1]
     same = rows["model"].map(REPLOGLE) == rows["dataset"]
     names = rows["model"].map(NAMES | dict.fromkeys(REPLOGLE, OTHER_LINE))
-    rows["model"] = names.where(~same, SAME_CELLS)
+    rows["model"] = names.where(~same, SAME_CELLS).where(~of_rpe1, OF_RPE1)
     l2 = rows[rows["metric"] == "l2"]
     if (l2["model"] == "mean").any():
         unit = ["dataset", "seed", "perturbation"]
@@ -129,6 +135,28 @@ def transfer(published) -> pd.DataFrame:
 def interactions(published) -> pd.DataFrame:
     """Share of interactions found, of `ahlmann_eltze2025_interactions`; no intervals exist."""
     return published.assign(model=published["model"].map(NAMES))
+
+
+@step
+def errors_by_genes(published) -> pd.DataFrame:
+    """Errors over the first genes of an order, and how they compare with the additive model's.
+
+    Parameters
+    ----------
+    published : DataFrame
+        Of `ahlmann_eltze2025_errors_by_genes`.
+
+    Returns
+    -------
+    DataFrame
+        Its columns, models named as on the page, and `ratio` of the mean error to that of the
+        additive model over the same genes (> 0, lower is better, 1 for the additive model).
+    """
+    found = published.assign(model=published["model"].map(NAMES))
+    genes = ["ordered_by", "n_genes"]
+    additive = found[found["model"] == "additive"].set_index(genes)["mean"]
+    base = additive.loc[pd.MultiIndex.from_frame(found[genes])].to_numpy()
+    return found.assign(ratio=found["mean"] / base)
 
 
 def _one(scores: pd.DataFrame, dataset: str, metric: str) -> pd.DataFrame:
@@ -196,22 +224,51 @@ def forest(scores, *, n_resamples: int, seed: int) -> pd.DataFrame:
         `dataset`, `method` (authors or clusters), `model`, `mean`, `low`, `high`, `n`,
         `n_clusters`, `role`.
     """
+    return pd.concat(
+        [_both_intervals(scores, dataset, n_resamples, seed) for dataset in CELL_LINES],
+        ignore_index=True,
+    )
+
+
+@step
+def adamson_of_rpe1(published, *, n_resamples: int, seed: int) -> pd.DataFrame:
+    """Ratio in Adamson with the embedding of RPE1: in the workbook, not in the paper's figure.
+
+    Parameters
+    ----------
+    published : DataFrame
+        Of `ahlmann_eltze2025_transfer`.
+    n_resamples, seed : int
+
+    Returns
+    -------
+    DataFrame
+        Columns of `forest`, one row a method.
+    """
+    scores = tidy(published, task="embedding-transfer", unplotted=True)
+    scores = scores[(scores["dataset"] == "adamson") & scores["model"].isin([OF_RPE1, "mean"])]
+    found = _both_intervals(scores, "adamson", n_resamples, seed)
+    return found[found["model"] == OF_RPE1].reset_index(drop=True)
+
+
+def _both_intervals(
+    scores: pd.DataFrame, dataset: str, n_resamples: int, seed: int
+) -> pd.DataFrame:
     tables = []
-    for dataset in CELL_LINES:
-        for method, unit, interval in (
-            ("authors", "row", "percentile"),
-            ("clusters", "perturbation", "studentised"),
-        ):
-            found = intervals(
-                scores,
-                dataset=dataset,
-                metric="l2_ratio",
-                unit=unit,
-                interval=interval,
-                n_resamples=n_resamples,
-                seed=seed,
-            )
-            tables.append(found.reset_index().assign(dataset=dataset, method=method))
+    for method, unit, interval in (
+        ("authors", "row", "percentile"),
+        ("clusters", "perturbation", "studentised"),
+    ):
+        found = intervals(
+            scores,
+            dataset=dataset,
+            metric="l2_ratio",
+            unit=unit,
+            interval=interval,
+            n_resamples=n_resamples,
+            seed=seed,
+        )
+        tables.append(found.reset_index().assign(dataset=dataset, method=method))
     return pd.concat(tables, ignore_index=True)
 
 
