@@ -132,8 +132,7 @@ def test_the_address_of_the_project_stands_in_one_place():
     holders = [
         p.name
         for p in tracked()
-        if p.suffix in {".py", ".md", ".toml", ".yml", ".cff", ".css"}
-        and address in p.read_text(errors="ignore")
+        if p.suffix in {".py", ".md", ".toml", ".yml", ".cff", ".css"} and address in p.read_text()
     ]
     assert holders == ["CITATION.cff"]
 

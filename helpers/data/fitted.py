@@ -58,7 +58,8 @@ def part_of_screen(screen, *, context: str | None = None) -> AnnData:
         )
     )
     # The library before genes were dropped means nothing to a simulation of those that are left.
-    part.obs = part.obs.drop(columns=["total_counts", "shared_counts"], errors="ignore")
+    libraries = ("total_counts", "shared_counts")  # not every screen states them
+    part.obs = part.obs[[column for column in part.obs if column not in libraries]]
     part.uns["panel"] = True
     return part
 

@@ -93,7 +93,7 @@ def overview(screen) -> pd.DataFrame:
         guides = control_guides = np.nan
         if "guide" in obs:
             per_target = obs["guide"].astype(str).groupby(obs["perturbation"].astype(str)).nunique()
-            guides = per_target.drop(CONTROL, errors="ignore").median()
+            guides = per_target[per_target.index != CONTROL].median()
             control_guides = per_target.get(CONTROL, 0)
         rows[context] = {
             "cells": len(obs),
