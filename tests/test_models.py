@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 
 from helpers.data.contract import DataError
 from helpers.models import pca
-from helpers.models.floors import gaussian_noise, latent, permuted_labels
+from helpers.models.floors import gaussian_noise, latent, permuted_labels, uniform_noise
 from helpers.models.pca import pca_embedding
 from helpers.models.postprocess import METHODS, postprocess
 
@@ -93,6 +93,19 @@ def test_noise_is_standard_normal():
     np.testing.assert_array_equal(found, gaussian_noise.function(screen, n_dims=10, seed=1))
     with pytest.raises(ValueError, match="n_dims is 0"):
         gaussian_noise.function(screen, n_dims=0, seed=1)
+
+
+def test_uniform_noise_counts_cells():
+    screen = counts(np.random.default_rng(4), n_cells=500, n_genes=2)
+    found = uniform_noise.function(screen, n_dims=200, seed=1)
+    assert found.shape == (screen.n_obs, 200)
+    assert found.min() >= 0 and found.max() < 1
+    means = [found[:n].mean(axis=0) for n in (3, screen.n_obs)]
+    away = [np.linalg.norm(m / np.linalg.norm(m) - 200**-0.5) for m in means]
+    assert away[0] > 3 * away[1]  # a mean of few cells points away from the diagonal
+    with pytest.raises(ValueError, match="at least 1"):
+        uniform_noise.function(screen, n_dims=0, seed=1)
+
 
 
 def test_the_ceiling_is_the_planted_latent_and_real_data_has_none():
