@@ -107,7 +107,6 @@ def test_uniform_noise_counts_cells():
         uniform_noise.function(screen, n_dims=0, seed=1)
 
 
-
 def test_the_ceiling_is_the_planted_latent_and_real_data_has_none():
     screen = counts(np.random.default_rng(5))
     with pytest.raises(DataError, match="made up has no obsm"):
