@@ -270,7 +270,7 @@ def _checked(knobs: Mapping) -> tuple[list[int], np.ndarray]:
         problems.append(f"class_of is {class_of}; classes are 0, 1, ... without a gap, 2 or more")
     if design not in DESIGNS:
         problems.append(f"design is {design!r}; it is one of {', '.join(DESIGNS)}")
-    elif V < needed[design] or (design == "ring" and V != needed[design]):
+    elif needed[design] > V or (design == "ring" and needed[design] != V):
         problems.append(f"{G} groups of {size} need {needed[design]} genes, n_genes is {V}")
     if knobs["groups_per_kind"] < 1 or knobs["groups_per_kind"] * len(n_per_kind) > G:
         problems.append(
@@ -358,7 +358,7 @@ def split_order(n: int) -> tuple[np.ndarray, np.ndarray]:
     mbonto/XAI_for_genomics 36de591, loader.py:194-204.
     """
     order = np.arange(n)
-    np.random.RandomState(SPLIT_SEED).shuffle(order)  # noqa: NPY002, the published split
+    np.random.RandomState(SPLIT_SEED).shuffle(order)
     n_test = int(TEST_SHARE * n)
     return order[n_test:], order[:n_test]
 
