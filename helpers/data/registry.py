@@ -24,6 +24,7 @@ from helpers.data.sets import (
     ahlmann_eltze2025_scores,
     kang2018_subset,
     known_relationships,
+    ljp005,
     norman2019_subset,
     papalexi2021,
     scperturb_edistances,
@@ -34,6 +35,7 @@ _STEPS = {
     papalexi2021: papalexi2021.papalexi2021,
     norman2019_subset: norman2019_subset.norman2019_subset,
     kang2018_subset: kang2018_subset.kang2018_subset,
+    ljp005: ljp005.ljp005,
     known_relationships: known_relationships.known_relationships,
     ahlmann_eltze2025_scores: ahlmann_eltze2025_scores.ahlmann_eltze2025_scores,
     scperturb_edistances: scperturb_edistances.scperturb_edistances,
@@ -60,7 +62,7 @@ def dataset(name: str) -> Dataset:
 
 
 def screens() -> list[str]:
-    """Names of the data sets that satisfy the screen contract."""
+    """Names of the data sets of counts of cells that satisfy the screen contract."""
     return [name for name, entry in DATASETS.items() if entry.kind == "screen"]
 
 
@@ -131,7 +133,8 @@ def verify(name: str) -> dict:
             )
     summary = {"name": name, "kind": entry.kind, "licence": entry.licence, "bytes": entry.size}
     content = _MODULES[name].read(paths)
-    return summary | (_table_facts if entry.kind != "screen" else _screen_facts)(content)
+    observed = entry.kind in ("screen", "profiles")
+    return summary | (_screen_facts if observed else _table_facts)(content)
 
 
 def _screen_facts(screen) -> dict:
