@@ -27,6 +27,10 @@ from helpers.data.sets import (
     norman2019_subset,
     papalexi2021,
     scperturb_edistances,
+    tcga_brca,
+    tcga_brca_mixomics,
+    tcga_kirc,
+    tcga_pancan,
 )
 from helpers.store import Step
 
@@ -37,6 +41,10 @@ _STEPS = {
     known_relationships: known_relationships.known_relationships,
     ahlmann_eltze2025_scores: ahlmann_eltze2025_scores.ahlmann_eltze2025_scores,
     scperturb_edistances: scperturb_edistances.scperturb_edistances,
+    tcga_brca_mixomics: tcga_brca_mixomics.tcga_brca_mixomics,
+    tcga_pancan: tcga_pancan.tcga_pancan,
+    tcga_brca: tcga_brca.tcga_brca,
+    tcga_kirc: tcga_kirc.tcga_kirc,
 }
 _MODULES = {module.DATASET.name: module for module in _STEPS}
 
@@ -64,6 +72,11 @@ def screens() -> list[str]:
     return [name for name, entry in DATASETS.items() if entry.kind == "screen"]
 
 
+def verified() -> list[str]:
+    """Names of the data sets the content of whose files is stated."""
+    return [name for name, entry in DATASETS.items() if entry.verified]
+
+
 def load(name: str) -> Step:
     """The step that reads a data set; nothing is read before its result is asked for.
 
@@ -82,7 +95,7 @@ def status(name: str) -> dict:
     -------
     dict
         `state`: "here" (all files in folders the user named), "cached" (some in the cache) or
-        "absent" (some nowhere); `paths`, of those found; `bytes`, of all files.
+        "absent" (some nowhere); `paths`, of those found; `bytes`, of all files (None: unknown).
 
     Raises
     ------
@@ -107,8 +120,8 @@ def verify(name: str) -> dict:
     -------
     dict
         `name`, `kind`, `licence`, `bytes`; of a screen `cells`, `genes`, `perturbations` (without
-        control), `batches`, `contexts`, `controls` (cells); of a table `rows`, and `pairs` or
-        `models`.
+        control), `batches`, `contexts`, `controls` (cells); of profiles `samples`, `genes`,
+        `classes`; of a table `rows`, and `pairs` or `models`.
 
     Raises
     ------
@@ -131,7 +144,8 @@ def verify(name: str) -> dict:
             )
     summary = {"name": name, "kind": entry.kind, "licence": entry.licence, "bytes": entry.size}
     content = _MODULES[name].read(paths)
-    return summary | (_table_facts if entry.kind != "screen" else _screen_facts)(content)
+    facts = {"screen": _screen_facts, "profiles": _profile_facts}.get(entry.kind, _table_facts)
+    return summary | facts(content)
 
 
 def _screen_facts(screen) -> dict:
@@ -144,6 +158,15 @@ def _screen_facts(screen) -> dict:
         "batches": int(obs["batch"].nunique()),
         "contexts": int(obs["context"].nunique()),
         "controls": int(is_control.sum()),
+    }
+
+
+def _profile_facts(profiles) -> dict:
+    obs = check(profiles, screen=False).obs
+    return {
+        "samples": profiles.n_obs,
+        "genes": profiles.n_vars,
+        "classes": int(obs["class"].nunique()),
     }
 
 
