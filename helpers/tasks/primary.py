@@ -11,6 +11,7 @@ PRIMARY = {
     "double-perturbations": "l2",
     "single-perturbations": "l2_ratio",
     "embedding-transfer": "l2_ratio",
+    "lda-simulation": "informative_above_mean",
 }
 
 
