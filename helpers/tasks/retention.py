@@ -111,9 +111,15 @@ def curve(table: pd.DataFrame) -> pd.DataFrame:
         one run), `n_runs`. Selections in their own order.
     """
     groups = table.groupby(["selection", "k"], sort=False)
-    rows = groups["accuracy"].quantile([0.025, 0.975]).unstack().set_axis(["low", "high"], axis=1)
-    rows["accuracy"], rows["n_genes"] = groups["accuracy"].mean(), groups["n_genes"].mean()
-    rows["n_runs"] = groups.size()
+    rows = pd.DataFrame(
+        {
+            "accuracy": groups["accuracy"].mean(),
+            "low": groups["accuracy"].quantile(0.025),
+            "high": groups["accuracy"].quantile(0.975),
+            "n_genes": groups["n_genes"].mean(),
+            "n_runs": groups.size(),
+        }
+    )
     rows.loc[rows["n_runs"] == 1, ["low", "high"]] = np.nan
     known = {name: i for i, name in enumerate((*SELECTIONS, "worst"))}
     rows = rows.reset_index()
