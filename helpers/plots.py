@@ -568,6 +568,88 @@ def scores(
     return figure
 
 
+def panels(
+    frame: pd.DataFrame,
+    *,
+    column: str,
+    row: str,
+    x: str,
+    low: str,
+    high: str,
+    role: str = "role",
+    note: str | None = None,
+    references: Mapping[float, str] | None = None,
+    xlabel: str = "",
+    n_columns: int = 3,
+) -> Figure:
+    """The same rows in several panels side by side, on one axis: models in tasks, say.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row a dot. Panels and rows keep the order in which they first occur.
+    column, row : str
+        Columns whose values are panels and rows. What is missing says "not scored".
+    x, low, high, role : str
+        Columns of the value, its interval (NaN: none) and its role.
+    note : str, optional
+        Column of a short text at the right edge, such as the letter of a tie group.
+    references : mapping, optional
+        Of value to the tick label that stands for it, with a line in every panel.
+    xlabel : str
+    n_columns : int
+        Panels beside one another.
+
+    Raises
+    ------
+    ValueError
+        No rows, a missing column, an unknown role, or two dots in one place.
+    """
+    if frame.empty:
+        raise ValueError("panels: there is no row to draw")
+    wanted = [column, row, x, low, high, role, *([note] if note else [])]
+    if absent := [c for c in wanted if c not in frame.columns]:
+        raise ValueError(f"panels: no columns {absent} (columns: {list(frame.columns)})")
+    if (twice := frame.duplicated([column, row])).any():
+        first = frame[[column, row]].iloc[int(twice.to_numpy().argmax())]
+        raise ValueError(f"panels: {first[row]!r} occurs twice in {first[column]!r}")
+    _check_roles(frame[role].unique().tolist())
+    names, labels = list(dict.fromkeys(frame[column])), list(dict.fromkeys(frame[row]))
+    n_rows = -(-len(names) // n_columns)
+    with style():
+        figure = Figure(figsize=(_WIDTH, n_rows * (0.22 * len(labels) + 0.75)))
+        axes = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False).ravel()
+        for ax, name in zip(axes, names, strict=False):
+            rows = frame[frame[column] == name].set_index(row).reindex(labels)
+            for value in references or {}:
+                ax.axvline(value, color=INK, linewidth=0.9, linestyle=(0, (4, 2)), alpha=0.5)
+            for y, (_, one) in enumerate(rows.iterrows()):
+                _dot(ax, y, one, x, low, high, one[role])
+                if note and isinstance(one[note], str):
+                    ax.annotate(
+                        one[note],
+                        (1.0, y),
+                        (2, 0),
+                        xycoords=("axes fraction", "data"),
+                        textcoords="offset points",
+                        va="center",
+                        fontsize=8,
+                    )
+            ax.set_title(name, fontsize=9)
+            ax.set_yticks(range(len(labels)), [str(v) for v in labels])
+            ax.set_ylim(len(labels) - 0.4, -0.6)
+            ax.tick_params(axis="y", length=0)
+            ax.tick_params(axis="x", labelbottom=True)
+            ax.grid(visible=False, axis="y")
+            ax.spines["left"].set_visible(False)
+            if references:
+                ax.set_xticks(list(references), list(references.values()), fontsize=8)
+        for ax in axes[len(names) :]:
+            ax.set_visible(False)
+        figure.supxlabel(xlabel, fontsize=9)
+    return figure
+
+
 def score_summary(
     scores: pd.DataFrame,
     by: str | list[str] = "model",

@@ -437,3 +437,40 @@ def test_curves_and_agreement_draw_every_series_and_refuse_what_does_not_fit():
     ):
         with pytest.raises(ValueError, match=said):
             call()
+
+
+def standings() -> pd.DataFrame:
+    rows = [
+        ("mixing", "PCA", 0.5, 0.4, 0.6, "candidate", "a"),
+        ("mixing", "noise", 0.0, np.nan, np.nan, "floor", None),
+        ("recall", "PCA", 0.8, 0.7, 0.9, "candidate", "b"),
+    ]
+    return pd.DataFrame(rows, columns=["task", "model", "x", "low", "high", "role", "group"])
+
+
+def test_panels_keep_rows_and_say_what_is_missing():
+    figure = plots.panels(
+        standings(), column="task", row="model", x="x", low="low", high="high", note="group",
+        references={0.0: "floor", 1.0: "ceiling"}, xlabel="standing", n_columns=2,
+    )  # fmt: skip
+    left, right = figure.axes
+    assert [t.get_text() for t in left.get_yticklabels()] == ["PCA", "noise"]
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["mixing", "recall"]
+    drawn = [line.get_xydata().tolist() for line in left.lines if line.get_marker() == "o"]
+    assert drawn == [[[0.5, 0.0]]]
+    assert [t.get_text() for t in right.texts] == ["b", "not scored"]
+    assert right.texts[1].xy[1] == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: f.head(0), "no row"),
+        (lambda f: f.drop(columns="low"), "no columns"),
+        (lambda f: pd.concat([f, f]), "twice"),
+        (lambda f: f.assign(role="winner"), "roles"),
+    ],
+)
+def test_panels_name_what_is_wrong(change, message):
+    with pytest.raises(ValueError, match=message):
+        plots.panels(change(standings()), column="task", row="model", x="x", low="low", high="high")

@@ -56,6 +56,28 @@ def gaussian_noise(screen, *, n_dims: int, seed: int) -> np.ndarray:
 
 
 @step
+def uniform_noise(screen, *, n_dims: int, seed: int) -> np.ndarray:
+    """Cautionary floor: independent coordinates from U(0, 1), shape (n_cells, n_dims), float32.
+
+    The random embedding of the released code. Its mean over n cells is 1/2 with an error of
+    1 / sqrt(12 n): means of few cells point away from all others, so that similarities between
+    perturbations count their cells.
+
+    Raises
+    ------
+    ValueError
+        n_dims below 1.
+
+    References
+    ----------
+    Tx-Evaluation commit 1f24de0, main_eval.py (`random`).
+    """
+    if n_dims < 1:
+        raise ValueError(f"n_dims is {n_dims}; at least 1")
+    return np.random.default_rng(seed).random((screen.n_obs, n_dims), dtype=np.float32)
+
+
+@step
 def latent(screen) -> np.ndarray:
     """Ceiling: each cell's coordinates in the simulator, its noise included, without counting.
 
