@@ -200,10 +200,10 @@ def _structure(dataset: str) -> str:
 
 def _raw(dataset: str) -> str:
     says = []
-    for metric, name in (("spearman", "Spearman"), ("structural_integrity", "Structural Integrity")):
+    for metric in ("spearman", "structural_integrity"):
         posts = _posts(metric, dataset)
-        others = posts.drop(columns="raw").max(axis=1)
-        says.append(f"{name}: raw best or tied for {(posts['raw'] >= others).sum()} of {len(posts)}")
+        best = (posts["raw"] >= posts.drop(columns="raw").max(axis=1)).sum()
+        says.append(f"{metric.replace('_', ' ')}: raw best or tied for {best} of {len(posts)}")
     return ", ".join(says)
 
 
