@@ -223,31 +223,37 @@ def data_list() -> None:
     for column in ("data set", "kind", "MB", "licence", "state"):
         table.add_column(column)
     for name, dataset in registry.DATASETS.items():
-        size = sum(f.size for f in dataset.files) / 1e6
+        size = "?" if dataset.size is None else f"{dataset.size / 1e6:.1f}"
         state = registry.status(name)["state"]
-        table.add_row(name, dataset.kind, f"{size:.1f}", dataset.licence, state)
+        table.add_row(name, dataset.kind, size, dataset.licence, state)
     console.print(table)
 
 
 @data.command("get")
 def data_get(names: Annotated[list[str], typer.Argument(help="Data sets, or all.")]) -> None:
-    """Download data sets into the cache; an interrupted download goes on where it stopped."""
+    """Download data sets into the cache; an interrupted download goes on where it stopped.
+
+    All are the verified ones. An unverified one, whose content nobody has stated, is named, and
+    asks before it is downloaded.
+    """
     from helpers.data import registry
     from helpers.data.fetch import fetch
 
-    for name in registry.DATASETS if names == ["all"] else names:
-        for path in fetch(registry.dataset(name)).values():
+    for name in registry.verified() if names == ["all"] else names:
+        for path in fetch(registry.dataset(name), confirm=typer.confirm).values():
             console.print(f"{name}: {path}")
 
 
 @data.command("check")
 def data_check(
-    names: Annotated[list[str] | None, typer.Argument(help="Data sets; all by default.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Data sets; verified ones by default.")
+    ] = None,
 ) -> None:
     """Hash every file, read the data and check it against the contract."""
     from helpers.data import registry
 
-    for name in names or registry.DATASETS:
+    for name in names or registry.verified():
         facts = ", ".join(f"{k} {v}" for k, v in registry.verify(name).items() if k != "name")
         console.print(f"{name}: {facts}")
 

@@ -23,7 +23,7 @@ def make_screen(kind="counts", form="csr", panel=False, n_cells=12, n_genes=5, s
     total = counts.sum(axis=1) + rng.integers(1, 100, n_cells)
     lognorm = np.log1p(counts / total[:, None] * TARGET_SUM)
     effects = rng.normal(size=counts.shape)
-    values = {"counts": counts, "log1p": lognorm, "zscore": effects, "lfc": effects}[kind]
+    values = {"counts": counts, "log1p": lognorm}.get(kind, effects)
     labels = ["control", "control", "A", "B", "A+B", "C"]
     obs = pd.DataFrame(
         {

@@ -24,9 +24,14 @@ from helpers.data.sets import (
     ahlmann_eltze2025_scores,
     kang2018_subset,
     known_relationships,
+    ljp005,
     norman2019_subset,
     papalexi2021,
     scperturb_edistances,
+    tcga_brca,
+    tcga_brca_mixomics,
+    tcga_kirc,
+    tcga_pancan,
 )
 from helpers.store import Step
 
@@ -34,9 +39,14 @@ _STEPS = {
     papalexi2021: papalexi2021.papalexi2021,
     norman2019_subset: norman2019_subset.norman2019_subset,
     kang2018_subset: kang2018_subset.kang2018_subset,
+    ljp005: ljp005.ljp005,
     known_relationships: known_relationships.known_relationships,
     ahlmann_eltze2025_scores: ahlmann_eltze2025_scores.ahlmann_eltze2025_scores,
     scperturb_edistances: scperturb_edistances.scperturb_edistances,
+    tcga_brca_mixomics: tcga_brca_mixomics.tcga_brca_mixomics,
+    tcga_pancan: tcga_pancan.tcga_pancan,
+    tcga_brca: tcga_brca.tcga_brca,
+    tcga_kirc: tcga_kirc.tcga_kirc,
 }
 _MODULES = {module.DATASET.name: module for module in _STEPS}
 
@@ -60,8 +70,13 @@ def dataset(name: str) -> Dataset:
 
 
 def screens() -> list[str]:
-    """Names of the data sets that satisfy the screen contract."""
+    """Names of the data sets of counts of cells that satisfy the screen contract."""
     return [name for name, entry in DATASETS.items() if entry.kind == "screen"]
+
+
+def verified() -> list[str]:
+    """Names of the data sets the content of whose files is stated."""
+    return [name for name, entry in DATASETS.items() if entry.verified]
 
 
 def load(name: str) -> Step:
@@ -82,7 +97,7 @@ def status(name: str) -> dict:
     -------
     dict
         `state`: "here" (all files in folders the user named), "cached" (some in the cache) or
-        "absent" (some nowhere); `paths`, of those found; `bytes`, of all files.
+        "absent" (some nowhere); `paths`, of those found; `bytes`, of all files (None: unknown).
 
     Raises
     ------
@@ -107,8 +122,8 @@ def verify(name: str) -> dict:
     -------
     dict
         `name`, `kind`, `licence`, `bytes`; of a screen `cells`, `genes`, `perturbations` (without
-        control), `batches`, `contexts`, `controls` (cells); of a table `rows`, and `pairs` or
-        `models`.
+        control), `batches`, `contexts`, `controls` (cells); of profiles `samples`, `genes`,
+        `classes`; of a table `rows`, and `pairs` or `models`.
 
     Raises
     ------
@@ -131,7 +146,8 @@ def verify(name: str) -> dict:
             )
     summary = {"name": name, "kind": entry.kind, "licence": entry.licence, "bytes": entry.size}
     content = _MODULES[name].read(paths)
-    return summary | (_table_facts if entry.kind != "screen" else _screen_facts)(content)
+    facts = {"screen": _screen_facts, "profiles": _profile_facts}.get(entry.kind, _table_facts)
+    return summary | facts(content)
 
 
 def _screen_facts(screen) -> dict:
@@ -144,6 +160,17 @@ def _screen_facts(screen) -> dict:
         "batches": int(obs["batch"].nunique()),
         "contexts": int(obs["context"].nunique()),
         "controls": int(is_control.sum()),
+    }
+
+
+def _profile_facts(profiles) -> dict:
+    if "perturbation" in profiles.obs:
+        return _screen_facts(profiles)
+    obs = check(profiles, screen=False).obs
+    return {
+        "samples": profiles.n_obs,
+        "genes": profiles.n_vars,
+        "classes": int(obs["class"].nunique()),
     }
 
 

@@ -1,0 +1,164 @@
+"""Exact nearest neighbours: the one graph from which batch mixing and votes are read."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Nearest neighbours of queries among reference cells, nearest first.
+
+    Parameters
+    ----------
+    indices : int64 ndarray of shape (n_queries, k)
+        Rows of the reference.
+    distances : float64 ndarray of shape (n_queries, k)
+        Euclidean.
+    """
+
+    indices: np.ndarray
+    distances: np.ndarray
+
+    @property
+    def k(self) -> int:
+        """Neighbours of each query."""
+        return self.indices.shape[1]
+
+
+def finite_embedding(embedding, *, n_cells: int | None = None, name: str = "the embedding"):
+    """The embedding as a float32 matrix, or an error that says what is wrong with it.
+
+    Parameters
+    ----------
+    embedding : array of shape (n_cells, n_dims)
+    n_cells : int, optional
+        Cells that it must have.
+    name : str
+        For the error.
+
+    Raises
+    ------
+    ValueError
+        Not a matrix, another number of rows, NaN or infinite values (the first is named), or all
+        rows the same.
+    """
+    embedding = np.asarray(embedding)
+    if embedding.ndim != 2 or embedding.shape[1] == 0:
+        raise ValueError(f"{name} has shape {embedding.shape}; pass (n_cells, n_dims)")
+    if n_cells is not None and len(embedding) != n_cells:
+        raise ValueError(
+            f"{name} has {len(embedding)} rows for {n_cells} cells; give one row a cell, in the "
+            "order of the screen's cells"
+        )
+    bad = ~np.isfinite(embedding)
+    if bad.any():
+        row, column = np.argwhere(bad)[0]
+        raise ValueError(
+            f"{name} holds {bad.sum()} NaN or infinite values, the first in row {row}, column "
+            f"{column}"
+        )
+    if len(embedding) > 1 and (embedding == embedding[0]).all():
+        raise ValueError(f"{name} is constant: all {len(embedding)} rows are the same")
+    # Distances do not change, and single precision loses no digits to a common offset.
+    centered = embedding - embedding.mean(axis=0, dtype=float)
+    return np.ascontiguousarray(centered, dtype=np.float32)
+
+
+def nearest_neighbours(reference, queries=None, *, k: int) -> Neighbours:
+    """Exact k nearest neighbours by Euclidean distance.
+
+    Parameters
+    ----------
+    reference : array of shape (n_reference, n_dims)
+    queries : array of shape (n_queries, n_dims), optional
+        Default: each reference cell asks for its neighbours among the others. A cell is never its
+        own neighbour, also where others lie on it.
+    k : int
+        1 to the number of cells that may answer.
+
+    Raises
+    ------
+    ValueError
+        Bad input (see `finite_embedding`), other dimensions, or fewer cells than k.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    reference = np.asarray(reference)
+    n_reference = len(reference)
+    if queries is not None:
+        queries = np.asarray(queries)
+        if queries.ndim != 2 or reference.ndim != 2 or queries.shape[1] != reference.shape[1]:
+            raise ValueError(
+                f"reference {reference.shape} and queries {queries.shape} do not have the same "
+                "dimensions"
+            )
+        both = finite_embedding(np.concatenate([reference, queries]))
+        reference, queries = both[:n_reference], both[n_reference:]
+    else:
+        reference = finite_embedding(reference)
+    available = n_reference - (queries is None)
+    if not 1 <= k <= available:
+        raise ValueError(f"k is {k}; {available} cells may answer, so k is 1 to {available}")
+    search = NearestNeighbors(n_neighbors=k, algorithm="brute", n_jobs=1).fit(reference)
+    distances, indices = search.kneighbors(queries)
+    return Neighbours(indices.astype(np.int64), distances.astype(np.float64))
+
+
+def neighbours_of_other_groups(embedding, groups, *, k: int, queries=None) -> Neighbours:
+    """Exact neighbours of cells among the cells of all other groups, such as other batches.
+
+    Parameters
+    ----------
+    embedding : array of shape (n_cells, n_dims)
+    groups : array of shape (n_cells,)
+    k : int
+        Fewer than the cells outside the largest group.
+    queries : int array, optional
+        Rows that ask; default all.
+
+    Returns
+    -------
+    Neighbours
+        In the order of `queries`; `indices` are rows of the embedding.
+
+    Raises
+    ------
+    ValueError
+        Bad input, one group only, or fewer cells than k outside a group (named).
+    """
+    embedding = finite_embedding(embedding)
+    code, names = group_codes(groups, len(embedding))
+    queries = np.arange(len(embedding)) if queries is None else np.asarray(queries)
+    if len(names) < 2:
+        raise ValueError(f"all cells are of one group ({names[0]}): there is no other to ask")
+    indices = np.empty((len(queries), k), dtype=np.int64)
+    distances = np.empty((len(queries), k))
+    for g in range(len(names)):
+        asking = code[queries] == g
+        others = np.flatnonzero(code != g)
+        if not asking.any():
+            continue
+        if len(others) < k:
+            raise ValueError(
+                f"k is {k}, but only {len(others)} cells lie outside group {names[g]}; ask for "
+                "fewer neighbours"
+            )
+        found = nearest_neighbours(embedding[others], embedding[queries[asking]], k=k)
+        indices[asking], distances[asking] = others[found.indices], found.distances
+    return Neighbours(indices, distances)
+
+
+def group_codes(groups, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Number of each cell's group in the order of their names, and the names."""
+    groups = np.asarray(groups)
+    if groups.shape != (n,):
+        raise ValueError(f"labels have shape {groups.shape}, the embedding has {n} rows")
+    missing = np.array([label is None or label != label for label in groups.tolist()])
+    if missing.any():
+        raise ValueError(
+            f"labels are missing for {missing.sum()} cells, the first in row "
+            f"{int(np.argmax(missing))}"
+        )
+    names, code = np.unique(groups.astype(str), return_inverse=True)
+    return code.astype(np.int64), names
