@@ -6,6 +6,7 @@ import pytest
 from anndata import AnnData
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.linalg import sqrtm
 from scipy.sparse import csr_matrix
 
 from helpers.data.contract import DataError
@@ -125,7 +126,11 @@ def test_center_scaling_of_three_rows():
     np.testing.assert_array_equal(found, [[-1] * 3, [0] * 3, [1] * 3])
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(1, 3), st.sampled_from(METHODS))
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(1, 3),
+    st.sampled_from(("raw", "centered", "center_scaled")),
+)
 def test_controls_have_mean_zero_and_unit_sd_in_each_batch(seed, n_batches, method):
     rng = np.random.default_rng(seed)
     batch = np.repeat(np.arange(n_batches), 12)
@@ -148,13 +153,127 @@ def test_controls_have_mean_zero_and_unit_sd_in_each_batch(seed, n_batches, meth
 
 def test_post_processing_says_what_is_wrong():
     embedding, batch = np.ones((4, 2)), np.array(["b1", "b1", "b2", "b2"])
-    is_control = np.array([True, False, False, False])
-    with pytest.raises(ValueError, match="no control cell in batches b2"):
-        postprocess(embedding, batch, is_control, "centered")
+    is_control = np.array([True, True, False, False])
+    for method in METHODS[1:]:
+        with pytest.raises(ValueError, match=r"fewer than . control cells in batches b2 \(0\);"):
+            postprocess(embedding, batch, is_control, method)
+    one = np.array([True, True, True, False])
+    with pytest.raises(ValueError, match=r"fewer than 2 control cells in batches b2 \(1\);"):
+        postprocess(embedding, batch, one, "tvn")
     np.testing.assert_array_equal(postprocess(embedding, batch, is_control, "raw"), embedding)
-    with pytest.raises(ValueError, match="method is 'tvn'; choose from raw"):
-        postprocess(embedding, batch, is_control, "tvn")
+    with pytest.raises(ValueError, match="method is 'pca'; choose from raw"):
+        postprocess(embedding, batch, is_control, "pca")
     with pytest.raises(ValueError, match="do not fit"):
         postprocess(embedding, batch[:3], is_control, "raw")
     with pytest.raises(ValueError, match="must be boolean"):
         postprocess(embedding, batch, is_control.astype(int), "raw")
+    for shrink_below, bare in ((-1, "raise"), (0, "global"), (30, "drop")):
+        with pytest.raises(ValueError, match=f"shrink_below is {shrink_below}, bare '{bare}'"):
+            postprocess(embedding, batch, one, "raw", shrink_below=shrink_below, bare=bare)
+    with pytest.raises(ValueError, match="1 cells have NaN or infinite coordinates, the first is"):
+        postprocess([[1, np.nan], *embedding[1:]], batch, one, "centered")
+    apart = np.array([True, False, True, False])
+    with pytest.raises(ValueError, match="no batch has two controls"):
+        postprocess(embedding, batch, apart, "center_scaled", shrink_below=30)
+
+
+# --------------------------------------------------------------------------- TVN
+
+
+def batches_and_controls(seed, n_dims=4, sizes=(60, 45)):
+    rng = np.random.default_rng(seed)
+    batch = np.repeat(np.arange(len(sizes)), sizes)
+    is_control = rng.permutation(len(batch)) < 0.7 * len(batch)
+    embedding = rng.standard_normal((len(batch), n_dims)) @ rng.standard_normal((n_dims, n_dims))
+    return embedding + 3 * batch[:, None], batch, is_control
+
+
+def inverse_root(matrix):
+    return np.linalg.inv(sqrtm(matrix).real)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_tvn_is_what_the_released_code_computes(seed):
+    embedding, batch, is_control = batches_and_controls(seed)
+    from sklearn.decomposition import PCA
+    from sklearn.preprocessing import StandardScaler
+
+    # post_process.py:94-129 in plain form: scale, rotate, scale, then CORAL batch by batch.
+    rows = StandardScaler().fit(embedding[is_control]).transform(embedding)
+    rows = PCA().fit(rows[is_control]).transform(rows)
+    rows = StandardScaler().fit(rows[is_control]).transform(rows)
+    for b in np.unique(batch):
+        covariance = np.cov(rows[is_control & (batch == b)], rowvar=False, ddof=1)
+        rows[batch == b] = rows[batch == b] @ inverse_root(covariance + 0.5 * np.eye(4))
+    found = postprocess(embedding, batch, is_control, "tvn")
+    signs = np.sign((found * rows).sum(axis=0))
+    np.testing.assert_allclose(found, rows * signs, atol=1e-8)
+
+
+def test_in_one_batch_tvn_multiplies_white_controls_by_one_over_the_root_of_one_and_a_half():
+    embedding, _, is_control = batches_and_controls(5)
+    found = postprocess(embedding, np.zeros(len(embedding)), is_control, "tvn")
+    n = is_control.sum()
+    expected = np.eye(4) / (n / (n - 1) + 0.5)
+    np.testing.assert_allclose(np.cov(found[is_control].T, ddof=0), expected, atol=1e-10)
+    np.testing.assert_allclose(found[is_control].mean(axis=0), 0, atol=1e-10)
+
+
+def test_tvn_of_fewer_controls_than_dimensions_stays_finite():
+    embedding, batch, is_control = batches_and_controls(6, n_dims=90)
+    found = postprocess(embedding, batch, is_control, "tvn")
+    assert found.shape == (len(embedding), is_control.sum())
+    assert np.abs(found).max() < 1e3  # the direction that centring used up is not blown up
+    constant = np.column_stack([embedding[:, :3], np.ones(len(embedding))])
+    assert np.isfinite(postprocess(constant, batch, is_control, "tvn")).all()
+    line = postprocess(embedding[:, :1], batch, is_control, "tvn")
+    assert line.shape == (len(embedding), 1)
+
+
+# --------------------------------------------------------------------------- few controls
+
+
+def test_a_small_batch_is_shrunken_by_the_formula_and_a_large_one_left_alone():
+    embedding, batch, _ = batches_and_controls(7)
+    is_control = np.zeros(len(batch), dtype=bool)
+    is_control[:40] = is_control[60:66] = True  # batch 0 has 40 controls, batch 1 has 6
+    large, small = embedding[:40], embedding[60:66]
+    found = postprocess(embedding, batch, is_control, "center_scaled", shrink_below=30)
+    as_published = postprocess(embedding, batch, is_control, "center_scaled")
+    np.testing.assert_array_equal(found[batch == 0], as_published[batch == 0])
+    centre = 0.2 * small.mean(axis=0) + 0.8 * np.vstack([large, small]).mean(axis=0)
+    within = (40 * large.var(axis=0) + 6 * small.var(axis=0)) / (46 - 2)
+    sd = np.sqrt(0.2 * small.var(axis=0) + 0.8 * within)
+    np.testing.assert_allclose(found[batch == 1], (embedding[batch == 1] - centre) / sd)
+
+
+@pytest.mark.parametrize("method", METHODS[1:])
+def test_a_batch_without_controls_takes_what_all_controls_say(method):
+    embedding, batch, is_control = batches_and_controls(8)
+    bare = is_control & (batch == 0)
+    with pytest.raises(ValueError, match=r"batches 1 \(0\)"):
+        postprocess(embedding, batch, bare, method, shrink_below=30)
+    found = postprocess(embedding, batch, bare, method, shrink_below=30, bare="global")
+    if method == "centered":
+        np.testing.assert_allclose(found, embedding - embedding[bare].mean(axis=0))
+    if method == "tvn":  # white cells over the root of I + I / 2
+        white = postprocess(embedding, np.zeros(len(batch)), bare, "tvn")
+        n = bare.sum()
+        ratio = np.sqrt(n / (n - 1) + 0.5) / np.sqrt(1.5)
+        np.testing.assert_allclose(found[batch == 1], white[batch == 1] * ratio)
+    assert np.isfinite(found).all()
+
+
+def test_shrinking_a_noisy_batch_brings_its_centre_nearer_to_the_truth():
+    rng = np.random.default_rng(9)
+    errors = {0: [], 30: []}
+    batch = np.repeat(np.arange(6), [200, 200, 200, 4, 4, 4])
+    for _ in range(20):
+        truth = 0.2 * rng.standard_normal((6, 5))
+        controls = truth[batch] + rng.standard_normal((len(batch), 5))
+        for shrink_below, found in errors.items():
+            rest = postprocess(
+                controls, batch, np.full(len(batch), True), "centered", shrink_below=shrink_below
+            )
+            found.append(np.square((controls - rest)[-1] - truth[5]).mean())
+    assert np.mean(errors[30]) < 0.5 * np.mean(errors[0])

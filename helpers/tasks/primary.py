@@ -14,6 +14,8 @@ PRIMARY = {
     "double-perturbations": "l2",
     "single-perturbations": "l2_ratio",
     "embedding-transfer": "l2_ratio",
+    "attribution": "feature_agreement_local",
+    "lda-simulation": "informative_above_mean",
 }
 
 
