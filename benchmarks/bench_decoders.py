@@ -12,7 +12,7 @@ from helpers.models.pca import pca_embedding
 
 
 def run() -> list[dict]:
-    """One row: 3,000 training cells, 64 components, 500 genes; 30 epochs, as released."""
+    """One row: 3,000 training cells, 64 components, 500 genes, widths as released."""
     screen = simulate_screen(
         rng=np.random.default_rng(0), n_cells=4_000, n_genes=500, n_targets=40, n_batches=8
     )
@@ -25,7 +25,8 @@ def run() -> list[dict]:
         return RidgeDecoder().fit(embedding[~test], expression[~test], batches[~test])
 
     def mlp():
-        return MLPDecoder().fit(embedding[~test], expression[~test])
+        # 30 epochs of so few cells are 180 steps at 1e-4: ten times the rate, so that it learns.
+        return MLPDecoder(learning_rate=1e-3).fit(embedding[~test], expression[~test])
 
     ridge()
     seconds, linear = _fastest(ridge, 5)
@@ -38,7 +39,7 @@ def run() -> list[dict]:
     scores = ", ".join(f"{name} {value:.3f}" for name, value in spearman.items())
     return [
         {
-            "name": f"ridge decoder / released MLP, 30 epochs (Spearman: {scores})",
+            "name": f"ridge decoder / released MLP, 30 epochs, 10 x its rate (Spearman: {scores})",
             "seconds": seconds,
             "reference_seconds": reference_seconds,
             "ratio": reference_seconds / seconds,
