@@ -9,6 +9,8 @@ PRIMARY = {
     "linear-separability": "probe_top1",
     "consistency": "perturbation_consistency",
     "neighbourhood": "knn_top1",
+    "known-relationships": "relationship_recall",
+    "reconstruction": "reconstruction_spearman",
     "shared-controls": "effect_correlation",
     "interval-coverage": "interval_coverage",
     "double-perturbations": "l2",
