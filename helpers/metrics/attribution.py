@@ -26,7 +26,7 @@ class Attributions:
 
     Parameters
     ----------
-    values : ndarray of shape (n_samples, n_genes), float32
+    scores : ndarray of shape (n_samples, n_genes), float32
         In units of probability; positive where a gene speaks for the sample's class.
     gap : ndarray of shape (n_samples,), at least 0
         Completeness gap: how far the sum over genes is from F(x) - F(baseline).
@@ -34,7 +34,7 @@ class Attributions:
         Gradients that were averaged along the path; 0 where the integral has a closed form.
     """
 
-    values: np.ndarray
+    scores: np.ndarray
     gap: np.ndarray
     nodes: np.ndarray
 

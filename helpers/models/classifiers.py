@@ -367,7 +367,7 @@ def _fitted(model: _Classifier, data) -> dict[str, np.ndarray]:
     name = data.uns["dataset"]["name"]
     train = np.flatnonzero((data.obs["split"] == "train").to_numpy())
     X = data.X[train]
-    labels = data.obs["class"].astype(str).to_numpy()
+    labels = data.obs["class"].to_numpy().astype(str)
     if missing := sorted(set(labels) - set(labels[train])):
         raise DataError(f"{name}: no training sample of class {', '.join(missing)}; leave it out")
     if not np.isfinite(X).all():
@@ -385,4 +385,9 @@ def _fitted(model: _Classifier, data) -> dict[str, np.ndarray]:
     if model.out_weights_ is not None:
         fitted |= {"out_weights": model.out_weights_, "out_bias": model.out_bias_}
     accuracy = np.array(model.train_accuracy_)
-    return fitted | {"mean": mean, "sd": sd, "classes": model.classes_, "train_accuracy": accuracy}
+    return fitted | {
+        "mean": mean,
+        "sd": sd,
+        "classes": model.classes_.astype(str),
+        "train_accuracy": accuracy,
+    }
