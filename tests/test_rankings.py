@@ -78,7 +78,7 @@ def test_methods_that_see_the_class_find_what_was_planted(planted):
 
 
 def test_variance_and_first_component_do_not_see_the_class(planted):
-    x, y = planted
+    x, _ = planted
     assert r.variance(x)[7] == pytest.approx(np.var(x[:, 7], ddof=1))
     z = (x - x.mean(axis=0)) / x.std(axis=0, ddof=1)
     _, _, v = np.linalg.svd(z, full_matrices=False)

@@ -70,6 +70,7 @@ def test_entries_are_whole():
         "papalexi2021",
         "norman2019-subset",
         "kang2018-subset",
+        "ljp005",
         "known-relationships",
         "ahlmann-eltze2025-scores",
         "scperturb-edistances",

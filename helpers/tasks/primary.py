@@ -5,13 +5,17 @@ one that their authors put first.
 """
 
 PRIMARY = {
+    "batch-mixing": "ilisi_ratio",
+    "linear-separability": "probe_top1",
     "consistency": "perturbation_consistency",
+    "neighbourhood": "knn_top1",
     "shared-controls": "effect_correlation",
     "interval-coverage": "interval_coverage",
     "double-perturbations": "l2",
     "single-perturbations": "l2_ratio",
     "embedding-transfer": "l2_ratio",
     "attribution": "feature_agreement_local",
+    "lda-simulation": "informative_above_mean",
 }
 
 

@@ -46,12 +46,13 @@ class Representation:
 def tier_knobs(preset: str) -> dict[str, float]:
     """Knobs of the simulated screens of the tier.
 
-    Enough perturbations for recall, enough batches to hold some out.
+    Enough perturbations for recall; enough batches that 30 % of them are four, which the published
+    protocol of batch mixing needs.
     """
     return by_preset(
         preset,
-        tiny=dict(n_cells=2_400, n_genes=300, n_targets=40, n_batches=6, n_complexes=4),
-        book=dict(n_cells=10_000, n_genes=1_000, n_targets=220, n_batches=8, n_complexes=24),
+        tiny=dict(n_cells=2_400, n_genes=300, n_targets=40, n_batches=12, n_complexes=4),
+        book=dict(n_cells=10_000, n_genes=1_000, n_targets=220, n_batches=12, n_complexes=24),
         full=dict(n_cells=200_000, n_genes=5_000, n_targets=1_000, n_batches=24, n_complexes=120),
     )
 
