@@ -167,7 +167,7 @@ def named_genes(data, fit) -> pd.DataFrame:
         weight = (inside + share[:, None] * edge)[0] / k
         informative = weight[truth[name]].sum()
         by_batch = weight[shortcut & ~truth[name]].sum()
-        rows.append((name, informative, by_batch, 1 - informative - by_batch))
+        rows.append((name, informative, by_batch, weight[~shortcut & ~truth[name]].sum()))
     return pd.DataFrame(rows, columns=["class", "informative", "shortcut", "neither"])
 
 
