@@ -538,5 +538,14 @@ METRICS = {
             chance=math.nan,
             source="Bontonou et al. 2025; XAI_in_genomics, get_summary_FS_self.py",
         ),
+        Metric(
+            name="adjusted_rand_index",
+            title="Agreement of clusters with hidden kinds (adjusted Rand index)",
+            low=-1.0,
+            high=1.0,
+            better="higher",
+            chance=0.0,
+            source="Hubert & Arabie 1985",
+        ),
     )
 }
