@@ -118,6 +118,13 @@ def import_embedding(
     _kept(embeddings.add(name, file, facts, screen, key=key))
 
 
+class Post(StrEnum):
+    raw = "raw"
+    centered = "centered"
+    center_scaled = "center_scaled"
+    tvn = "tvn"
+
+
 class Model(StrEnum):
     geneformer = "geneformer"
     scgpt = "scgpt"
@@ -164,7 +171,7 @@ def large(
     perturbation: Annotated[str, typer.Option(help="Column of obs.")] = "perturbation",
     batch: Annotated[str, typer.Option(help="Column of obs.")] = "batch",
     control: Annotated[str, typer.Option(help="What controls are called.")] = "control",
-    post: Annotated[str, typer.Option(help="raw, centered, center_scaled or tvn.")] = "tvn",
+    post: Annotated[Post, typer.Option(help="What is done to the embedding.")] = Post.tvn,
     permutations: Annotated[int, typer.Option(min=1)] = 1_000,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     scheduler: Scheduler = None,
@@ -186,7 +193,7 @@ def large(
         folders = (str(path.resolve().parent), os.environ.get("BENCHBOOK_DATA", ""))
         os.environ["BENCHBOOK_DATA"] = os.pathsep.join(filter(None, folders))
     asked = large_screen(
-        file=file_of(path), columns=columns, post=post, n_permutations=permutations, seed=seed
+        file=file_of(path), columns=columns, post=str(post), n_permutations=permutations, seed=seed
     )
     scored = asked.result()
     scored.to_csv(out)
