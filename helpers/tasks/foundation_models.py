@@ -28,19 +28,12 @@ _REPORTED = {
     "random labels": (1.000, 0.001, 0.051, 0.107, 0.102, 0.000),
 }
 
-_HUGGING, _GITHUB = "huggingface.co", "github.com"
 _RECIPES = (
-    ("Geneformer", f"{_HUGGING}/ctheodoris/Geneformer", "7cf49a3", "Ensembl id", "computed here"),
-    ("scGPT", f"{_GITHUB}/bowang-lab/scGPT", "21be64b", "symbol", "computed here, or X_scGPT"),
-    ("UCE", f"{_GITHUB}/snap-stanford/UCE", "04e826d", "symbol", "X_uce"),
-    ("CellPLM", f"{_GITHUB}/OmicsML/CellPLM", "2e11863", "Ensembl id", "X_CellPLM"),
-    (
-        "scFoundation",
-        f"{_GITHUB}/biomap-research/scFoundation",
-        "69b0710",
-        "symbol",
-        "X_scFoundation",
-    ),
+    ("Geneformer", "ctheodoris/Geneformer", "7cf49a3", "Ensembl id", "computed here"),
+    ("scGPT", "bowang-lab/scGPT", "21be64b", "symbol", "computed here"),
+    ("UCE", "snap-stanford/UCE", "04e826d", "symbol", "X_uce"),
+    ("CellPLM", "OmicsML/CellPLM", "2e11863", "Ensembl id", "X_CellPLM"),
+    ("scFoundation", "biomap-research/scFoundation", "69b0710", "symbol", "X_scFoundation"),
 )
 
 DEPARTURES = (
@@ -120,7 +113,7 @@ def reported() -> pd.DataFrame:
 
 def recipes() -> pd.DataFrame:
     """Where each model's own code is, at the commit that was read; GPU time is nobody's guess."""
-    columns = ["model", "code", "commit", "knows genes by", "key in obsm"]
+    columns = ["model", "repository", "commit", "genes by", "key"]
     return pd.DataFrame(_RECIPES, columns=columns).assign(**{"GPU time": "not measured"})
 
 
