@@ -319,9 +319,9 @@ def test_embeddings_that_do_not_fit_are_refused(screen, embeddings, split, task)
         with pytest.raises(DataError, match=f"simulated: the embedding .*{message}"):
             asked(screen, wrong, split, task)
     with pytest.raises(DataError, match="post is 'best'"):
-        prepared(screen, pca, post="best")
+        prepared(screen, pca, post="best", shrink_below=0)
     with pytest.raises(DataError, match="make it with the same screen"):
-        prepared(screen, pca, post="raw").positions([screen.n_obs])
+        prepared(screen, pca, post="raw", shrink_below=0).positions([screen.n_obs])
 
 
 @pytest.mark.parametrize("task", TASKS)

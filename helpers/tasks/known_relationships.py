@@ -446,12 +446,16 @@ def _of_databases(similarities, relationships, matched, effort, least) -> pd.Dat
     ]
     rows = {}
     names = sorted(set(relationships["database"]))
-    for name, stream in zip(names, np.random.default_rng(effort["seed"]).spawn(len(names)), strict=True):
+    for name, stream in zip(
+        names, np.random.default_rng(effort["seed"]).spawn(len(names)), strict=True
+    ):
         pairs = _pairs(relationships[relationships["database"] == name])
         found = relationship_recall(similarities, *pairs)
         has = {"perturbed_genes": len(similarities.names), "known_pairs": int(found["n_pairs"])}
         missing = unmet(needs, has)
-        row = found.to_dict() | {"answer": "cannot answer: " + "; ".join(missing) if missing else "yes"}
+        row = found.to_dict() | {
+            "answer": "cannot answer: " + "; ".join(missing) if missing else "yes"
+        }
         if missing:
             row |= dict.fromkeys(("recall", "upper", "lower"), np.nan)
         elif matched:
