@@ -447,7 +447,7 @@ def test_pca_of_profiles_keeps_their_distances(plate):
 
 
 def test_profiles_are_asked_for_what_they_have(screen):
-    with pytest.raises(DataError, match="X holds counts, not log2"):
+    with pytest.raises(DataError, match="X holds counts, not log"):
         profile_pca.function(screen, n_components=5)
     with pytest.raises(DataError, match="no column row, column"):
         plate_position.function(screen)
