@@ -305,7 +305,7 @@ def spread(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     fits = by_draw(table)
     for key, group in fits.groupby(["dataset", "model", "role", "metric"], sort=False):
-        values = group.pivot(index="draw", columns="seed", values="value")
+        values = group.pivot_table("value", "draw", "seed", dropna=False)
         draws = values.mean(axis=1)
         n, half = len(draws), np.nan
         if n > 1:
@@ -356,6 +356,6 @@ def reproduction(table: pd.DataFrame) -> pd.DataFrame:
 
 def wide(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
     """Our values in the layout of the published table: mean over draws and seeds, in percent."""
-    means = by_draw(table).groupby(["dataset", "model", "metric"], sort=False)["value"].mean()
-    frame = means.unstack("metric").reindex(columns=metrics).reset_index()
+    frame = by_draw(table).pivot_table("value", ["dataset", "model"], "metric", sort=False)
+    frame = frame.reindex(columns=list(metrics)).reset_index().rename_axis(columns=None)
     return frame.rename(columns=TITLES | {"dataset": "data set"})
