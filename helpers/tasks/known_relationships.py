@@ -206,8 +206,8 @@ def planted_relationships(screen, *, n_false: int, seed: int) -> pd.DataFrame:
     DataError
         The screen is not simulated, or has no complex.
     """
-    truth = screen.uns.get("truth")
-    if truth is None or not len(truth["relationships"]):
+    truth = screen.uns.get("truth", {})
+    if "relationships" not in truth or not truth["relationships"]["same_complex"].any():
         raise DataError(
             f"{screen.uns['dataset']['name']} has no planted relationships: simulate a screen with "
             "n_complexes above 0"
@@ -261,6 +261,11 @@ def perturbation_means(screen, embedding, *, protocol: str) -> dict[str, np.ndar
     if len(embedding) != screen.n_obs:
         raise DataError(
             f"{name}: the embedding has {len(embedding)} rows, the screen {screen.n_obs} cells"
+        )
+    if (odd := ~np.isfinite(embedding)).any():
+        raise DataError(
+            f"{name}: the embedding holds {odd.sum()} NaN or infinite values, the first in row "
+            f"{np.argwhere(odd)[0, 0]}"
         )
     label = screen.obs["perturbation"].to_numpy(dtype=object)
     is_control = label == CONTROL
