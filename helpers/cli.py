@@ -2,6 +2,8 @@
 
 import os
 import sys
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -83,6 +85,96 @@ def build(
     raise typer.Exit(status)
 
 
+@app.command()
+def export(
+    dataset: Annotated[str, typer.Argument(help="A data set; `benchbook data list` shows all.")],
+    out: Annotated[Path, typer.Option(help="Folder for the counts and their manifest.")] = Path(),
+) -> None:
+    """Write a data set's counts for a model that runs elsewhere."""
+    from helpers.data import exchange
+
+    path, manifest = exchange.export(_screen(dataset), out)
+    facts = exchange.read_manifest(manifest)
+    console.print(f"{path}: {facts['n_cells']} cells x {facts['n_genes']} genes")
+    console.print(f"{manifest}: keep it, the embedding is checked against it")
+    if unknown := facts["genes_without_ensembl_id"]:
+        console.print(f"{unknown} of {facts['n_genes']} genes have no known Ensembl id")
+
+
+@app.command("import")
+def import_embedding(
+    name: Annotated[str, typer.Argument(help="What chapters shall call the embedding.")],
+    file: Annotated[Path, typer.Argument(help="h5ad with the vectors in obsm.")],
+    manifest: Annotated[Path, typer.Option(help="What `benchbook export` wrote.")],
+    key: Annotated[
+        str | None, typer.Option(help="Of obsm.", show_default="the only one there is")
+    ] = None,
+) -> None:
+    """Check an embedding that was computed elsewhere and keep it for the chapters."""
+    from helpers.data import embeddings, exchange
+
+    facts = exchange.read_manifest(manifest)
+    screen = _screen(facts["dataset"])
+    _kept(embeddings.add(name, file, facts, screen, key=key))
+
+
+class Model(StrEnum):
+    geneformer = "geneformer"
+    scgpt = "scgpt"
+
+
+@app.command()
+def embed(
+    dataset: Annotated[str, typer.Argument(help="A data set; `benchbook data list` shows all.")],
+    model: Annotated[Model, typer.Argument(help="Whose code of ours computes it.")],
+    checkpoint: Annotated[Path, typer.Argument(help="Folder of the authors' files.")],
+    name: Annotated[
+        str | None, typer.Option(help="What chapters shall call it.", show_default="MODEL-DATASET")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of what the model draws.")] = 0,
+    batch_size: Annotated[int, typer.Option(min=1, help="Cells at a time.")] = 16,
+    device: Annotated[str, typer.Option(help="cpu, or cuda.")] = "cpu",
+) -> None:
+    """Compute an embedding here from a checkpoint and keep it for the chapters."""
+    from helpers.data import embeddings
+    from helpers.data.fetch import sha256
+
+    screen = _screen(dataset)
+    if model is Model.geneformer:
+        from helpers.models import geneformer
+
+        loaded = geneformer.read_checkpoint(checkpoint)
+        values = geneformer.embed(screen, loaded, batch_size=batch_size, device=device)
+    else:
+        from helpers.models import scgpt
+
+        loaded = scgpt.read_checkpoint(checkpoint)
+        values = scgpt.embed(screen, loaded, seed=seed, batch_size=batch_size, device=device)
+    files = {p.name: sha256(p) for p in sorted(checkpoint.iterdir()) if p.is_file()}
+    facts = {"model": str(model), "seed": seed, "checkpoint": files}
+    _kept(embeddings.keep(name or f"{model}-{dataset}", values, screen, facts))
+
+
+def _screen(dataset: str):
+    from helpers.data import registry
+    from helpers.data.contract import DataError
+
+    if registry.dataset(dataset).kind != "screen":
+        raise DataError(f"{dataset} has no cells; choose from {', '.join(registry.screens())}")
+    return registry.load(dataset).result()
+
+
+def _kept(entry: dict) -> None:
+    console.print(
+        f"{entry['name']}: {entry['n_cells']} cells x {entry['n_dims']} dimensions of "
+        f"{entry['dataset']}, sha256 {entry['sha256'][:12]}..."
+    )
+    if entry["constant_dims"]:
+        console.print(f"{entry['constant_dims']} dimensions are the same in every cell")
+    if entry["repeated_rows"]:
+        console.print(f"{entry['repeated_rows']} cells share their vector with another cell")
+
+
 @app.command("list")
 def list_chapters() -> None:
     """Chapters and their parameters."""
@@ -131,31 +223,37 @@ def data_list() -> None:
     for column in ("data set", "kind", "MB", "licence", "state"):
         table.add_column(column)
     for name, dataset in registry.DATASETS.items():
-        size = sum(f.size for f in dataset.files) / 1e6
+        size = "?" if dataset.size is None else f"{dataset.size / 1e6:.1f}"
         state = registry.status(name)["state"]
-        table.add_row(name, dataset.kind, f"{size:.1f}", dataset.licence, state)
+        table.add_row(name, dataset.kind, size, dataset.licence, state)
     console.print(table)
 
 
 @data.command("get")
 def data_get(names: Annotated[list[str], typer.Argument(help="Data sets, or all.")]) -> None:
-    """Download data sets into the cache; an interrupted download goes on where it stopped."""
+    """Download data sets into the cache; an interrupted download goes on where it stopped.
+
+    All are the verified ones. An unverified one, whose content nobody has stated, is named, and
+    asks before it is downloaded.
+    """
     from helpers.data import registry
     from helpers.data.fetch import fetch
 
-    for name in registry.DATASETS if names == ["all"] else names:
-        for path in fetch(registry.dataset(name)).values():
+    for name in registry.verified() if names == ["all"] else names:
+        for path in fetch(registry.dataset(name), confirm=typer.confirm).values():
             console.print(f"{name}: {path}")
 
 
 @data.command("check")
 def data_check(
-    names: Annotated[list[str] | None, typer.Argument(help="Data sets; all by default.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Data sets; verified ones by default.")
+    ] = None,
 ) -> None:
     """Hash every file, read the data and check it against the contract."""
     from helpers.data import registry
 
-    for name in names or registry.DATASETS:
+    for name in names or registry.verified():
         facts = ", ".join(f"{k} {v}" for k, v in registry.verify(name).items() if k != "name")
         console.print(f"{name}: {facts}")
 

@@ -43,6 +43,11 @@ class Server(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body[: self.cut_after])
 
+    def do_HEAD(self):
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.content)))
+        self.end_headers()
+
     def log_message(self, *_):
         pass
 
@@ -76,13 +81,16 @@ def serve():
         server.server_close()
 
 
-def toy(url, *, content=CONTENT, sha256=None, name="toy.bin", size=None, unverified=False):
+def toy(
+    url, *, content=CONTENT, sha256=None, name="toy.bin", size=None, unverified=False, sized=True
+):
     known = None if unverified else sha256 or hashlib.sha256(content).hexdigest()
+    size = (size or len(content)) if sized else None
     return Dataset(
         name="toy",
         title="Toy",
         kind="scores",
-        files=(File(name, url, size or len(content), known),),
+        files=(File(name, url, size, known),),
         licence="CC0",
         licence_url="https://example.org",
         citation="None",
@@ -327,3 +335,17 @@ def test_a_file_kept_gzipped_is_unpacked_once_and_checked(folders, serve):
     assert locate(file).read_bytes() == CONTENT
     assert kept(cache) == ["toy.bin"]
     assert locate(toy("https://example.org", unverified=True, name="other.bin").files[0]) is None
+
+
+def test_a_file_of_unknown_size_is_as_large_as_its_server_says(folders, serve):
+    server = serve(cut_after=1000)
+    dataset = toy(address(server), unverified=True, sized=False)
+    assert dataset.size is None
+    with pytest.raises(DownloadCut, match=f"of {len(CONTENT):,} bytes"):
+        fetch(dataset, confirm=lambda sentence: True)
+    assert kept(folders[1]) == ["toy.bin.part"]
+    paths = fetch(
+        toy(address(serve()), unverified=True, sized=False), confirm=lambda sentence: True
+    )
+    assert paths["toy.bin"].read_bytes() == CONTENT
+    assert locate(dataset.files[0]) == paths["toy.bin"]

@@ -15,15 +15,15 @@ class File:
         Name under which the file is kept.
     url : str
         https address, of one commit or version.
-    size : int
-        Bytes.
+    size : int or None
+        Bytes; None where nobody has stated them: the server is asked.
     sha256 : str or None
         64 hexadecimal digits; None where nobody has stated them: such a file is *unverified*.
     """
 
     name: str
     url: str
-    size: int
+    size: int | None
     sha256: str | None
 
 
@@ -60,9 +60,10 @@ class Dataset:
     description: str
 
     @property
-    def size(self) -> int:
-        """Bytes of all files."""
-        return sum(file.size for file in self.files)
+    def size(self) -> int | None:
+        """Bytes of all files, None if one is unknown."""
+        sizes = [file.size for file in self.files]
+        return None if None in sizes else sum(sizes)
 
     @property
     def verified(self) -> bool:
@@ -74,14 +75,24 @@ class Dataset:
         """The file's hash; for several files the hash of their hashes, None if one is unknown."""
         if not self.verified:
             return None
-        hashes = [file.sha256 for file in self.files]
-        return hashes[0] if len(hashes) == 1 else _sha256("\n".join(hashes).encode()).hexdigest()
+        return _of_all([file.sha256 for file in self.files])
 
-    def provenance(self) -> dict[str, str]:
-        """What `uns["dataset"]` of the contract holds."""
+    def provenance(self, found: dict[str, str] | None = None) -> dict[str, str]:
+        """What `uns["dataset"]` of the contract holds.
+
+        Parameters
+        ----------
+        found : dict of str to str, optional
+            Hashes of the files as they were read, by name; for an unverified set, which states
+            none of its own.
+        """
         return {
             "name": self.name,
-            "sha256": self.sha256,
+            "sha256": _of_all([found[f.name] for f in self.files]) if found else self.sha256,
             "licence": self.licence,
             "citation": f"{self.citation} https://doi.org/{self.doi}",
         }
+
+
+def _of_all(hashes: list[str]) -> str:
+    return hashes[0] if len(hashes) == 1 else _sha256("\n".join(hashes).encode()).hexdigest()

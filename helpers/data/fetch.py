@@ -14,6 +14,7 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from hashlib import file_digest
 from hashlib import sha256 as _digest
@@ -76,8 +77,9 @@ def data_folders() -> list[Path]:
 def locate(file: File) -> Path | None:
     """Path of a file on this machine, by size and then by sha256; None if it is not here.
 
-    An unverified file (no sha256) is looked for by name and size. A verified one may be kept
-    gzipped, as NAME.gz, in a folder of `BENCHBOOK_DATA`: it is unpacked into the cache.
+    An unverified file (no sha256) is looked for by name, and by size where that is stated. A
+    verified one may be kept gzipped, as NAME.gz, in a folder of `BENCHBOOK_DATA`: it is unpacked
+    into the cache.
     """
     found = next((path for path in _candidates(file) if _is(path, file)), None)
     return found or _unpacked(file)
@@ -123,7 +125,7 @@ def impostors(file: File) -> list[Path]:
         path
         for folder in folders
         for path in _walk(folder)
-        if path.name == file.name and not (path.stat().st_size == file.size and _is(path, file))
+        if path.name == file.name and not (_has_size(path, file) and _is(path, file))
     ]
 
 
@@ -215,7 +217,12 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 def _candidates(file: File) -> Iterator[Path]:
     for folder in (*data_folders(), cache_folder()):
-        yield from (p for p in _walk(folder) if p.stat().st_size == file.size)
+        yield from (p for p in _walk(folder) if _has_size(p, file))
+
+
+def _has_size(path: Path, file: File) -> bool:
+    """Whether a file may be the one looked for; where the size is unknown its name must do."""
+    return path.name == file.name if file.size is None else path.stat().st_size == file.size
 
 
 def _is(path: Path, file: File) -> bool:
@@ -244,12 +251,14 @@ def _recorded(path: Path) -> str | None:
 
 def _compare(path: Path, file: File) -> str:
     size = path.stat().st_size
-    if size != file.size:
+    if file.size is not None and size != file.size:
         return f"{path} holds {size:,} bytes, {file.name} has {file.size:,}"
     return f"{path} has sha256 {sha256(path)}, {file.name} has {file.sha256 or _recorded(path)}"
 
 
-def _bytes(size: int) -> str:
+def _bytes(size: int | None) -> str:
+    if size is None:
+        return "size not stated"
     for unit in ("bytes", "kB", "MB"):
         if size < 1000:
             return f"{size:.3g} {unit}"
@@ -273,8 +282,9 @@ def _download(file: File, folder: Path, progress: bool) -> Path:
         return found
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            needed = "more room" if file.size is None else f"{file.size:,} bytes"
             raise DiskFull(
-                f"the disk is full: {file.name} needs {file.size:,} bytes in {folder}; make room, "
+                f"the disk is full: {file.name} needs {needed} in {folder}; make room, "
                 "or name another folder in BENCHBOOK_CACHE"
             ) from error
         raise DataError(
@@ -285,6 +295,8 @@ def _download(file: File, folder: Path, progress: bool) -> Path:
 
 def _complete(file: File, partial: Path, progress: bool) -> None:
     """Fill the partial file until its size and hash are those of the file."""
+    if file.size is None:
+        file = replace(file, size=_stated_size(file))
     resumed = False
     for _ in range(_ATTEMPTS):
         start = _size(partial)
@@ -314,6 +326,32 @@ def _complete(file: File, partial: Path, progress: bool) -> None:
     )
 
 
+def _stated_size(file: File) -> int:
+    """Bytes of a file, as its server says."""
+    import requests
+
+    _need_https(file)
+    host = file.url.split("/")[2]
+    try:
+        headers = {"Accept-Encoding": "identity"}
+        with requests.head(
+            file.url, headers=headers, allow_redirects=True, timeout=_TIMEOUT
+        ) as response:
+            if not response.ok:
+                raise _Unreachable(f"{host} answered {response.status_code} for {file.url}")
+            length = response.headers.get("Content-Length")
+    except requests.exceptions.RequestException as error:
+        raise _Unreachable(f"{host}: {error}") from error
+    if length is None:
+        raise _Unreachable(f"{host} does not say how large {file.url} is")
+    return int(length)
+
+
+def _need_https(file: File) -> None:
+    if not file.url.startswith(_SCHEMES):
+        raise DataError(f"{file.url} is not https: correct the registry")
+
+
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
@@ -327,8 +365,7 @@ def _transfer(file: File, partial: Path, start: int, advance: Callable[[int], No
     """Append what the server sends to the partial file, from byte `start` on."""
     import requests
 
-    if not file.url.startswith(_SCHEMES):
-        raise DataError(f"{file.url} is not https: correct the registry")
+    _need_https(file)
     # Compressed on the way, a range would count other bytes than the file's.
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
     host = file.url.split("/")[2]

@@ -28,6 +28,10 @@ from helpers.data.sets import (
     norman2019_subset,
     papalexi2021,
     scperturb_edistances,
+    tcga_brca,
+    tcga_brca_mixomics,
+    tcga_kirc,
+    tcga_pancan,
 )
 from helpers.store import Step
 
@@ -39,6 +43,10 @@ _STEPS = {
     known_relationships: known_relationships.known_relationships,
     ahlmann_eltze2025_scores: ahlmann_eltze2025_scores.ahlmann_eltze2025_scores,
     scperturb_edistances: scperturb_edistances.scperturb_edistances,
+    tcga_brca_mixomics: tcga_brca_mixomics.tcga_brca_mixomics,
+    tcga_pancan: tcga_pancan.tcga_pancan,
+    tcga_brca: tcga_brca.tcga_brca,
+    tcga_kirc: tcga_kirc.tcga_kirc,
 }
 _MODULES = {module.DATASET.name: module for module in _STEPS}
 
@@ -66,6 +74,11 @@ def screens() -> list[str]:
     return [name for name, entry in DATASETS.items() if entry.kind == "screen"]
 
 
+def verified() -> list[str]:
+    """Names of the data sets the content of whose files is stated."""
+    return [name for name, entry in DATASETS.items() if entry.verified]
+
+
 def load(name: str) -> Step:
     """The step that reads a data set; nothing is read before its result is asked for.
 
@@ -84,7 +97,7 @@ def status(name: str) -> dict:
     -------
     dict
         `state`: "here" (all files in folders the user named), "cached" (some in the cache) or
-        "absent" (some nowhere); `paths`, of those found; `bytes`, of all files.
+        "absent" (some nowhere); `paths`, of those found; `bytes`, of all files (None: unknown).
 
     Raises
     ------
@@ -109,8 +122,8 @@ def verify(name: str) -> dict:
     -------
     dict
         `name`, `kind`, `licence`, `bytes`; of a screen `cells`, `genes`, `perturbations` (without
-        control), `batches`, `contexts`, `controls` (cells); of a table `rows`, and `pairs` or
-        `models`.
+        control), `batches`, `contexts`, `controls` (cells); of profiles `samples`, `genes`,
+        `classes`; of a table `rows`, and `pairs` or `models`.
 
     Raises
     ------
@@ -133,8 +146,8 @@ def verify(name: str) -> dict:
             )
     summary = {"name": name, "kind": entry.kind, "licence": entry.licence, "bytes": entry.size}
     content = _MODULES[name].read(paths)
-    observed = entry.kind in ("screen", "profiles")
-    return summary | (_screen_facts if observed else _table_facts)(content)
+    facts = {"screen": _screen_facts, "profiles": _profile_facts}.get(entry.kind, _table_facts)
+    return summary | facts(content)
 
 
 def _screen_facts(screen) -> dict:
@@ -147,6 +160,17 @@ def _screen_facts(screen) -> dict:
         "batches": int(obs["batch"].nunique()),
         "contexts": int(obs["context"].nunique()),
         "controls": int(is_control.sum()),
+    }
+
+
+def _profile_facts(profiles) -> dict:
+    if "perturbation" in profiles.obs:
+        return _screen_facts(profiles)
+    obs = check(profiles, screen=False).obs
+    return {
+        "samples": profiles.n_obs,
+        "genes": profiles.n_vars,
+        "classes": int(obs["class"].nunique()),
     }
 
 

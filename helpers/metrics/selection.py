@@ -1,78 +1,85 @@
-"""What a score gains when one of its own choices is made on the data that score it."""
+"""Sets of genes to keep: the best, the worst, random ones, random ones without the best."""
 
 import numpy as np
-import pandas as pd
 
 
-def selection_bias(values: pd.DataFrame, clusters, *, n_splits: int = 500, rng) -> pd.DataFrame:
-    """Best of several choices, picked on the scored units and picked on others.
-
-    Clusters are dealt to a validation and a test half, again and again. The choice with the best
-    mean over the test half, as the half itself has it, is what a table reports that shows the
-    best of several; the test mean of the choice that was best in the validation half is what
-    somebody gets who uses it.
+def union_of_best(orders, k: int) -> np.ndarray:
+    """Genes that are among the k best of at least one class.
 
     Parameters
     ----------
-    values : DataFrame of shape (n_units, n_choices)
-        The same units scored under every choice, higher is better.
-    clusters : array of shape (n_units,)
-        Units that go to the same half; at least 4 different ones.
-    n_splits : int
-    rng : numpy.random.Generator
+    orders : int ndarray of shape (n_classes, n_genes)
+        Genes of each class, best first.
+    k : int
+        1 to n_genes.
 
     Returns
     -------
-    DataFrame indexed by choice, in the order of `values`
-        `mean` over all units, `picked_on_test` and `picked_on_validation` (shares of splits; ties
-        go to the first). In `attrs`: `on_test` and `on_validation` (mean test score of what was
-        picked), `bias` (their difference, at least 0), `bias_sd` (standard deviation over splits,
-        which is not a standard error), `n_units`.
+    bool ndarray of shape (n_genes,)
+        Between k and n_classes k genes.
 
     Raises
     ------
     ValueError
-        Scores that are not finite, fewer than two choices, or fewer than 4 clusters.
+        Orders that are no permutations, or k out of range.
     """
-    table = values.to_numpy(dtype=float)
-    if not np.isfinite(table).all():
-        raise ValueError(f"{(~np.isfinite(table)).sum()} scores are not finite; drop those units")
-    if table.shape[1] < 2:
-        raise ValueError(f"{table.shape[1]} choice: there is nothing to pick from")
-    code, names = pd.factorize(np.asarray(clusters))
-    if code.shape != (len(table),):
-        raise ValueError(f"{len(code)} clusters for {len(table)} units")
-    if len(names) < 4:
-        raise ValueError(f"{len(names)} clusters: two halves take at least 4")
-    if n_splits < 1:
-        raise ValueError(f"n_splits is {n_splits}; at least 1")
-    sums = np.zeros((len(names), table.shape[1]))
-    np.add.at(sums, code, table)
-    counts = np.bincount(code, minlength=len(names))
-    half = len(names) // 2
-    order = rng.permuted(np.tile(np.arange(len(names)), (n_splits, 1)), axis=1)
-    in_test = np.zeros((n_splits, len(names)))
-    np.put_along_axis(in_test, order[:, :half], 1.0, axis=1)
-    test = in_test @ sums / (in_test @ counts)[:, None]
-    validation = (1 - in_test) @ sums / ((1 - in_test) @ counts)[:, None]
-    by_test, by_validation = test.argmax(axis=1), validation.argmax(axis=1)
-    on_test = test.max(axis=1)
-    on_validation = np.take_along_axis(test, by_validation[:, None], axis=1)[:, 0]
-    n_choices = table.shape[1]
-    found = pd.DataFrame(
-        {
-            "mean": table.mean(axis=0),
-            "picked_on_test": np.bincount(by_test, minlength=n_choices) / n_splits,
-            "picked_on_validation": np.bincount(by_validation, minlength=n_choices) / n_splits,
-        },
-        index=values.columns,
-    )
-    difference = on_test - on_validation
-    found.attrs = {
-        "on_test": float(on_test.mean()),
-        "on_validation": float(on_validation.mean()),
-        "bias": float(difference.mean()),
-        "bias_sd": float(difference.std()),
-        "n_units": len(table),
-    }
-    return found
+    orders = _orders(orders)
+    keep = np.zeros(orders.shape[1], dtype=bool)
+    keep[orders[:, : _size(k, orders.shape[1])]] = True
+    return keep
+
+
+def worst(order, k: int) -> np.ndarray:
+    """The k last genes of one order, as a bool ndarray of shape (n_genes,).
+
+    Raises
+    ------
+    ValueError
+        See `union_of_best`.
+    """
+    return union_of_best(_orders(order)[:, ::-1], k)
+
+
+def random_genes(rng: np.random.Generator, n_genes: int, k: int, *, without=None) -> np.ndarray:
+    """k genes at random.
+
+    Parameters
+    ----------
+    rng : Generator
+    n_genes : int
+    k : int
+    without : bool ndarray of shape (n_genes,), optional
+        Genes that are not drawn: the best ones, to ask whether the rest would do.
+
+    Returns
+    -------
+    bool ndarray of shape (n_genes,)
+
+    Raises
+    ------
+    ValueError
+        Fewer than k genes are left to draw from.
+    """
+    pool = np.arange(n_genes) if without is None else np.flatnonzero(~np.asarray(without, bool))
+    if not 1 <= k <= len(pool):
+        raise ValueError(f"{k} genes cannot be drawn from the {len(pool)} that may be drawn")
+    keep = np.zeros(n_genes, dtype=bool)
+    keep[rng.choice(pool, k, replace=False)] = True
+    return keep
+
+
+def _orders(orders) -> np.ndarray:
+    orders = np.atleast_2d(np.asarray(orders))
+    whole = np.arange(orders.shape[-1])
+    if orders.ndim != 2 or orders.dtype.kind not in "iu" or (np.sort(orders) != whole).any():
+        raise ValueError(
+            f"orders of shape {orders.shape} are not permutations of the genes: give gene numbers, "
+            "best first"
+        )
+    return orders
+
+
+def _size(k: int, n_genes: int) -> int:
+    if not 1 <= k <= n_genes:
+        raise ValueError(f"k is {k}; it lies between 1 and the number of genes, {n_genes}")
+    return k

@@ -16,6 +16,12 @@ PRIMARY = {
     "double-perturbations": "l2",
     "single-perturbations": "l2_ratio",
     "embedding-transfer": "l2_ratio",
+    "attribution": "feature_agreement_local",
+    "lda-simulation": "informative_above_mean",
+    "rank-overlap": "top_overlap",
+    "retention": "retained_accuracy",
+    "retraining": "retrained_accuracy",
+    "hidden-kinds": "adjusted_rand_index",
 }
 
 

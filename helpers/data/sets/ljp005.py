@@ -112,7 +112,7 @@ def read(paths: dict[str, Path]) -> AnnData:
     )
     obs.index.name = "well_id"
     uns = {
-        "scale": {"kind": "log2", "target_sum": None},
+        "scale": {"kind": "log", "target_sum": None},
         "dataset": DATASET.provenance(),
     }
     var = pd.DataFrame(index=pd.Index(symbols.to_numpy(), name="gene"))

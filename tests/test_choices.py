@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.metrics.selection import selection_bias
+from helpers.metrics.choices import selection_bias
 
 
 def scores(n_units=100, n_choices=4, shift=(0, 0, 0, 0), seed=0):
