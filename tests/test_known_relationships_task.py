@@ -31,6 +31,14 @@ from helpers.tasks.known_relationships import (
 FEW = {"n_resamples": 50, "n_permutations": 50}
 
 
+def recalled(means, relationships, *, post, protocol="revised", **arguments):
+    found = recall.function(
+        means, relationships, posts=[post], protocol=protocol, **(FEW | arguments)
+    )
+    assert found["post"].eq(post).all()
+    return found.set_index("database")
+
+
 @pytest.fixture(scope="module")
 def screen():
     return simulate_screen(
@@ -93,10 +101,7 @@ def test_means_are_those_of_perturbed_cells_after_post_processing(screen, means)
 
 
 def test_recall_finds_what_was_planted_and_noise_finds_a_tenth(means, relationships):
-    found = {
-        name: recall.function(m, relationships, post="center_scaled", protocol="revised", **FEW)
-        for name, m in means.items()
-    }
+    found = {name: recalled(m, relationships, post="center_scaled") for name, m in means.items()}
     truth = found["truth"].loc["complexes"]
     assert truth["recall"] > 0.5
     assert truth["low"] < truth["recall"] < truth["high"]
@@ -112,31 +117,29 @@ def test_recall_finds_what_was_planted_and_noise_finds_a_tenth(means, relationsh
 
 
 def test_uniform_noise_is_above_chance_and_not_above_genes_with_as_many_cells(means, relationships):
-    row = recall.function(
-        means["uniform"], relationships, post="raw", protocol="revised", **FEW
-    ).loc["complexes"]
+    row = recalled(means["uniform"], relationships, post="raw").loc["complexes"]
     assert row["recall"] > 0.15  # complexes share their effect, and with it their loss of cells
     assert row["null_cells"] > 0.13
     assert row["p_cells"] > 0.02
 
 
 def test_the_published_protocol_gives_the_share_alone(means, relationships):
-    found = recall.function(means["truth"], relationships, post="raw", protocol="published")
+    found = recalled(means["truth"], relationships, post="raw", protocol="published")
     assert not {"low", "null_cells"} & set(found.columns)
     assert found.loc["complexes", "recall"] > 0.5
 
 
 def test_too_few_pairs_or_genes_cannot_be_answered(means, relationships):
     few = relationships.groupby("database").head(99)
-    found = recall.function(means["truth"], few, post="raw", protocol="revised", **FEW)
+    found = recalled(means["truth"], few, post="raw")
     assert found[["recall", "upper", "lower"]].isna().all(axis=None)
     assert found["answer"].str.contains(r"cannot answer: \d+ known pairs").all()
     assert (found["n_pairs"] > 0).all()
     small = {k: v[:150] for k, v in means["truth"].items()}
-    found = recall.function(small, relationships, post="raw", protocol="revised", **FEW)
+    found = recalled(small, relationships, post="raw")
     assert found["answer"].str.contains("150 perturbed genes .needs 200.").all()
     other = relationships.assign(gene_a="not perturbed")
-    found = recall.function(means["truth"], other, post="raw", protocol="revised", **FEW)
+    found = recalled(means["truth"], other, post="raw")
     assert (found["n_pairs"] == 0).all()
 
 
@@ -150,7 +153,7 @@ def test_union_holds_each_pair_once(relationships, means):
 
 
 def test_scores_fit_the_schema(means, relationships):
-    found = recall.function(means["truth"], relationships, post="raw", protocol="revised", **FEW)
+    found = recalled(means["truth"], relationships, post="raw")
     genes = gene_recalls.function(means["truth"], relationships, post="raw", database="complexes")
     table = scores(
         found, genes, dataset="simulated", model="truth", params={}, post="raw",
@@ -189,12 +192,14 @@ def test_bad_input_is_refused(screen, relationships, means):
         )  # fmt: skip
         planted_relationships.function(lonely, n_false=1, seed=0)
     with pytest.raises(DataError, match="protocol is 'best'"):
-        recall.function(means["truth"], relationships, post="raw", protocol="best")
+        recalled(means["truth"], relationships, post="raw", protocol="best")
     constant = perturbation_means.function(screen, np.ones((5_000, 3)), protocol="revised")
-    found = recall.function(constant, relationships, post="raw", protocol="published")
+    found = recalled(constant, relationships, post="raw", protocol="published")
     assert found.loc["complexes", "recall"] == 0
-    with pytest.raises(ValueError, match="fewer than two perturbations have a similarity"):
-        recall.function(constant, relationships, post="centered", protocol="published")
+    with pytest.raises(DataError, match="centered: fewer than two perturbations have a similarity"):
+        recalled(constant, relationships, post="centered", protocol="published")
+    with pytest.raises(DataError, match="post is 'zca'; choose from raw"):
+        recall.function(means["truth"], relationships, posts=["zca"], protocol="revised")
 
 
 # --------------------------------------------------------------------------- distances
