@@ -82,6 +82,13 @@ DEPARTURES = (
         reason="the order of genes in a file should not move a cell",
     ),
     Departure(
+        aspect="Ensembl ids that were replaced (Geneformer)",
+        published="mapped to their successors by a third dictionary, then added up",
+        revised="taken as they are; equal ids are added up",
+        kind="design choice",
+        reason="a data set states the ids that it has; how many counts are known is checked",
+    ),
+    Departure(
         aspect="what stands for a cell (Geneformer)",
         published="mean over its genes in V1; the state of <cls> by default in V2's code",
         revised="mean over its genes in both, <cls> on request; layer before the last",
