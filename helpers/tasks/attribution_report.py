@@ -7,7 +7,6 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from helpers.stats import variance_components
 from helpers.store import Step, StepFunction, results
 from helpers.tasks.attribution import attribution_scores, reference_scores, scores
 
@@ -312,8 +311,10 @@ def spread(table: pd.DataFrame) -> pd.DataFrame:
             half = t.ppf(0.975, n - 1) * draws.std(ddof=1) * np.sqrt(1 + 1 / n)
         sd_draw = sd_training = np.nan
         if min(values.shape) > 1 and values.notna().all(axis=None):
-            parts = variance_components(values)
-            sd_draw, sd_training = parts["unit"] ** 0.5, (parts["seed"] + parts["rest"]) ** 0.5
+            # One-way random effects: a training seed means nothing across draws of the data.
+            within = values.var(axis=1, ddof=1).mean()
+            between = draws.var(ddof=1) - within / values.shape[1]
+            sd_draw, sd_training = max(between, 0.0) ** 0.5, within**0.5
         mean = draws.mean()
         rows.append(
             (*key, mean, mean - half, mean + half, sd_draw, sd_training, n, values.shape[1])
