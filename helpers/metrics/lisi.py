@@ -18,8 +18,8 @@ class Lisi:
     Parameters
     ----------
     per_cell : ndarray of shape (n_cells,)
-        In [1, number of labels]; NaN where all neighbours lie on the cell, so that their weights
-        cannot be found.
+        In [1, number of labels]; NaN where all neighbours are at one distance, as where cells
+        coincide: no weights have the perplexity.
     concentration : ndarray of shape (n_cells,)
         Sum of squared weights, in (0, 1]: one over the number of neighbours that count.
     """

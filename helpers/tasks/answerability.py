@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from helpers.data.contract import CONTROL
-from helpers.tasks import batch_mixing, neighbourhood
+from helpers.tasks import batch_mixing, known_relationships, neighbourhood
 from helpers.tasks.consistency import PROTOCOLS, available
 from helpers.tasks.linear_separability import PROBE_CELLS, TOP_FIVE
 from helpers.tasks.requirements import ENOUGH_UNITS, FEWEST_UNITS, Requirement, answer
@@ -20,11 +20,9 @@ _EFFECTS = Requirement(
 TASKS: dict[str, tuple[Requirement, ...]] = {
     "consistency, published": PROTOCOLS["published"].requirements,
     "consistency, revised": PROTOCOLS["revised"].requirements,
-    "recall of known relationships": (
-        Requirement("perturbed_genes", 200, "perturbed genes"),
-        Requirement(
-            "known_pairs", 100, "known pairs of perturbed genes in the database with the most"
-        ),
+    "recall of known relationships": known_relationships.REQUIREMENTS,
+    "reconstruction": (
+        Requirement("replicates_with_controls", 4, "batches with at least 4 control cells"),
     ),
     "linear probe, top five": (TOP_FIVE,),
     "batch mixing, published": batch_mixing.PROTOCOLS["published"].requirements,

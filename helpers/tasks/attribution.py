@@ -458,7 +458,7 @@ def permuted_classes(data, *, seed: int):
     """
     permuted = data.copy()
     order = np.random.default_rng(seed).permutation(data.n_obs)
-    for column in data.obs.columns.intersection(["class", "kind"]):
+    for column in [c for c in ("class", "kind") if c in data.obs]:
         permuted.obs[column] = data.obs[column].to_numpy()[order]
         permuted.obs[column] = permuted.obs[column].astype(data.obs[column].dtype)
     return permuted

@@ -168,7 +168,7 @@ def batch_mixing(
         `ilisi`, mean over the batch's cells, in [1, number of batches]; `permuted`, the same with
         permuted batch labels; `expected`, what the formula says of them, over all cells;
         `effective`, neighbours that count, over all cells; `n_cells`, scored; `n_unscored`, cells
-        whose neighbours all lie on them.
+        whose neighbours are all at one distance.
 
     Raises
     ------
@@ -199,7 +199,9 @@ def batch_mixing(
     graph = nearest_neighbours(values, k=N_NEIGHBOURS)
     found = lisi(graph, batch, perplexity=PERPLEXITY)
     if found.n_unscored == len(rows):
-        raise CannotAnswer(f"{cells.name}: all cells lie on their neighbours; nothing is mixed")
+        raise CannotAnswer(
+            f"{cells.name}: each cell has all its neighbours at one distance, so no weights"
+        )
     # A cell's score is taken with its permuted label, but the cell stays in its own batch's row.
     permuted = lisi(graph, rng.permutation(batch), perplexity=PERPLEXITY)
     frame = pd.DataFrame({"batch": batch, "ilisi": found.per_cell, "permuted": permuted.per_cell})

@@ -6,7 +6,7 @@ recall against networks of the same shape laid over genes that are alike in cell
 their effect, or in how many partners they have.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -27,7 +27,7 @@ from helpers.metrics.relationships import (
 from helpers.models.postprocess import FEW_CONTROLS, METHODS, postprocess
 from helpers.scores import params as canonical
 from helpers.store import step
-from helpers.tasks.protocols import Departure
+from helpers.tasks.departures import Departure, table_of
 from helpers.tasks.requirements import Requirement, unmet
 
 TASK = "known-relationships"
@@ -164,7 +164,7 @@ DEPARTURES = (
 
 def departures() -> pd.DataFrame:
     """Departures as a table, one row each."""
-    return pd.DataFrame([asdict(departure) for departure in DEPARTURES])
+    return table_of(DEPARTURES)
 
 
 def with_union(relationships: pd.DataFrame) -> pd.DataFrame:
@@ -446,12 +446,14 @@ def _of_databases(similarities, relationships, matched, effort, least) -> pd.Dat
     ]
     rows = {}
     names = sorted(set(relationships["database"]))
-    for name, stream in zip(names, np.random.default_rng(effort["seed"]).spawn(len(names)), strict=True):
+    streams = np.random.default_rng(effort["seed"]).spawn(len(names))
+    for name, stream in zip(names, streams, strict=True):
         pairs = _pairs(relationships[relationships["database"] == name])
         found = relationship_recall(similarities, *pairs)
         has = {"perturbed_genes": len(similarities.names), "known_pairs": int(found["n_pairs"])}
         missing = unmet(needs, has)
-        row = found.to_dict() | {"answer": "cannot answer: " + "; ".join(missing) if missing else "yes"}
+        answer = "cannot answer: " + "; ".join(missing) if missing else "yes"
+        row = found.to_dict() | {"answer": answer}
         if missing:
             row |= dict.fromkeys(("recall", "upper", "lower"), np.nan)
         elif matched:

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 
 from helpers.data.contract import DataError
-from helpers.data.lda import SETTINGS, group_members, informative_genes
+from helpers.data.lda import group_members, informative_genes
+from helpers.data.lda_settings import SETTINGS
 from helpers.models.rankings import expression
 from helpers.scores import params
 from helpers.stats import wilson_interval

@@ -182,7 +182,8 @@ def linear_separability(
     DataFrame indexed by perturbation, sorted
         `top1`, `top5`: share of its test cells whose own perturbation is first, or among the first
         five (NaN below 20 classes), ties shared; `n_cells`, tested; `n_unscored`, cells of
-        perturbations that training lacks, which have NaN.
+        perturbations that training lacks, which have NaN (the published split holds such ones out
+        for another task: there they are no part of this one).
 
     Raises
     ------
@@ -207,7 +208,7 @@ def linear_separability(
     if unknown := sorted(set(labels[test]) - set(names)):
         raise DataError(
             f"{cells.name}: {len(unknown)} perturbations of the test cells are not in training, "
-            f"the first {unknown[0]!r}; a split puts such cells under 'unseen'"
+            f"the first {str(unknown[0])!r}; a split puts such cells under 'unseen'"
         )
     y, own = np.searchsorted(names, labels[train]), np.searchsorted(names, labels[test])
     held_out = _inner(cells.labels(inner)[train], np.random.default_rng(seed))
@@ -218,6 +219,8 @@ def linear_separability(
     if len(names) < TOP_FIVE_CLASSES:
         top5 = np.full(len(own), np.nan)
     table = by_class(labels[test], {"top1": top1, "top5": top5}).assign(n_unscored=0)
+    if protocol == "published":
+        return table
     return _with_unseen(table, labels[cells.positions(split["unseen"])])
 
 

@@ -9,6 +9,8 @@ PRIMARY = {
     "linear-separability": "probe_top1",
     "consistency": "perturbation_consistency",
     "neighbourhood": "knn_top1",
+    "known-relationships": "relationship_recall",
+    "reconstruction": "reconstruction_spearman",
     "shared-controls": "effect_correlation",
     "interval-coverage": "interval_coverage",
     "double-perturbations": "l2",
@@ -16,6 +18,10 @@ PRIMARY = {
     "embedding-transfer": "l2_ratio",
     "attribution": "feature_agreement_local",
     "lda-simulation": "informative_above_mean",
+    "rank-overlap": "top_overlap",
+    "retention": "retained_accuracy",
+    "retraining": "retrained_accuracy",
+    "hidden-kinds": "adjusted_rand_index",
 }
 
 
