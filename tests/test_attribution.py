@@ -325,7 +325,7 @@ def test_votes_count_lists_that_hold_a_gene():
     np.testing.assert_allclose(votes(scores, 2), [2.5, 1.5, 1.5, 0.5])
 
 
-def test_groups_are_ranked_by_their_best_gene():
+def test_groups_are_ranked_by_the_mean_of_their_genes():
     """A sparse model that takes one of three copies finds all groups and a third of the genes."""
     members = [np.arange(3 * g, 3 * g + 3) for g in range(10)]
     scores = np.zeros(30)
@@ -335,6 +335,11 @@ def test_groups_are_ranked_by_their_best_gene():
     expected = (2 + 4 * 4 / 28) / 6  # the four places that are left fall to any of 28 genes
     assert feature_agreement(scores, informative) == pytest.approx(expected)
     np.testing.assert_allclose(group_agreement(np.stack([scores, -scores]), members, [0, 1])[0], 1)
+
+
+def test_a_group_that_shares_a_gene_with_an_informative_one_ranks_below_it():
+    members = [np.array([0, 1, 2]), np.array([2, 3, 4]), np.array([5, 6])]
+    assert group_agreement(np.array([1.0, 1, 1, 0, 0, 0, 0]), members, [0]) == 1
 
 
 @pytest.mark.parametrize(

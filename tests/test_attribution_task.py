@@ -273,6 +273,7 @@ def fake(values, model="LR", metric="pgr", dataset="SIMU1"):
 
 def test_prediction_interval_of_a_draw_and_the_two_spreads():
     values = np.array([[3.0, 3.2], [4.0, 4.2], [3.6, 3.4]])
+    values = values + 40  # away from the range's end, where intervals are cut
     (found,) = report.spread(fake(values)).itertuples()
     draws = values.mean(axis=1)
     half = 4.302653 * draws.std(ddof=1) * (1 + 1 / 3) ** 0.5  # t with 2 degrees of freedom
@@ -282,6 +283,12 @@ def test_prediction_interval_of_a_draw_and_the_two_spreads():
     assert found.sd_training**2 == pytest.approx(within.mean())
     assert found.sd_draw**2 == pytest.approx(draws.var(ddof=1) - within.mean() / 2)
     assert (found.n_draws, found.n_seeds) == (3, 2)
+
+
+def test_intervals_are_cut_at_the_range_of_the_metric():
+    (found,) = report.spread(fake([[98.0], [99.9], [99.0]])).itertuples()
+    assert found.high == 100
+    assert found.low < 98
 
 
 def test_one_draw_has_no_interval():

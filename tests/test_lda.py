@@ -173,6 +173,14 @@ def test_chain_and_ring():
     assert [m.tolist() for m in group_members(ring)] == [[0, 1], [1, 2], [0, 2]]
 
 
+@pytest.mark.parametrize("name", [n for n in SETTINGS if SETTINGS[n]["n_genes"] <= 2_000])
+def test_every_small_setting_can_be_drawn(name):
+    knobs = {**SETTINGS[name], "n_reads": 2_000}
+    data = simulate_lda(np.random.default_rng(0), **knobs)
+    assert data.shape == (sum(knobs["n_per_kind"]), knobs["n_genes"])
+    assert data.obs["class"].nunique() in (2, 3, 8)
+
+
 def test_large_counts_get_a_wider_type():
     data = simulate_lda(np.random.default_rng(0), **SETTINGS["set0"])
     assert data.X.max() > np.iinfo(np.uint16).max
