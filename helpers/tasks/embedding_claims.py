@@ -7,14 +7,11 @@ looked for on other data.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
-from helpers.comparisons import compare, paired
-from helpers.metrics.facts import METRICS
 from helpers.tasks.bendidi2024 import DATASETS, reported
 
 FOUNDATION = ("Geneformer", "UCE", "CellPLM", "scGPT", "scGPT fine-tuned")
