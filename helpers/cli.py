@@ -129,7 +129,7 @@ def embed(
     model: Annotated[Model, typer.Argument(help="Whose code of ours computes it.")],
     checkpoint: Annotated[Path, typer.Argument(help="Folder of the authors' files.")],
     name: Annotated[
-        str | None, typer.Option(help="What chapters shall call it.", show_default="the model's")
+        str | None, typer.Option(help="What chapters shall call it.", show_default="MODEL-DATASET")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of what the model draws.")] = 0,
     batch_size: Annotated[int, typer.Option(min=1, help="Cells at a time.")] = 16,
@@ -152,7 +152,7 @@ def embed(
         values = scgpt.embed(screen, loaded, seed=seed, batch_size=batch_size, device=device)
     files = {p.name: sha256(p) for p in sorted(checkpoint.iterdir()) if p.is_file()}
     facts = {"model": str(model), "seed": seed, "checkpoint": files}
-    _kept(embeddings.keep(name or str(model), values, screen, facts))
+    _kept(embeddings.keep(name or f"{model}-{dataset}", values, screen, facts))
 
 
 def _screen(dataset: str):

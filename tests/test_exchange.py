@@ -219,19 +219,24 @@ def test_an_embedding_is_kept_and_known_by_its_content(tmp_path, monkeypatch):
     assert (entry["constant_dims"], entry["repeated_rows"]) == (1, 2)
     (found,) = embeddings.imported("mine", the_screen(), "made-up").values()
     np.testing.assert_array_equal(found.result(), values)
-    # Another content is another step; the same content under another name is not the same file.
+    assert embeddings.add("mine", path, manifest_of(made), made) == entry  # the same again
     values[5] += 1
-    embeddings.keep("mine", values, made, {})
-    (changed,) = embeddings.imported(" mine ", the_screen(), "made-up").values()
-    assert changed.key != found.key
+    with pytest.raises(DataError, match="'mine' of made-up with other values is there already"):
+        embeddings.keep("mine", values, made, {})
+    embeddings.keep("next", values, made, {})
+    both = embeddings.imported("mine, next", the_screen(), "made-up")
+    changed = both["next"]
+    assert changed.key != found.key == both["mine"].key
     assert embeddings.imported("", the_screen(), "made-up") == {}
-    with pytest.raises(DataError, match=r"no embedding 'other' .* for made-up \(there are: mine\)"):
+    with pytest.raises(
+        DataError, match=r"no embedding 'other' .* for made-up \(there are: mine, next\)"
+    ):
         embeddings.imported("mine,other", the_screen(), "made-up")
     with pytest.raises(DataError, match=r"for papalexi2021 \(there are: none\)"):
         embeddings.imported("mine", the_screen(), "papalexi2021")
     with pytest.raises(DataError, match="imported for other cells"):
         embeddings.imported_embedding.function(made[:-1], **changed_arguments(changed))
-    (tmp_path / "cache" / "embeddings" / "mine.npy").unlink()
+    (tmp_path / "cache" / "embeddings" / "next.npy").unlink()
     with pytest.raises(DataError, match="import it again"):
         embeddings.imported_embedding.function(made, **changed_arguments(changed))
     with pytest.raises(DataError, match=r"cannot be called '\.\./x'"):

@@ -517,6 +517,6 @@ def test_the_command_computes_and_keeps(tmp_path, monkeypatch):
     for model, folder in (("geneformer", "gf"), ("scgpt", "sg")):
         done = CliRunner().invoke(cli.app, ["embed", "made-up", model, str(tmp_path / folder)])
         assert done.exit_code == 0, done.exception
-        entry = embeddings.entries()[model]
+        entry = embeddings.entries()[f"{model}-made-up"]
         assert (entry["n_cells"], entry["n_dims"], entry["model"]) == (5, 16, model)
         assert all(len(sha) == 64 for sha in entry["checkpoint"].values())

@@ -70,6 +70,7 @@ def test_entries_are_whole():
         "papalexi2021",
         "norman2019-subset",
         "kang2018-subset",
+        "ljp005",
         "known-relationships",
         "ahlmann-eltze2025-scores",
         "scperturb-edistances",
@@ -396,7 +397,8 @@ def test_scores_refuse_other_sheets(tmp_path):
 def test_published_distances_are_whole_matrices():
     table = scperturb_edistances.read(paths_or_skip("scperturb-edistances"))
     n_pairs = table.groupby("screen").size()
-    assert n_pairs.to_dict() == {"papalexi2021": 84 * 83 // 2, "norman2019": 237 * 236 // 2}
+    n_rows = {"papalexi2021": 84, "norman2019": 237, "frangieh2021": 240, "tian2021-CRISPRi": 184}
+    assert n_pairs.to_dict() == {name: n * (n - 1) // 2 for name, n in n_rows.items()}
     assert table["edistance"].notna().all()
     guides = scperturb_edistances.to_control(table, "papalexi2021")
     assert len(guides) == 83
@@ -407,9 +409,9 @@ def test_published_distances_are_whole_matrices():
 
 
 def test_a_matrix_that_is_none_is_refused(tmp_path):
-    one, other = scperturb_edistances.DATASET.files
+    names = [file.name for file in scperturb_edistances.DATASET.files]
     (tmp_path / "a.csv").write_text(",control,A\ncontrol,0,1\nA,2,0\n")
     (tmp_path / "b.csv").write_text(",B,A\nB,0,1\nA,1,0\n")
     for bad, said in (("a.csv", "not square and symmetric"), ("b.csv", "no row 'control'")):
         with pytest.raises(DataError, match=said):
-            scperturb_edistances.read({one.name: tmp_path / bad, other.name: tmp_path / bad})
+            scperturb_edistances.read(dict.fromkeys(names, tmp_path / bad))

@@ -79,8 +79,8 @@ def violations(
 
     The check of each scale: *counts* are non-negative integers; *log1p* values are non-negative,
     not all integers (those are counts), and with a `target_sum` and all genes known the sum of
-    `expm1(X)` of a cell is at most `target_sum`; *log* (logarithms of another base or offset, which
-    may be negative), *zscore* and *lfc* are finite.
+    `expm1(X)` of a cell is at most `target_sum`; *log* (logarithms of another base or offset, such
+    as those of L1000 intensities; they may be negative), *zscore* and *lfc* are finite.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def _value_violations(adata: AnnData) -> Iterator[str]:
     else:
         problems = _number_violations(adata, kind)
     yield from problems
-    if kind not in ("zscore", "lfc"):
+    if kind not in ("log", "zscore", "lfc"):
         yield from _library_violations(adata, kind, target_sum, bool(panel), measure=not problems)
 
 

@@ -62,7 +62,7 @@ def add(name: str, path: Path, manifest: dict, screen, *, key: str | None = None
     Parameters
     ----------
     name : str
-        Letters, digits, "-", "_" and "."; one that is taken is replaced.
+        Letters, digits, "-", "_" and ".". A name means one content: runs are known by it.
     path : Path
         The h5ad that a model gave back.
     manifest : dict
@@ -82,7 +82,8 @@ def add(name: str, path: Path, manifest: dict, screen, *, key: str | None = None
     Raises
     ------
     DataError
-        See `read_embedding` and `check_manifest`; or the name cannot be one.
+        See `read_embedding` and `check_manifest`; or the name cannot be one, or is taken by
+        other values.
     """
     check_manifest(manifest, screen)
     found = read_embedding(path, screen.obs_names, key=key)
@@ -99,6 +100,14 @@ def keep(name: str, values: np.ndarray, screen, facts: dict) -> dict:
     file = folder / f"{name}.npy"
     partial = folder / f".{name}.part.npy"
     np.save(partial, values, allow_pickle=False)
+    known = entries().get(name)
+    new = (screen.uns["dataset"]["name"], sha256(partial))
+    if known and (known["dataset"], known["sha256"]) != new:
+        partial.unlink()
+        raise DataError(
+            f"an embedding {name!r} of {known['dataset']} with other values is there already: "
+            "choose another name, so that a name means one thing in every run"
+        )
     partial.replace(file)
     entry = facts | {
         "name": name,

@@ -24,6 +24,7 @@ from helpers.data.sets import (
     ahlmann_eltze2025_scores,
     kang2018_subset,
     known_relationships,
+    ljp005,
     norman2019_subset,
     papalexi2021,
     scperturb_edistances,
@@ -38,6 +39,7 @@ _STEPS = {
     papalexi2021: papalexi2021.papalexi2021,
     norman2019_subset: norman2019_subset.norman2019_subset,
     kang2018_subset: kang2018_subset.kang2018_subset,
+    ljp005: ljp005.ljp005,
     known_relationships: known_relationships.known_relationships,
     ahlmann_eltze2025_scores: ahlmann_eltze2025_scores.ahlmann_eltze2025_scores,
     scperturb_edistances: scperturb_edistances.scperturb_edistances,
@@ -68,7 +70,7 @@ def dataset(name: str) -> Dataset:
 
 
 def screens() -> list[str]:
-    """Names of the data sets that satisfy the screen contract."""
+    """Names of the data sets of counts of cells that satisfy the screen contract."""
     return [name for name, entry in DATASETS.items() if entry.kind == "screen"]
 
 
@@ -162,6 +164,8 @@ def _screen_facts(screen) -> dict:
 
 
 def _profile_facts(profiles) -> dict:
+    if "perturbation" in profiles.obs:
+        return _screen_facts(profiles)
     obs = check(profiles, screen=False).obs
     return {
         "samples": profiles.n_obs,

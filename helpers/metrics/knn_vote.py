@@ -59,7 +59,7 @@ def knn_vote(neighbours: Neighbours, reference_labels, query_labels) -> pd.DataF
     if unknown:
         raise ValueError(
             f"{len(unknown)} labels of queries never occur in the reference, the first "
-            f"{unknown[0]!r}: no vote can be right; leave these queries out, and count them"
+            f"{str(unknown[0])!r}: no vote can be right; leave these queries out, and count them"
         )
     better = np.empty(len(asked), dtype=np.int64)
     tied = np.empty(len(asked), dtype=np.int64)

@@ -17,20 +17,20 @@ class Lisi:
 
     Parameters
     ----------
-    values : ndarray of shape (n_cells,)
-        In [1, number of labels]; NaN where all neighbours lie on the cell, so that their weights
-        cannot be found.
+    per_cell : ndarray of shape (n_cells,)
+        In [1, number of labels]; NaN where all neighbours are at one distance, as where cells
+        coincide: no weights have the perplexity.
     concentration : ndarray of shape (n_cells,)
         Sum of squared weights, in (0, 1]: one over the number of neighbours that count.
     """
 
-    values: np.ndarray
+    per_cell: np.ndarray
     concentration: np.ndarray
 
     @property
     def n_unscored(self) -> int:
         """Cells whose neighbours are all at one distance."""
-        return int(np.isnan(self.values).sum())
+        return int(np.isnan(self.per_cell).sum())
 
 
 def lisi(neighbours: Neighbours, labels, *, perplexity: float) -> Lisi:

@@ -117,7 +117,8 @@ class LinearProbe:
         if self.gap_ > self.gap:
             raise ValueError(
                 f"not converged after {self.n_iter_} steps: the loss may lie {self.gap_:.2g} nats "
-                f"above its minimum ({self.gap:.2g} asked); raise max_iter or the penalty"
+                f"above its minimum ({self.gap:.2g} asked); raise max_iter, the penalty, or "
+                "the gap (products are taken in single precision)"
             )
         return self
 

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import pandas as pd
 
 from helpers.data.contract import CONTROL
+from helpers.tasks import batch_mixing, known_relationships, neighbourhood
 from helpers.tasks.consistency import PROTOCOLS, available
+from helpers.tasks.linear_separability import PROBE_CELLS, TOP_FIVE
 from helpers.tasks.requirements import ENOUGH_UNITS, FEWEST_UNITS, Requirement, answer
-
-PROBE_CELLS = 20  # of a class: 4 cells in each of 5 folds
 
 _EFFECTS = Requirement(
     "perturbations_with_effect",
@@ -20,16 +20,14 @@ _EFFECTS = Requirement(
 TASKS: dict[str, tuple[Requirement, ...]] = {
     "consistency, published": PROTOCOLS["published"].requirements,
     "consistency, revised": PROTOCOLS["revised"].requirements,
-    "recall of known relationships": (
-        Requirement("perturbed_genes", 200, "perturbed genes"),
-        Requirement(
-            "known_pairs", 100, "known pairs of perturbed genes in the database with the most"
-        ),
+    "recall of known relationships": known_relationships.REQUIREMENTS,
+    "reconstruction": (
+        Requirement("replicates_with_controls", 4, "batches with at least 4 control cells"),
     ),
-    "linear probe, top five": (
-        Requirement("probe_classes", 20, f"perturbations with at least {PROBE_CELLS} cells"),
-    ),
-    "batch mixing": (Requirement("batches", 4, "batches"),),
+    "linear probe, top five": (TOP_FIVE,),
+    "batch mixing, published": batch_mixing.PROTOCOLS["published"].requirements,
+    "batch mixing, revised": batch_mixing.PROTOCOLS["revised"].requirements,
+    "neighbourhood across batches": neighbourhood.REQUIREMENTS,
     "prediction of unseen perturbations, bilinear model": (
         _EFFECTS,
         Requirement(
@@ -103,10 +101,11 @@ def facts(screen, effects, relationships, *, replicate: str = "batch") -> pd.Dat
         transfer = strong & set(zip(partners["context"], partners["perturbation"], strict=True))
         rows[context] = {
             **available(part, replicate=replicate),
+            **batch_mixing.available(part),
+            **neighbourhood.available(part),
             "perturbed_genes": len(singles),
             "known_pairs": int(pairs["database"].value_counts().max()) if len(pairs) else 0,
             "probe_classes": int((here["n_cells"] >= PROBE_CELLS).sum()),
-            "batches": int(part.obs["batch"].nunique()),
             "perturbations_with_effect": len(with_effect),
             "measured_targets": sum(
                 all(gene in screen.var_names for gene in name.split("+")) for name in with_effect

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from helpers.stats import variance_components
+from helpers.metrics.facts import METRICS
 from helpers.store import Step, StepFunction, results
 from helpers.tasks.attribution import attribution_scores, reference_scores, scores
 
@@ -37,16 +37,16 @@ _REPORTED_DIFFUSED = {  # local, global
     ("SimuC", "LR"): "62.4 82.2",
 }
 TITLES = {
-    "balanced_accuracy": "balanced accuracy",
-    "feature_agreement_local": "agreement, sample",
-    "feature_agreement_global": "agreement, class",
-    "feature_agreement_local_diffused": "agreement, sample, diffused",
-    "feature_agreement_global_diffused": "agreement, class, diffused",
+    "balanced_accuracy": "accuracy",
+    "feature_agreement_local": "FA, sample",
+    "feature_agreement_global": "FA, class",
+    "feature_agreement_local_diffused": "FA, sample, diffused",
+    "feature_agreement_global_diffused": "FA, class, diffused",
     "pgu_local": "PGU, sample",
-    "pgu_global": "PGU, one order",
+    "pgu_global": "PGU, one",
     "pgu_per_class": "PGU, class",
     "pgi_local": "PGI, sample",
-    "pgi_global": "PGI, one order",
+    "pgi_global": "PGI, one",
     "pgi_per_class": "PGI, class",
     "pgr": "PGR",
 }
@@ -228,7 +228,7 @@ def gather(
             (graphs or {}).get((name, draw)),
             protocol=protocol,
             n_random=n_random,
-            seed=seed,
+            seed=seed + draw,  # other random orders in each draw
         )
         for (name, draw), step in data.items()
         for model, fit in models.items()
@@ -236,7 +236,7 @@ def gather(
     }
     first = next(iter(models.values()))
     references = {
-        (name, draw): reference_scores(step, first(step, seed=seeds[0]), seed=seeds[0])
+        (name, draw): reference_scores(step, first(step, seed=seeds[0]), seed=draw)
         for (name, draw), step in data.items()
     }
     found = results([*asked.values(), *references.values()])
@@ -296,7 +296,8 @@ def spread(table: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         `dataset`, `model`, `role`, `metric`; in percent `value`; `low`, `high`: 95 % prediction
-        interval of another draw (the mean of its fits; Student's t over draws), NaN with one draw;
+        interval of another draw (the mean of its fits; Student's t over draws, cut at the metric's
+        range), NaN with one draw;
         `sd_draw`, `sd_training`: standard deviations between draws and between fits of one draw,
         NaN with one seed; `n_draws`, `n_seeds`.
     """
@@ -305,21 +306,28 @@ def spread(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     fits = by_draw(table)
     for key, group in fits.groupby(["dataset", "model", "role", "metric"], sort=False):
-        values = group.pivot(index="draw", columns="seed", values="value")
+        values = group.pivot_table("value", "draw", "seed", dropna=False)
         draws = values.mean(axis=1)
         n, half = len(draws), np.nan
         if n > 1:
             half = t.ppf(0.975, n - 1) * draws.std(ddof=1) * np.sqrt(1 + 1 / n)
         sd_draw = sd_training = np.nan
         if min(values.shape) > 1 and values.notna().all(axis=None):
-            parts = variance_components(values)
-            sd_draw, sd_training = parts["unit"] ** 0.5, (parts["seed"] + parts["rest"]) ** 0.5
+            # One-way random effects: a training seed means nothing across draws of the data.
+            within = values.var(axis=1, ddof=1).mean()
+            between = draws.var(ddof=1) - within / values.shape[1]
+            sd_draw, sd_training = max(between, 0.0) ** 0.5, within**0.5
         mean = draws.mean()
-        rows.append(
-            (*key, mean, mean - half, mean + half, sd_draw, sd_training, n, values.shape[1])
-        )
+        # Cut at the metric's range; NaN stays.
+        low, high = np.clip([mean - half, mean + half], *_range(key[-1]))
+        rows.append((*key, mean, low, high, sd_draw, sd_training, n, values.shape[1]))
     columns = ["dataset", "model", "role", "metric", "value", "low", "high", "sd_draw"]
     return pd.DataFrame(rows, columns=[*columns, "sd_training", "n_draws", "n_seeds"])
+
+
+def _range(metric: str) -> tuple[float, float]:
+    """Least and greatest value of a metric, in percent."""
+    return 100 * METRICS[metric].low, 100 * METRICS[metric].high
 
 
 def reproduction(table: pd.DataFrame) -> pd.DataFrame:
@@ -356,6 +364,6 @@ def reproduction(table: pd.DataFrame) -> pd.DataFrame:
 
 def wide(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
     """Our values in the layout of the published table: mean over draws and seeds, in percent."""
-    means = by_draw(table).groupby(["dataset", "model", "metric"], sort=False)["value"].mean()
-    frame = means.unstack("metric").reindex(columns=metrics).reset_index()
+    frame = by_draw(table).pivot_table("value", ["dataset", "model"], "metric", sort=False)
+    frame = frame.reindex(columns=list(metrics)).reset_index().rename_axis(columns=None)
     return frame.rename(columns=TITLES | {"dataset": "data set"})

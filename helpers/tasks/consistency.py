@@ -5,7 +5,7 @@ Bendidi et al. 2024 do; *revised* compares them with draws of controls that matc
 and that are left out of the controls that centre them.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -22,6 +22,7 @@ from helpers.models.postprocess import postprocess
 from helpers.scores import params as canonical
 from helpers.stats import benjamini_hochberg, cluster_bootstrap, wilson_interval
 from helpers.store import step
+from helpers.tasks.departures import Departure, table_of
 from helpers.tasks.requirements import CannotAnswer, Requirement, require
 
 TASK = "consistency"
@@ -57,17 +58,6 @@ class Protocol:
     adjust: bool
     level: float
     requirements: tuple[Requirement, ...]
-
-
-@dataclass(frozen=True)
-class Departure:
-    """One choice in which the revised protocol, or our reading of the published one, departs."""
-
-    aspect: str
-    published: str
-    revised: str
-    kind: Literal["bug", "paper-code discrepancy", "design choice"]
-    reason: str
 
 
 PROTOCOLS = {
@@ -192,7 +182,7 @@ DEPARTURES = (
 
 def departures() -> pd.DataFrame:
     """Departures as a table, one row each."""
-    return pd.DataFrame([asdict(departure) for departure in DEPARTURES])
+    return table_of(DEPARTURES)
 
 
 def available(screen, *, replicate: str = "batch") -> dict[str, int]:

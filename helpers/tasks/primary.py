@@ -5,7 +5,12 @@ one that their authors put first.
 """
 
 PRIMARY = {
+    "batch-mixing": "ilisi_ratio",
+    "linear-separability": "probe_top1",
     "consistency": "perturbation_consistency",
+    "neighbourhood": "knn_top1",
+    "known-relationships": "relationship_recall",
+    "reconstruction": "reconstruction_spearman",
     "shared-controls": "effect_correlation",
     "interval-coverage": "interval_coverage",
     "double-perturbations": "l2",

@@ -16,11 +16,13 @@ _FOLDER = "https://raw.githubusercontent.com/sanderlab/scPerturb/a02081b1480a/we
 _FILES = {
     "papalexi2021": "pairwise_edist_PapalexiSatija2021_eccite_RNA.csv",
     "norman2019": "pairwise_edist_NormanWeissman2019_filtered.csv",
+    "frangieh2021": "pairwise_edist_FrangiehIzar2021_RNA.csv",
+    "tian2021-CRISPRi": "pairwise_edist_TianKampmann2021_CRISPRi.csv",
 }
 
 DATASET = Dataset(
     name="scperturb-edistances",
-    title="Published energy distances between perturbations of two screens",
+    title="Published energy distances between perturbations of four screens",
     kind="distances",
     files=(
         File(
@@ -35,6 +37,18 @@ DATASET = Dataset(
             size=1_045_753,
             sha256="4273edb1b042b22e7a88811601b2b0908886d188fc2475efbd5691dbeed7db43",
         ),
+        File(
+            name=_FILES["frangieh2021"],
+            url=_FOLDER + _FILES["frangieh2021"],
+            size=1_166_879,
+            sha256="ea2f004b1101d4b53252a7abd26823369804a25d5059790b2e7b7769aef3b851",
+        ),
+        File(
+            name=_FILES["tian2021-CRISPRi"],
+            url=_FOLDER + _FILES["tian2021-CRISPRi"],
+            size=697_158,
+            sha256="b1652cb6f4ac03ddffce0732532c41f45bf745755c847ca63616bae88d22f5f5",
+        ),
     ),
     licence="MIT",
     licence_url="https://github.com/sanderlab/scPerturb/blob/a02081b1480a/LICENSE",
@@ -46,7 +60,8 @@ DATASET = Dataset(
     description=(
         "Distances between all pairs of perturbations, control included, in the space of principal "
         "components of the authors: guides of Papalexi et al. 2021, single and double activations "
-        "of Norman et al. 2019. They were computed on all genes of the full screens."
+        "of Norman et al. 2019, knock-outs of Frangieh et al. 2021 (melanoma cells), knock-downs "
+        "of Tian et al. 2021 (neurons). They were computed on all genes of the full screens."
     ),
 )
 
@@ -63,13 +78,14 @@ def read(paths: dict[str, Path]) -> pd.DataFrame:
     Parameters
     ----------
     paths : dict of str to Path
-        With both files.
+        With all files.
 
     Returns
     -------
     DataFrame
-        One row an unordered pair: `screen` (papalexi2021 or norman2019), `a`, `b` (guides as
-        published, a combination as "A+B" sorted, "control"), `edistance`.
+        One row an unordered pair: `screen` (papalexi2021, norman2019, frangieh2021 or
+        tian2021-CRISPRi), `a`, `b` (guides or genes as published, a combination as "A+B" sorted,
+        "control"), `edistance`.
 
     Raises
     ------

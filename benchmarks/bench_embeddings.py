@@ -1,0 +1,125 @@
+"""iLISI and votes of neighbours: one graph and compiled loops against the published forms."""
+
+import time
+
+import numpy as np
+import pandas as pd
+
+from helpers.metrics.knn_vote import knn_vote
+from helpers.metrics.lisi import lisi
+from helpers.metrics.neighbours import nearest_neighbours
+from helpers.models.probes import LinearProbe
+
+
+def published_lisi(cells: np.ndarray, batch: pd.Categorical, perplexity: int) -> np.ndarray:
+    """iLISI as released: a tree, and a loop over cells with another one over batches."""
+    from sklearn.neighbors import NearestNeighbors
+
+    tree = NearestNeighbors(n_neighbors=3 * perplexity, algorithm="kd_tree").fit(cells)
+    distances, indices = (found[:, 1:] for found in tree.kneighbors(cells))
+    target = np.log(perplexity)
+    result = np.empty(len(cells))
+    for i in range(len(cells)):
+        beta, low, high = 1.0, -np.inf, np.inf
+        for _ in range(51):
+            weights = np.exp(-distances[i] * beta)
+            total = weights.sum()
+            excess = np.log(total) + beta * (distances[i] * weights).sum() / total - target
+            if abs(excess) < 1e-5:
+                break
+            if excess > 0:
+                low, beta = beta, beta * 2 if high == np.inf else (beta + high) / 2
+            else:
+                high, beta = beta, beta / 2 if low == -np.inf else (beta + low) / 2
+        weights /= total
+        simpson = 0.0
+        for name in batch.categories:
+            simpson += weights[batch[indices[i]] == name].sum() ** 2
+        result[i] = 1 / simpson
+    return result
+
+
+def published_vote(reference, labels, queries, own, n_classes: int, k: int) -> np.ndarray:
+    """Votes as released: few queries at a time, one-hot votes over all classes, a full sort."""
+    import torch
+
+    reference, queries = torch.from_numpy(reference), torch.from_numpy(queries)
+    labels, own = torch.from_numpy(labels), torch.from_numpy(own)
+    size = max(1, 5_000_000 // len(reference))
+    hits = []
+    for start in range(0, len(queries), size):
+        weights = 1 / (torch.cdist(queries[start : start + size], reference) + 1e-5)
+        weights, nearest = weights.topk(k)
+        one_hot = torch.zeros(len(weights) * k, n_classes)
+        one_hot.scatter_(1, labels[nearest].reshape(-1, 1), 1)
+        votes = (one_hot.view(len(weights), k, n_classes) * weights[:, :, None]).sum(1)
+        _, order = votes.sort(1, descending=True)
+        hits.append(order[:, 0] == own[start : start + size])
+    return torch.cat(hits).numpy()
+
+
+def run() -> list[dict]:
+    """Rows: iLISI, votes, and the probe against scikit-learn's."""
+    rng = np.random.default_rng(0)
+    rows = []
+
+    cells, batch = rng.standard_normal((8_000, 32)), rng.integers(81, size=8_000)
+    lisi(nearest_neighbours(cells[:300], k=248), batch[:300], perplexity=83)
+    ours, found = _timed(lambda: lisi(nearest_neighbours(cells, k=248), batch, perplexity=83), 3)
+    theirs, reference = _timed(lambda: published_lisi(cells, pd.Categorical(batch), 83))
+    np.testing.assert_allclose(found.per_cell, reference, rtol=1e-3)
+    rows.append(_row("iLISI of 8,000 cells x 32, 248 neighbours / released loop", ours, theirs, 10))
+
+    n_classes = 1_500
+    labels, own = rng.integers(n_classes, size=20_000), rng.integers(n_classes, size=400)
+    labels[:n_classes] = np.arange(n_classes)
+    reference = rng.standard_normal((20_000, 32), dtype=np.float32)
+    queries = (reference[rng.permutation(20_000)[:400]] + 0.5).astype(np.float32)
+    ours, found = _timed(
+        lambda: knn_vote(nearest_neighbours(reference, queries, k=251), labels, own), 3
+    )
+    theirs, hits = _timed(lambda: published_vote(reference, labels, queries, own, n_classes, 251))
+    np.testing.assert_array_equal(found["top1"] == 1, hits)
+    rows.append(_row("vote of 251 among 20,000, 1,500 classes / released loop", ours, theirs, 20))
+
+    centres, labels = rng.standard_normal((200, 64)), rng.integers(200, size=4_000)
+    cells = centres[labels] + 2 * rng.standard_normal((4_000, 64))
+    penalty = 1e-2
+    ours, probe = _timed(lambda: LinearProbe(penalty).fit(cells, labels), 3)
+    theirs, peer = _timed(lambda: _scikit_learn(cells, labels, penalty), 3)
+    right = (probe.decision_function(cells).argmax(1) == labels).mean()
+    np.testing.assert_allclose(right, peer, atol=0.01)
+    rows.append(_row("linear probe, 4,000 x 64, 200 classes / scikit-learn", ours, theirs, 1))
+    return rows
+
+
+def _scikit_learn(cells, labels, penalty: float) -> float:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+
+    scaled = StandardScaler().fit_transform(cells)
+    model = LogisticRegression(C=1 / (penalty * len(cells)), max_iter=1000)
+    return model.fit(scaled, labels).score(scaled, labels)
+
+
+def _timed(function, repeats: int = 1):
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        result = function()
+        times.append(time.perf_counter() - start)
+    return min(times), result
+
+
+def _row(name: str, seconds: float, reference_seconds: float, asked: float) -> dict:
+    return {
+        "name": name,
+        "seconds": seconds,
+        "reference_seconds": reference_seconds,
+        "ratio": reference_seconds / seconds,
+        "asked": float(asked),
+    }
+
+
+if __name__ == "__main__":
+    print(*run(), sep="\n")

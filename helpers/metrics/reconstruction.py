@@ -1,0 +1,177 @@
+"""Reconstruction: what of expression can be read back from an embedding?"""
+
+import numpy as np
+import pandas as pd
+
+
+def gene_correlations(predicted, observed, *, method: str = "spearman") -> np.ndarray:
+    """Correlation over cells of predicted and observed expression, gene by gene.
+
+    Parameters
+    ----------
+    predicted, observed : ndarray of shape (n_cells, n_genes)
+    method : {"spearman", "pearson"}
+        Ranks share their mean where values tie.
+
+    Returns
+    -------
+    ndarray of shape (n_genes,), in [-1, 1]
+        0 expected of predictions that know nothing; NaN for genes that are constant in either.
+
+    Raises
+    ------
+    ValueError
+        Shapes that differ, fewer than two cells, values that are not finite, or another method.
+    """
+    predicted, observed = _pair(predicted, observed)
+    if len(predicted) < 2:
+        raise ValueError(f"{len(predicted)} cells: a correlation needs at least 2")
+    if method == "spearman":
+        predicted, observed = _ranks(predicted), _ranks(observed)
+    elif method != "pearson":
+        raise ValueError(f"method is {method!r}; spearman or pearson")
+    x, y = predicted - predicted.mean(axis=0), observed - observed.mean(axis=0)
+    product, spread = (x * y).sum(axis=0), np.sqrt((x**2).sum(axis=0) * (y**2).sum(axis=0))
+    varies = (np.ptp(predicted, axis=0) > 0) & (np.ptp(observed, axis=0) > 0)
+    found = np.full(predicted.shape[1], np.nan)
+    np.divide(product, spread, out=found, where=varies & (spread > 0))
+    return found.clip(-1, 1)
+
+
+def structural_integrity(
+    predicted, observed, batches, is_control, *, form: str = "revised", groups=None
+) -> pd.DataFrame:
+    """Structural Integrity: is the change from control predicted, in size and direction?
+
+    In each batch the mean predicted control is taken from predictions, and the mean observed one
+    from observations. With D the Frobenius norm of the difference and M that of the centred
+    observation, the score is 1 - D / 2M: 1 is perfect, 1/2 what *no change at all* gets, exactly,
+    and 0 the change turned round; below 0 it can fall.
+
+    *published* scores all rows, controls too; leaves batches without controls uncentred; divides D
+    and M of a batch by its number of rows; and takes the ratio of means over batches. *revised*
+    scores perturbed rows of batches with controls, divides by the root of their number, which
+    takes the size of the batch out of a norm, and leaves the mean of the batches' ratios to whoever
+    asks.
+
+    Parameters
+    ----------
+    predicted, observed : ndarray of shape (n_cells, n_genes)
+        On one scale, e.g. log1p of counts per ten thousand.
+    batches : array of shape (n_cells,)
+    is_control : bool array of shape (n_cells,)
+    form : {"revised", "published"}
+    groups : array of shape (n_cells,), optional
+        Average rows of a group within each batch before they are scored: what is asked is then the
+        mean change of a perturbation, and the noise of single cells counts for less. *revised*
+        only.
+
+    Returns
+    -------
+    DataFrame indexed by batch, sorted
+        `distance` (D) and `norm` (M), divided as said; `structural_integrity`, 1 - D / 2M of the
+        batch, NaN where it is not scored; `n_rows` that are scored (of groups: their means),
+        `n_controls`.
+
+    Raises
+    ------
+    ValueError
+        Input that does not fit, is not finite, or another form.
+
+    References
+    ----------
+    Bendidi et al. 2024, section 3.6 and appendix B.3; Tx-Evaluation commit 1f24de0,
+    utils/metrics.py:121-194.
+    """
+    predicted, observed = _pair(predicted, observed)
+    batch, names = pd.factorize(np.asarray(batches), sort=True)
+    is_control = np.asarray(is_control)
+    if batch.shape != (len(predicted),) or is_control.shape != batch.shape:
+        raise ValueError(
+            f"batches {batch.shape} and is_control {is_control.shape} do not fit {len(predicted)} "
+            "rows"
+        )
+    if is_control.dtype != bool or (batch < 0).any():
+        raise ValueError("is_control must be boolean, and every row needs a batch")
+    if form not in ("published", "revised") or (form == "published" and groups is not None):
+        raise ValueError(f"form is {form!r}; revised, or published without groups")
+    if groups is not None:
+        groups = np.asarray(groups, dtype=object)
+        if groups.shape != batch.shape or pd.isna(groups).any():
+            raise ValueError(f"groups have shape {groups.shape} or are missing for some rows")
+    rows = []
+    for b in range(len(names)):
+        inside = batch == b
+        controls = inside & is_control
+        scored = inside if form == "published" else inside & ~is_control
+        difference, truth = _changes(predicted, observed, controls, scored)
+        if groups is not None and len(truth):
+            difference, truth = _means(difference, groups[scored]), _means(truth, groups[scored])
+        size = len(truth) if form == "published" else np.sqrt(len(truth))
+        answerable = len(truth) and (form == "published" or controls.any())
+        distance = np.linalg.norm(difference) / size if answerable else np.nan
+        norm = np.linalg.norm(truth) / size if answerable else np.nan
+        ratio = distance / (2 * norm) if answerable and norm > 0 else np.nan
+        rows.append((distance, norm, 1 - ratio, len(truth), int(controls.sum())))
+    columns = ["distance", "norm", "structural_integrity", "n_rows", "n_controls"]
+    return pd.DataFrame(rows, index=pd.Index(names, name="batch"), columns=columns)
+
+
+def overall_integrity(table: pd.DataFrame, *, form: str = "revised") -> float:
+    """One number of `structural_integrity`: mean of ratios (*revised*), or ratio of means.
+
+    NaN where no batch is scored.
+    """
+    if form == "revised":
+        return float(table["structural_integrity"].mean())
+    norm = table["norm"].mean()
+    return float(1 - table["distance"].mean() / (2 * norm)) if norm > 0 else float("nan")
+
+
+def _changes(predicted, observed, controls, scored) -> tuple[np.ndarray, np.ndarray]:
+    """Difference of the changes, and the observed change, from the batch's own controls."""
+    truth, guess = observed[scored], predicted[scored]
+    if controls.any():
+        truth = truth - observed[controls].mean(axis=0)
+        guess = guess - predicted[controls].mean(axis=0)
+    return guess - truth, truth
+
+
+def _means(rows, groups) -> np.ndarray:
+    code, names = pd.factorize(groups)
+    sums = np.zeros((len(names), rows.shape[1]))
+    np.add.at(sums, code, rows)
+    return sums / np.bincount(code)[:, None]
+
+
+def _ranks(values) -> np.ndarray:
+    """Ranks down the columns, from 0; ties share their mean."""
+    columns = np.ascontiguousarray(values.T)
+    order = np.argsort(columns, axis=1, kind="stable")
+    ordered = np.take_along_axis(columns, order, axis=1)
+    first = np.ones(ordered.shape, dtype=bool)
+    first[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    # Runs of equal values, over all columns as one: each takes the mean of its positions.
+    start = np.flatnonzero(first)
+    length = np.diff(np.append(start, first.size))
+    mean = start % ordered.shape[1] + (length - 1) / 2
+    ranks = np.empty(ordered.shape)
+    np.put_along_axis(ranks, order, np.repeat(mean, length).reshape(ordered.shape), axis=1)
+    return ranks.T
+
+
+def _pair(predicted, observed) -> tuple[np.ndarray, np.ndarray]:
+    predicted, observed = np.asarray(predicted, dtype=float), np.asarray(observed, dtype=float)
+    if predicted.ndim != 2 or predicted.shape != observed.shape:
+        raise ValueError(
+            f"predicted has shape {predicted.shape}, observed {observed.shape}; pass the same "
+            "cells x genes in both"
+        )
+    for name, values in (("predicted", predicted), ("observed", observed)):
+        if (odd := ~np.isfinite(values)).any():
+            row, column = np.argwhere(odd)[0]
+            raise ValueError(
+                f"{name} holds {odd.sum()} NaN or infinite values, the first in row {row}, column "
+                f"{column}"
+            )
+    return predicted, observed

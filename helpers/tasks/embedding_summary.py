@@ -1,0 +1,233 @@
+"""Tasks x models: where each representation stands between floor and ceiling, and who is best."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from helpers.comparisons import compare, equivalence_margin, paired, tie_groups
+from helpers.metrics.facts import METRICS
+from helpers.stats import MIN_UNITS, cluster_means
+from helpers.tasks.primary import primary_metric
+
+FLOORS = ("permuted labels", "Gaussian noise")
+CEILING = "planted truth"
+
+
+@dataclass(frozen=True)
+class Question:
+    """A task of the tier, and what its scale is anchored at.
+
+    Parameters
+    ----------
+    task : str
+        As in the column `task` of scores; its metric is the primary one.
+    chapter, title : str
+    floor, ceiling : float, optional
+        Where they are no model's score: batches that lie apart have a ratio near 0, permuted
+        labels have 1 by construction.
+    """
+
+    task: str
+    chapter: str
+    title: str
+    floor: float | None = None
+    ceiling: float | None = None
+
+
+QUESTIONS = (
+    Question("batch-mixing", "embeddings/batch-mixing", "batch mixing", 0.0, 1.0),
+    Question("linear-separability", "embeddings/linear-separability", "linear separability"),
+    Question("consistency", "embeddings/consistency", "consistency"),
+    Question("neighbourhood", "embeddings/neighbourhood", "neighbourhood"),
+    Question("known-relationships", "embeddings/known-relationships", "known relationships"),
+    Question("reconstruction", "embeddings/reconstruction", "reconstruction"),
+)
+"""The six tasks, in the order of Bendidi et al. (2024)."""
+
+
+def primary_scores(scores: pd.DataFrame, question: Question, **chosen: str) -> pd.DataFrame:
+    """Rows of a task's primary metric that have the chosen values, one table to compare.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Score table of the chapter.
+    question : Question
+    **chosen : str
+        Column of scores and its value, such as `dataset="simulated"`.
+
+    Raises
+    ------
+    ValueError
+        Nothing is left; what there is instead is said.
+    """
+    rows = scores[
+        (scores["task"] == question.task) & (scores["metric"] == primary_metric(question.task))
+    ]
+    for column, value in chosen.items():
+        left = rows[rows[column] == value]
+        if left.empty:
+            there = ", ".join(sorted(map(str, rows[column].unique()))) or "no row"
+            raise ValueError(
+                f"{question.task}: no score of {primary_metric(question.task)} with {column} = "
+                f"{value!r} (there: {there})"
+            )
+        rows = left
+    return rows
+
+
+def anchors(scores: pd.DataFrame, question: Question) -> tuple[float, float]:
+    """Floor and ceiling of a task: the best floor's mean and the planted truth's.
+
+    Raises
+    ------
+    ValueError
+        One of them was not scored, or they are the same.
+    """
+    better = METRICS[primary_metric(question.task)].better
+    means = scores.groupby("model")["value"].mean()
+    floor, ceiling = question.floor, question.ceiling
+    if floor is None:
+        there = [name for name in FLOORS if name in means.index]
+        if not there:
+            raise ValueError(f"{question.task}: none of {', '.join(FLOORS)} was scored")
+        floor = means[there].max() if better == "higher" else means[there].min()
+    if ceiling is None:
+        if CEILING not in means.index:
+            raise ValueError(f"{question.task}: {CEILING} was not scored")
+        ceiling = means[CEILING]
+    if not np.isfinite([floor, ceiling]).all() or floor == ceiling:
+        raise ValueError(f"{question.task}: floor {floor:g} and ceiling {ceiling:g} span no scale")
+    return float(floor), float(ceiling)
+
+
+def standings(
+    scores: pd.DataFrame, question: Question, *, n_resamples: int = 10_000, rng
+) -> pd.DataFrame:
+    """Where models stand between floor (0) and ceiling (1), and which of them are tied.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Result of `primary_scores`.
+    question : Question
+    n_resamples : int
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    DataFrame
+        `task` (its title), `model`, `role`, `mean`, `low`, `high` (bootstrap-t over clusters),
+        `standing`, `standing_low`, `standing_high` (the same on the scale, its ends taken as
+        known), `group`: letters of candidates that cannot be told apart on the units that all of
+        them share; None for others, and where fewer clusters than a comparison takes are there.
+        `n_units`, `n_clusters`. Candidates first, best first.
+    """
+    better = METRICS[primary_metric(question.task)].better
+    floor, ceiling = anchors(scores, question)
+    rows = []
+    for (model, role), own in scores.groupby(["model", "role"], sort=False):
+        scored = own[own["value"].notna()]
+        (found,) = cluster_means(
+            scored["value"], scored["cluster"].to_numpy(), n_resamples=n_resamples, rng=rng
+        ).itertuples()
+        ends = [(v - floor) / (ceiling - floor) for v in (found.mean, found.low, found.high)]
+        low, high = sorted(ends[1:]) if np.isfinite(ends[1:]).all() else (np.nan, np.nan)
+        rows.append(
+            {
+                "task": question.title,
+                "model": model,
+                "role": role,
+                "mean": found.mean,
+                "low": found.low,
+                "high": found.high,
+                "standing": ends[0],
+                "standing_low": low,
+                "standing_high": high,
+                "n_units": len(scored),
+                "n_clusters": scored["cluster"].nunique(),
+            }
+        )
+    table = pd.DataFrame(rows)
+    order = table["role"].map({"candidate": 0, "floor": 1, "ceiling": 2})
+    table = table.assign(order=order).sort_values(
+        ["order", "standing"], ascending=[True, False], kind="stable"
+    )
+    candidates = scores[scores["role"] == "candidate"]
+    groups = _groups(candidates, (floor, ceiling), better, n_resamples, rng)
+    table["group"] = [groups.get(name) for name in table["model"]]
+    return table.drop(columns="order").reset_index(drop=True)
+
+
+def winners(
+    scores: pd.DataFrame,
+    question: Question,
+    *,
+    settings: Iterable[str],
+    n_resamples: int = 10_000,
+    rng,
+) -> pd.DataFrame:
+    """The best candidate of a task under each setting, with those that cannot be told from it.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Score table of the task's primary metric, of several settings.
+    question : Question
+    settings : iterable of str
+        Columns of scores or names in `params` that make a setting.
+    n_resamples, rng
+        See `standings`.
+
+    Returns
+    -------
+    DataFrame
+        `task`, the settings, `best` (highest mean), `tied with` (others that share its letter),
+        `n_models`.
+    """
+    settings = list(settings)
+    values = scores["params"].map(json.loads)
+    scores = scores.assign(
+        **{
+            name: [str(given.get(name, "")) for given in values]
+            for name in settings
+            if name not in scores
+        }
+    )
+    better = METRICS[primary_metric(question.task)].better
+    rows = []
+    for key, own in scores.groupby(settings, sort=True):
+        candidates = own[own["role"] == "candidate"]
+        groups = _groups(candidates, anchors(own, question), better, n_resamples, rng)
+        means = candidates.groupby("model")["value"].mean()
+        best = means.idxmax() if better == "higher" else means.idxmin()
+        letters = set(groups.get(best) or "")
+        tied = [m for m, g in groups.items() if m != best and g and letters & set(g)]
+        rows.append(
+            [question.title, *key, best, ", ".join(tied) if groups else "not compared", len(means)]
+        )
+    return pd.DataFrame(rows, columns=["task", *settings, "best", "tied with", "n_models"])
+
+
+def _groups(candidates, scale, better, n_resamples, rng) -> dict[str, str]:
+    """Letters by model, best first; empty where there is too little to compare."""
+    if candidates["model"].nunique() < 2:
+        return {}
+    shared = paired(candidates, missing="drop")
+    if len(set(shared.clusters)) < MIN_UNITS:
+        return {}
+    pairs = compare(
+        shared.table,
+        shared.clusters,
+        better=better,
+        margin=equivalence_margin(*scale),
+        n_resamples=n_resamples,
+        rng=rng,
+    )
+    order = shared.table.mean().sort_values(ascending=better == "lower", kind="stable").index
+    return tie_groups(pairs, list(order)).to_dict()
