@@ -161,7 +161,7 @@ def normalised_or_not(data, fit) -> pd.DataFrame:
 
 
 def intervals(frame: pd.DataFrame, by: list[str], value: str = "value") -> pd.DataFrame:
-    """Means over draws or seeds with their 95 % interval (t distribution).
+    """Means of shares over draws or seeds with their 95 % interval (t distribution), in [0, 1].
 
     Parameters
     ----------
@@ -179,7 +179,8 @@ def intervals(frame: pd.DataFrame, by: list[str], value: str = "value") -> pd.Da
     rows = []
     for key, group in frame.groupby(by, sort=False):
         values = group[value].dropna()
-        low, high = mean_interval(values) if len(values) > 1 else (np.nan, np.nan)
+        known = len(values) > 1
+        low, high = np.clip(mean_interval(values), 0, 1) if known else (np.nan, np.nan)
         mean = values.mean() if len(values) else np.nan
         rows.append([*key, mean, low, high, len(values), len(group) - len(values)])
     return pd.DataFrame(rows, columns=[*by, "mean", "low", "high", "n", "missing"])
