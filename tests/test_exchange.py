@@ -22,6 +22,7 @@ from helpers.data.exchange import (
     read_manifest,
 )
 from helpers.store import step
+from helpers.tasks.imported import imported_representations
 
 
 def screen(n_cells=30, n_genes=8, seed=0):
@@ -228,6 +229,8 @@ def test_an_embedding_is_kept_and_known_by_its_content(tmp_path, monkeypatch):
     changed = both["next"]
     assert changed.key != found.key == both["mine"].key
     assert embeddings.imported("", the_screen(), "made-up") == {}
+    one = imported_representations("mine", the_screen(), "made-up")["mine"]
+    assert (one.role, one.params["n_dims"], one.embedding.key) == ("candidate", 4, found.key)
     with pytest.raises(
         DataError, match=r"no embedding 'other' .* for made-up \(there are: mine, next\)"
     ):

@@ -162,16 +162,24 @@ def score(
     -------
     DataFrame indexed by perturbation
         See `permutation_consistency`.
+
+    Raises
+    ------
+    DataError
+        The controls do not suffice for the post-processing.
     """
     is_control = screen.perturbation == CONTROL
-    processed = streamed_postprocess(
-        screen.embedding,
-        screen.batch,
-        is_control,
-        post,
-        shrink_below=shrink_below,
-        bare="global" if shrink_below else "raise",
-    )
+    try:
+        processed = streamed_postprocess(
+            screen.embedding,
+            screen.batch,
+            is_control,
+            post,
+            shrink_below=shrink_below,
+            bare="global" if shrink_below else "raise",
+        )
+    except ValueError as error:
+        raise DataError(f"post-processing by {post!r}: {error}") from error
     return permutation_consistency(
         processed,
         screen.perturbation,

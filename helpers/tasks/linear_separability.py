@@ -16,7 +16,7 @@ from helpers.models.probes import LinearProbe, MLPProbe, PublishedProbe, RidgePr
 from helpers.stats import cluster_means
 from helpers.store import step
 from helpers.tasks.departures import Departure, table_of
-from helpers.tasks.readouts import by_class, prepared, score_rows
+from helpers.tasks.readouts import SHRINK_BELOW, by_class, prepared, score_rows
 from helpers.tasks.requirements import CannotAnswer, Requirement, require
 
 TASK = "linear-separability"
@@ -199,7 +199,8 @@ def linear_separability(
             f"probe is {probe!r}; the {protocol} protocol has "
             f"{', '.join(PROTOCOLS[protocol].probes)}"
         )
-    cells = prepared(screen, embedding, post=post, context=context)
+    shrink = SHRINK_BELOW[protocol]
+    cells = prepared(screen, embedding, post=post, shrink_below=shrink, context=context)
     train, test = cells.positions(split["train"]), cells.positions(split["test"])
     labels = cells.labels("perturbation")
     names = np.unique(labels[train])
@@ -321,7 +322,8 @@ def guides_within_targets(
     CannotAnswer
         No target has two guides in training.
     """
-    cells = prepared(screen, embedding, post=post, context=context)
+    shrink = SHRINK_BELOW["revised"]
+    cells = prepared(screen, embedding, post=post, shrink_below=shrink, context=context)
     train, test = cells.positions(split["train"]), cells.positions(split["test"])
     target, guide = cells.labels("perturbation"), cells.labels("guide")
     names = np.unique(guide[train])

@@ -15,7 +15,7 @@ from helpers.metrics.knn_vote import average_precision, knn_vote
 from helpers.metrics.neighbours import nearest_neighbours, neighbours_of_other_groups
 from helpers.store import step
 from helpers.tasks.departures import Departure, table_of
-from helpers.tasks.readouts import by_class, prepared, score_rows
+from helpers.tasks.readouts import SHRINK_BELOW, by_class, prepared, score_rows
 from helpers.tasks.requirements import Requirement, require
 
 TASK = "neighbourhood"
@@ -177,7 +177,8 @@ def published_vote(
     CannotAnswer
         Fewer than two classes, or too few cells.
     """
-    cells = prepared(screen, embedding, post=post, context=context)
+    shrink = SHRINK_BELOW["published"]
+    cells = prepared(screen, embedding, post=post, shrink_below=shrink, context=context)
     reference, queries = (
         np.sort(cells.positions(np.concatenate([split[part], split[f"{part}_controls"]])))
         for part in ("train", "test")
@@ -248,7 +249,8 @@ def neighbourhood(
     DataError
         An embedding or argument that does not fit the screen.
     """
-    cells = prepared(screen, embedding, post=post, context=context)
+    shrink = SHRINK_BELOW["revised"]
+    cells = prepared(screen, embedding, post=post, shrink_below=shrink, context=context)
     treated = np.flatnonzero(~cells.is_control)
     values = cells.embedding[treated]
     labels, groups = cells.labels("perturbation")[treated], cells.labels(replicate)[treated]
