@@ -184,7 +184,9 @@ def test_moments_and_lost_genes_are_those_of_the_model(four):
     random = simulated("small-overlap", n_per_kind=[2] * 8)
     lost = lda_report.genes_of_no_group.function(random)
     assert lost["n_lost"] == (random.X.sum(axis=0) == 0).sum()
-    assert lost["low"] < lost["expected"] < lost["high"]
+    sizes = np.diff(random.uns["truth"]["indptr"])
+    assert lost["expected"] == pytest.approx((1 - sizes.mean() / 1200) ** 240)
+    assert lost["low"] - 0.02 < lost["expected"] < lost["high"] + 0.02
 
 
 def test_what_a_sample_shows_is_counted_gene_by_gene(four, mixed):
