@@ -14,7 +14,6 @@ from helpers.tasks.embedding_summary import (
     standings,
     winners,
 )
-from helpers.tasks.primary import primary_metric
 
 CONSISTENCY = next(q for q in QUESTIONS if q.task == "consistency")
 MIXING = next(q for q in QUESTIONS if q.task == "batch-mixing")
@@ -113,9 +112,10 @@ def of_all_tasks(**columns):
     """One score table a task, in its declared data set and post-processing."""
     found = {}
     for question in QUESTIONS:
-        metric = primary_metric(question.task)
-        chosen = {**question.chosen, **columns, "task": question.task, "metric": metric}
-        found[question.task] = table(n_units=20, **chosen)
+        chosen = {**question.chosen, **columns, "task": question.task, "metric": question.metric}
+        given = params({k: v for k, v in chosen.items() if k == "probe"} | {"n_dims": 64})
+        chosen.pop("probe", None)
+        found[question.task] = table(n_units=20, params=given, **chosen)
     return found
 
 

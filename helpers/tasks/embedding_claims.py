@@ -17,7 +17,6 @@ from helpers.metrics.choices import selection_bias
 from helpers.metrics.facts import METRICS
 from helpers.tasks.bendidi2024 import DATASETS, reported
 from helpers.tasks.embedding_summary import QUESTIONS, Question, anchors, primary_scores
-from helpers.tasks.primary import primary_metric
 
 FOUNDATION = ("Geneformer", "UCE", "CellPLM", "scGPT", "scGPT fine-tuned")
 CONTROLS_OF_TEST1 = {"replogle": (22_428, 424_942), "l1000": (25_691, 100_153)}
@@ -287,7 +286,7 @@ def between(
     Series
         A row of `helpers.comparisons.compare`.
     """
-    better = METRICS[primary_metric(question.task)].better
+    better = METRICS[question.metric].better
     shared = paired(scores[scores[by].isin([model, other])], by=by, missing="drop")
     margin = equivalence_margin(*anchors(scores, question))
     return compare(
@@ -343,15 +342,15 @@ def found_here(tables: Mapping[str, pd.DataFrame], *, rng) -> pd.DataFrame:
         "neighbourhood": _found_neighbourhood(
             tables["neighbourhood"], of_task["neighbourhood"], questions["neighbourhood"], rng
         ),
-        "centring": _found_post(
-            tables["known-relationships"], questions["known-relationships"], "center_scaled", rng
-        ),
+        "centring": _found_centring(tables["known-relationships"]),
         "transfer": _found_transfer(of_task, questions, rng),
         "structure": _found_structure(tables["reconstruction"]),
         "raw": _found_post(tables["reconstruction"], questions["reconstruction"], "raw", rng),
         "likelihood": _found_likelihood(tables["ablations"], questions, rng),
         "training-size": _found_size(tables["ablations"], questions, rng),
-        "best-of-four": _found_best(tables["consistency"], questions["consistency"], rng),
+        "best-of-four": _found_best(
+            tables["linear-separability"], questions["linear-separability"], rng
+        ),
     }
     nothing = ("no weights are here, and none may be made up", UNTESTABLE)
     rows = [(c.statement, *found.get(c.key, nothing), c.missing) for c in CLAIMS]
@@ -404,6 +403,23 @@ def _found_neighbourhood(every, scores, question, rng) -> tuple[str, str]:
     )
 
 
+def _found_centring(scores: pd.DataFrame) -> tuple[str, str]:
+    rows = scores[
+        (scores["dataset"] == "simulated")
+        & (scores["protocol"] == "revised")
+        & (scores["metric"] == "relationship_recall")
+        & (scores["role"] == "candidate")
+    ]
+    recall = rows.pivot_table("value", ["model", "unit"], "post")
+    gain = (recall["center_scaled"] - recall["raw"]).dropna()
+    up, low = int((gain > 0).sum()), int((recall["raw"] > 0.10).sum())
+    return (
+        f"center-scaled above raw in {up} of {len(gain)} pairs of model and database, median "
+        f"difference {gain.median():+.3f}; raw above chance in {low} of {len(recall)}",
+        (SHOWN if up > 0.75 * len(gain) and gain.median() > 0.02 else NOT_SHOWN) + " (means only)",
+    )
+
+
 def _found_post(scores, question, post: str, rng) -> tuple[str, str]:
     """One post-processing against the other one of raw and center-scaled, model by model."""
     other = "raw" if post == "center_scaled" else "center_scaled"
@@ -418,7 +434,7 @@ def _found_post(scores, question, post: str, rng) -> tuple[str, str]:
 
 
 def _posts_of(rows, question, model, post, other, rng) -> str:
-    better = METRICS[primary_metric(question.task)].better
+    better = METRICS[question.metric].better
     own = rows[(rows["model"] == model) & rows["post"].isin([post, other])]
     shared = paired(own, by="post", missing="drop")
     margin = equivalence_margin(*anchors(rows[rows["post"] == post], question))
@@ -495,7 +511,8 @@ def _found_size(scores, questions, rng) -> tuple[str, str]:
 
 
 def _found_best(scores, question, rng) -> tuple[str, str]:
-    rows = primary_scores(scores, question, dataset="simulated", protocol="revised")
+    fixed = {k: v for k, v in question.chosen.items() if k != "post"}
+    rows = primary_scores(scores, question, protocol="revised", **fixed)
     scale = anchors(rows[rows["post"] == question.chosen["post"]], question)
     gains = {}
     for model, own in rows[rows["role"] == "candidate"].groupby("model"):
