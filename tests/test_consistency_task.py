@@ -207,7 +207,7 @@ def test_contexts_are_scored_one_at_a_time(screen, embeddings):
     [
         ({"protocol": "best"}, DataError, "choose from published, revised"),
         ({"protocol": "revised", "unit": "gene"}, DataError, "choose from perturbation"),
-        ({"protocol": "revised", "post": "tvn"}, DataError, "choose from raw"),
+        ({"protocol": "revised", "post": "whitened"}, DataError, "choose from raw"),
         ({"protocol": "revised", "replicate": "donor"}, DataError, "no column 'donor'"),
         ({"protocol": "revised", "null": "mine"}, DataError, "null is 'mine'"),
         ({"protocol": "published", "null": "in-sample"}, DataError, "in the published protocol"),
@@ -337,3 +337,25 @@ def test_p_values_of_simulated_screens_without_effect_are_uniform():
         p_values.append(run(screen, embedding, protocol="revised")["p_value"].iloc[0])
     assert kstest(p_values, "uniform").pvalue > 0.01
     assert np.ptp(p_values) > 0.5
+
+
+def test_after_tvn_targets_without_effect_are_called_unless_batches_are_centred():
+    from helpers.models.postprocess import postprocess
+
+    screen = simulate_screen(
+        rng=np.random.default_rng(3), n_cells=2_000, n_genes=150, n_targets=60, n_batches=6,
+        effect_size=0.0,
+    )  # fmt: skip
+    embedding = pca_embedding.function(screen, n_components=20, seed=0)
+    is_control = (screen.obs["perturbation"] == CONTROL).to_numpy()
+    whitened = postprocess(embedding, screen.obs["batch"].to_numpy(), is_control, "tvn")
+
+    def called(embedding, post):
+        found = run(screen, embedding, protocol="revised", post=post, n_draws=199, n_bootstrap=0)
+        return (found["p_value"] <= 0.05).mean()
+
+    assert called(whitened, "raw") > 0.2
+    assert called(embedding, "tvn") < 0.15
+    again = run(screen, embedding, protocol="revised", post="tvn", n_draws=19, n_bootstrap=0)
+    centred = run(screen, whitened, protocol="revised", post="centered", n_draws=19, n_bootstrap=0)
+    np.testing.assert_allclose(again["similarity"], centred["similarity"], rtol=1e-6)

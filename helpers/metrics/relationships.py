@@ -437,7 +437,7 @@ def bootstrap_recall(
 
     References
     ----------
-    Snijders & Borgatti 1999, Connections 22 (vertex bootstrap).
+    Owen 2007, Annals of Applied Statistics 1 (pigeonhole bootstrap; here rows are columns).
     """
     i, j = usable_pairs(first, second, similarities.names)
     tail = similarities.tail(i, j)
