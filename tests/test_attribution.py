@@ -177,6 +177,13 @@ def test_heads_that_are_none_are_refused():
         Head(weights + np.nan, bias)
 
 
+def test_rows_get_length_one_whatever_their_size():
+    rows = np.array([[3.0, -4.0], [3e-42, -4e-42], [3e30, -4e30], [0.0, 0.0]], np.float32)
+    found = l2_normalised(rows)
+    np.testing.assert_allclose(found[:3], [[0.6, -0.8]] * 3, rtol=1e-3)
+    assert (found[3] == 0).all()
+
+
 def test_class_means_are_signed_and_absolute_and_missing_where_nobody_is():
     values = np.array([[1.0, -1.0], [-1.0, -1.0], [0.5, 2.0]])
     signed, absolute = class_means(values, np.array(["a", "a", "b"]), ["a", "b", "c"])

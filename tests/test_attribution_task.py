@@ -316,6 +316,20 @@ def test_rounding_of_a_printed_value_is_allowed_for():
     assert found["inside"]
 
 
+def test_diffusion_is_told_apart_by_where_it_happens():
+    local = "feature_agreement_local"
+    plain = pd.concat([fake([[40.0]], metric=local), fake([[50.0]], metric=f"{local}_diffused")])
+    inside = fake([[60.0]], model="LR, diffusing", metric=local)
+    table = report.diffusion(plain, inside)
+    assert table.set_index("diffusion")["value"].round(6).to_dict() == {
+        "none": 40,
+        "explanation": 50,
+        "model": 60,
+    }
+    assert set(table["model"]) == {"LR"}
+    assert set(table["panel"]) == {"SIMU1, sample"}
+
+
 def test_published_values_are_those_of_the_readme():
     table = report.reported().set_index(["dataset", "model", "metric"])
     assert table.loc[("SIMU1", "LR", "feature_agreement_local"), ["value", "sd"]].tolist() == [

@@ -68,8 +68,8 @@ SETTINGS: Mapping[str, Mapping] = MappingProxyType(
     }
 )
 """Data sets by name. SIMU1 to syn_t: Bontonou et al. 2023 and the code of its successor, which has
-syn for other numbers too. It does not state the samples of set0 to set5 (here 200 a class) and of syn
-(here 1,000); set0, set2 and set3 share one design."""
+syn for other numbers too. It does not state the samples of set0 to set5 (here 200 a class) and of
+syn (here 1,000); set0, set2 and set3 share one design."""
 
 
 def lda(name: str, seed: int, **changes) -> Step:

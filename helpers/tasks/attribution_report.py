@@ -325,6 +325,39 @@ def spread(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*columns, "sd_training", "n_draws", "n_seeds"])
 
 
+def diffusion(plain: pd.DataFrame, diffusing: pd.DataFrame) -> pd.DataFrame:
+    """Feature agreement without diffusion, with diffused explanations, with diffusing models.
+
+    Parameters
+    ----------
+    plain : DataFrame
+        Score table with agreement of diffused attributions beside that of plain ones.
+    diffusing : DataFrame
+        Score table of models that diffuse, named as the others with ", diffusing" after it.
+
+    Returns
+    -------
+    DataFrame
+        What `spread` says, with `feature` (sample or class), `diffusion` (none, explanation,
+        model) and `panel`, a title.
+    """
+    found = spread(pd.concat([plain[plain["role"] == "candidate"], diffusing]))
+    tables = []
+    for level, feature in (("local", "sample"), ("global", "class")):
+        for metric, suffix, kind in (
+            (f"feature_agreement_{level}", "", "none"),
+            (f"feature_agreement_{level}_diffused", "", "explanation"),
+            (f"feature_agreement_{level}", ", diffusing", "model"),
+        ):
+            inside = found["model"].str.endswith(", diffusing") == bool(suffix)
+            rows = found[inside & (found["metric"] == metric)]
+            names = rows["model"].str.removesuffix(", diffusing")
+            tables.append(rows.assign(model=names, feature=feature, diffusion=kind))
+    table = pd.concat(tables, ignore_index=True)
+    table["panel"] = table["dataset"] + ", " + table["feature"]
+    return table.sort_values(["dataset", "feature"], kind="stable", ignore_index=True)
+
+
 def _range(metric: str) -> tuple[float, float]:
     """Least and greatest value of a metric, in percent."""
     return 100 * METRICS[metric].low, 100 * METRICS[metric].high
