@@ -129,7 +129,8 @@ def verify(name: str) -> dict:
     dict
         `name`, `kind`, `licence`, `bytes`; of a screen `cells`, `genes`, `perturbations` (without
         control), `batches`, `contexts`, `controls` (cells); of a large screen the same without
-        contexts; of profiles `samples`, `genes`, `classes`; of a table `rows`, and `pairs` or `models`.
+        contexts; of profiles `samples`, `genes`, `classes`; of a table `rows`, and
+        `pairs` or `models`.
 
     Raises
     ------
