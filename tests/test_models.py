@@ -226,6 +226,13 @@ def test_tvn_of_fewer_controls_than_dimensions_stays_finite():
     assert np.abs(found).max() < 1e3  # the direction that centring used up is not blown up
     constant = np.column_stack([embedding[:, :3], np.ones(len(embedding))])
     assert np.isfinite(postprocess(constant, batch, is_control, "tvn")).all()
+    # In controls, coordinates that say the same up to the rounding of float32 (as those of a
+    # collapsed posterior): what other cells do there must not be measured by that rounding.
+    rng = np.random.default_rng(1)
+    twice = 3000 + np.column_stack([embedding[:, :3], embedding[:, :3] @ rng.random((3, 40))])
+    twice[~is_control, 3:] += 0.1 * rng.standard_normal(((~is_control).sum(), 40))
+    found = postprocess(twice.astype(np.float32), batch, is_control, "tvn")
+    assert np.abs(found).max() < 100
     line = postprocess(embedding[:, :1], batch, is_control, "tvn")
     assert line.shape == (len(embedding), 1)
 
