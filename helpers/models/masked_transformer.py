@@ -66,9 +66,9 @@ def masked_transformer_fit(
     dict of arrays
         `network.*`, all parameters; `genes`; `mean` and `sd` (n_genes,) of log1p CP10k, by which
         amounts are standardised; `sizes` (n_dims, n_heads, n_layers); the training curve `step`,
-        `loss` and `validation_loss`: mean squared error of hidden amounts, in units of the gene's
-        variance, so that 1 is what the gene's mean would get. A tenth of the cells, at most 1,000,
-        is for validation.
+        `loss` and `validation_loss`: mean squared error of hidden amounts over what the genes'
+        means would leave of the same, the better of both guesses. A tenth of the cells, at most
+        1,000, is for validation.
 
     Raises
     ------
@@ -248,7 +248,8 @@ def _train(
         hidden[:, 0] = 1.0  # at least one
         predictions = network.predict(network(gene, value, hidden), gene)
         errors = [((p - value) ** 2 * hidden).sum() / hidden.sum() for p in predictions]
-        return sum(errors), min(float(e.detach()) for e in errors)
+        by_mean = (value**2 * hidden).sum() / hidden.sum()
+        return sum(errors), min(float(e.detach()) for e in errors) / float(by_mean)
 
     for number in range(1, n_steps + 1):
         share_done = number / n_steps
