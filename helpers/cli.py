@@ -118,6 +118,13 @@ def import_embedding(
     _kept(embeddings.add(name, file, facts, screen, key=key))
 
 
+class Post(StrEnum):
+    raw = "raw"
+    centered = "centered"
+    center_scaled = "center_scaled"
+    tvn = "tvn"
+
+
 class Model(StrEnum):
     geneformer = "geneformer"
     scgpt = "scgpt"
@@ -155,10 +162,72 @@ def embed(
     _kept(embeddings.keep(name or f"{model}-{dataset}", values, screen, facts))
 
 
+@app.command()
+def large(
+    file: Annotated[
+        str, typer.Argument(help="An h5ad of counts, or a data set of kind large-screen.")
+    ],
+    out: Annotated[Path, typer.Option(help="CSV for the scores.")] = Path("consistency.csv"),
+    perturbation: Annotated[str, typer.Option(help="Column of obs.")] = "perturbation",
+    batch: Annotated[str, typer.Option(help="Column of obs.")] = "batch",
+    embedding: Annotated[
+        Path | None,
+        typer.Option(help="h5ad with vectors of these cells in obsm.", show_default="PCA"),
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(help="Of its obsm.", show_default="the only one there is")
+    ] = None,
+    control: Annotated[str, typer.Option(help="What controls are called.")] = "control",
+    post: Annotated[Post, typer.Option(help="What is done to the embedding.")] = Post.tvn,
+    permutations: Annotated[int, typer.Option(min=1)] = 1_000,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    scheduler: Scheduler = None,
+) -> None:
+    """Score the consistency of a screen that does not fit into memory."""
+    from helpers.data import registry
+    from helpers.data.fetch import fetch
+    from helpers.data.sets.tx_evaluation import COLUMNS
+    from helpers.tasks.large_screen import file_of, large_screen
+
+    columns = {"perturbation": perturbation, "batch": batch, "control": control}
+    path = Path(file)
+    if file in registry.DATASETS and registry.dataset(file).kind == "large-screen":
+        (path,) = fetch(registry.dataset(file), confirm=typer.confirm).values()
+        columns = COLUMNS
+    if scheduler:
+        os.environ["BENCHBOOK_SCHEDULER"] = scheduler
+    else:  # workers elsewhere see the folders that they were started with
+        folders = {str(p.resolve().parent) for p in (path, embedding) if p}
+        known = os.environ.get("BENCHBOOK_DATA", "")
+        os.environ["BENCHBOOK_DATA"] = os.pathsep.join([*sorted(folders), *filter(None, [known])])
+    asked = large_screen(
+        file=file_of(path),
+        columns=columns,
+        embedding=file_of(embedding) if embedding else None,
+        key=key,
+        post=str(post),
+        n_permutations=permutations,
+        seed=seed,
+    )
+    scored = asked.result()
+    scored.to_csv(out)
+    called = int((scored["p_value"] <= 0.05).sum())
+    console.print(
+        f"{out}: {scored['similarity'].notna().sum()} perturbations, {called} with p <= 0.05 "
+        f"against labels permuted within batches; median similarity "
+        f"{scored['similarity'].median():.4f}"
+    )
+
+
 def _screen(dataset: str):
     from helpers.data import registry
     from helpers.data.contract import DataError
 
+    if registry.dataset(dataset).kind == "large-screen":
+        raise DataError(
+            f"{dataset} stays on disk: give the model the file itself, keep its cells' names, "
+            "and score what comes back by `benchbook large --embedding`"
+        )
     if registry.dataset(dataset).kind != "screen":
         raise DataError(f"{dataset} has no cells; choose from {', '.join(registry.screens())}")
     return registry.load(dataset).result()

@@ -22,6 +22,7 @@ from helpers.data.exchange import (
     read_manifest,
 )
 from helpers.store import step
+from helpers.tasks.imported import imported_representations
 
 
 def screen(n_cells=30, n_genes=8, seed=0):
@@ -228,6 +229,8 @@ def test_an_embedding_is_kept_and_known_by_its_content(tmp_path, monkeypatch):
     changed = both["next"]
     assert changed.key != found.key == both["mine"].key
     assert embeddings.imported("", the_screen(), "made-up") == {}
+    one = imported_representations("mine", the_screen(), "made-up")["mine"]
+    assert (one.role, one.params["n_dims"], one.embedding.key) == ("candidate", 4, found.key)
     with pytest.raises(
         DataError, match=r"no embedding 'other' .* for made-up \(there are: mine, next\)"
     ):
@@ -269,5 +272,7 @@ def test_the_commands_lead_out_and_back(tmp_path, monkeypatch):
     facts = json.loads(manifest.read_text())
     manifest.write_text(json.dumps(facts | {"counts_sha256": "0" * 64}))
     assert "written for other counts" in str(benchbook(*took_in).exception)
+    refused = benchbook("export", "nadig2024-hepg2", "--out", tmp_path).exception
+    assert "stays on disk: give the model the file itself" in str(refused)
     refused = benchbook("export", "known-relationships", "--out", tmp_path).exception
     assert isinstance(refused, DataError) and "has no cells" in str(refused)

@@ -5,11 +5,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.sparse import csc_matrix, csr_matrix
+from typer.testing import CliRunner
 
+from helpers import cli
+from helpers.data import registry
 from helpers.data.contract import CONTROL, DataError
 from helpers.data.normalise import log1p_cp10k
 from helpers.data.ondisk import Counts, first_pass, open_screen
 from helpers.data.pseudobulk import pseudobulk
+from helpers.data.sets import tx_evaluation
 from helpers.metrics.consistency import perturbation_consistency
 from helpers.metrics.permutation import permutation_consistency
 from helpers.models import streamed_pca as module
@@ -338,7 +342,8 @@ def test_a_screen_on_disk_scores_as_in_memory(tmp_path, monkeypatch):
     embedded = large.embed_screen(path, n_components=5, n_threads=2, chunk_size=700)
     assert embedded.pseudobulk.shape == (4, 90)
     assert list(embedded.pseudobulk.index) == ["A", "B", "C", CONTROL]
-    found = large.score(embedded, n_permutations=50)
+    labelled = embedded.perturbation, embedded.batch
+    found = large.score(embedded.embedding, *labelled, n_permutations=50)
     exact = pca_embedding.function(made, n_components=5, seed=0)
     is_control = (made.obs["perturbation"] == CONTROL).to_numpy()
     white = postprocess(exact, made.obs["batch"], is_control, "tvn")[~is_control]
@@ -354,6 +359,14 @@ def test_a_screen_on_disk_scores_as_in_memory(tmp_path, monkeypatch):
         file=file, columns=columns, n_components=5, n_permutations=50
     )
     np.testing.assert_allclose(stepped["similarity"], found["similarity"], atol=1e-3)
+    shuffled = np.random.default_rng(0).permutation(3_000)
+    back = tmp_path / "back.h5ad"
+    obsm = {"X_model": embedded.embedding[shuffled]}
+    ad.AnnData(obs=made.obs[[]].iloc[shuffled], obsm=obsm).write_h5ad(back)
+    returned = large.large_screen.function(
+        file=file, columns=columns, embedding=large.file_of(back), n_permutations=50
+    )
+    pd.testing.assert_frame_equal(returned, found)
     path.rename(tmp_path / "elsewhere.h5ad")  # known by content, not by name
     assert len(large.large_screen.function(file=file, columns=columns, n_permutations=2)) == 3
     (tmp_path / "elsewhere.h5ad").unlink()
@@ -373,3 +386,58 @@ def test_columns_of_other_names_and_missing_controls(tmp_path):
         large.embed_screen(path)
     with pytest.raises(DataError, match=r"no cell is called 'control' in obs\['gene_name'\]"):
         large.embed_screen(path, columns=large.Columns("gene_name", "gem"))
+
+
+# ------------------------------------------------------------------------ the reference screens
+
+
+def tx_evaluation_file(folder, **changes):
+    """A small file in the layout of the set: dense float32 counts, its columns, empty obsm."""
+    rng = np.random.default_rng(0)
+    target = rng.choice(["non-targeting", "AARS", "ABCB7", "ZZZ3"], 400)
+    obs = pd.DataFrame(
+        {
+            "gene_name": pd.Categorical(target),
+            "is_control": target == "non-targeting",
+            "dataset_batch_num": pd.Categorical(rng.integers(1, 5, 400).astype(str)),
+        },
+        index=[f"AAAC{i}-1" for i in range(400)],
+    ).assign(**changes)
+    var = pd.DataFrame(index=[f"G{i}" for i in range(60)])
+    X = rng.poisson(1.5, (400, 60)).astype(np.float32)
+    path = folder / "replogle_2022_rpe1_e.h5ad"
+    ad.AnnData(X, obs, var).write_h5ad(path)
+    return path
+
+
+def test_the_layout_of_the_reference_screens_is_read_and_checked(tmp_path, monkeypatch):
+    path = tx_evaluation_file(tmp_path)
+    monkeypatch.setenv("BENCHBOOK_DATA", str(tmp_path))
+    facts = registry.verify("replogle2022-rpe1")
+    expected = {"cells": 400, "genes": 60, "perturbations": 3, "batches": 4}
+    assert {name: facts[name] for name in expected} == expected
+    assert facts["controls"] == (ad.read_h5ad(path).obs["gene_name"] == "non-targeting").sum()
+    with pytest.raises(DataError, match="replogle2022-rpe1 is unverified"):
+        registry.load("replogle2022-rpe1").function.function()
+    with pytest.raises(DataError, match=r"disagree in \d+ cells"):
+        tx_evaluation.summary(tx_evaluation_file(tmp_path, is_control=False))
+    renamed = ad.read_h5ad(tx_evaluation_file(tmp_path))
+    renamed.obs = renamed.obs.drop(columns="dataset_batch_num")
+    renamed.write_h5ad(path)
+    with pytest.raises(DataError, match="no column dataset_batch_num"):
+        tx_evaluation.summary(path)
+
+
+def test_the_command_scores_a_reference_screen(tmp_path, monkeypatch):
+    tx_evaluation_file(tmp_path)
+    monkeypatch.setenv("BENCHBOOK_DATA", str(tmp_path))
+    monkeypatch.setenv("BENCHBOOK_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("BENCHBOOK_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("BENCHBOOK_SCHEDULER", raising=False)
+    out = tmp_path / "scores.csv"
+    words = ["large", "replogle2022-rpe1", "--out", str(out), "--permutations", "20"]
+    done = CliRunner().invoke(cli.app, words, input="y\n")
+    assert done.exit_code == 0, done.exception
+    table = pd.read_csv(out, index_col="perturbation")
+    assert list(table.index) == ["AARS", "ABCB7", "ZZZ3"]
+    assert table["p_value"].between(1 / 21, 1).all()

@@ -10,6 +10,7 @@ from scipy.stats import nbinom, pearsonr, spearmanr
 from helpers.metrics.reconstruction import (
     gene_correlations,
     overall_integrity,
+    profile_integrity,
     structural_integrity,
 )
 from helpers.models.decoders import (
@@ -124,27 +125,36 @@ def test_batches_without_controls_make_a_useless_prediction_look_good():
     assert revised["structural_integrity"].isna().sum() == 25
 
 
-def test_averaged_groups_count_the_noise_of_cells_for_less():
+def test_profiles_are_mean_changes_over_batches_with_controls():
     rng = np.random.default_rng(4)
     effect = rng.standard_normal((6, 30))
-    label = np.repeat(np.arange(6), 40)
-    is_control = label == 0
-    truth = np.where(is_control[:, None], 0, effect[label])
+    label = np.tile(np.arange(6), 40)
+    batches = np.repeat(["b0", "b1", "bare"], 80)
+    is_control = (label == 0) & (batches != "bare")
+    truth = np.where((label == 0)[:, None], 0, effect[label]) + (batches == "b1")[:, None]
     observed = truth + 3 * rng.standard_normal(truth.shape)
-    batches = np.zeros(len(label))
-    cells = structural_integrity(truth, observed, batches, is_control)
-    means = structural_integrity(truth, observed, batches, is_control, groups=label)
-    assert (means.loc[0, "n_rows"], cells.loc[0, "n_rows"]) == (5, 200)
-    assert cells.loc[0, "structural_integrity"] < 0.56
-    assert means.loc[0, "structural_integrity"] > 0.7
-    own = [
-        observed[label == k].mean(axis=0) - observed[is_control].mean(axis=0) for k in range(1, 6)
-    ]
-    centre = truth[is_control].mean(axis=0)
-    guess = [truth[label == k].mean(axis=0) - centre for k in range(1, 6)]
-    difference = np.linalg.norm(np.subtract(guess, own))
-    expected = 1 - difference / (2 * np.linalg.norm(own))
-    assert means.loc[0, "structural_integrity"] == pytest.approx(expected)
+    kept = batches != "bare"
+    found = profile_integrity(truth, observed, batches, is_control, label)
+    changes = {}
+    for name, rows in (("guess", truth), ("own", observed)):
+        centred = rows.copy()
+        for b in ("b0", "b1"):
+            centred[batches == b] -= rows[(batches == b) & is_control].mean(axis=0)
+        changes[name] = [centred[(label == k) & kept].mean(axis=0) for k in range(1, 6)]
+    difference = np.linalg.norm(np.subtract(changes["guess"], changes["own"]), axis=1)
+    expected = 1 - difference / (2 * np.linalg.norm(changes["own"], axis=1))
+    np.testing.assert_allclose(found.loc[1:, "profile_integrity"], expected)
+    assert np.isnan(found.loc[0, "profile_integrity"])  # controls' label, in the bare batch only
+    assert list(found["n_cells"]) == [0, *[(kept & (label == k)).sum() for k in range(1, 6)]]
+    assert found["n_unscored"].sum() == (~kept).sum()
+    # The same predictions look poor cell by cell: the noise of cells is most of their norm.
+    by_cell = structural_integrity(truth, observed, batches, is_control)["structural_integrity"]
+    assert by_cell.max() < 0.57
+    assert found["profile_integrity"].mean() > 0.67
+    flat = profile_integrity(0 * truth, observed, batches, is_control, label)
+    np.testing.assert_allclose(flat.loc[1:, "profile_integrity"], 0.5, atol=1e-12)
+    with pytest.raises(ValueError, match="5 labels for 240 rows"):
+        profile_integrity(truth, observed, batches, is_control, label[:5])
 
 
 def test_bad_integrity_input_is_refused():
@@ -153,9 +163,8 @@ def test_bad_integrity_input_is_refused():
         structural_integrity(observed, observed, batches[:5], is_control)
     with pytest.raises(ValueError, match="must be boolean"):
         structural_integrity(observed, observed, batches, is_control.astype(int))
-    for form, groups in (("best", None), ("published", batches)):
-        with pytest.raises(ValueError, match=f"form is '{form}'"):
-            structural_integrity(observed, observed, batches, is_control, form=form, groups=groups)
+    with pytest.raises(ValueError, match="form is 'best'; revised or published"):
+        structural_integrity(observed, observed, batches, is_control, form="best")
     bare = structural_integrity(observed, observed, batches, np.zeros(100, bool))
     assert np.isnan(overall_integrity(bare))
 

@@ -37,7 +37,7 @@ class Dataset:
         Name in the registry: lower case, words joined by "-".
     title : str
         One line for tables.
-    kind : {"screen", "profiles", "relationships", "scores", "distances"}
+    kind : {"screen", "large-screen", "profiles", "relationships", "scores", "distances"}
         What its reader returns.
     files : tuple of File
     licence, licence_url : str
@@ -50,7 +50,7 @@ class Dataset:
 
     name: str
     title: str
-    kind: Literal["screen", "profiles", "relationships", "scores", "distances"]
+    kind: Literal["screen", "large-screen", "profiles", "relationships", "scores", "distances"]
     files: tuple[File, ...]
     licence: str
     licence_url: str

@@ -151,8 +151,8 @@ def imported(names: str, screen: Step, dataset: str) -> dict[str, Step]:
     DataError
         There is none of that name for this data set; the ones that there are are said.
     """
-    known = {name: e for name, e in entries().items() if e["dataset"] == dataset}
     asked = [name.strip() for name in names.split(",") if name.strip()]
+    known = {name: e for name, e in entries().items() if e["dataset"] == dataset}
     for name in asked:
         if name not in known:
             raise DataError(

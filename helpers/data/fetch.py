@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock
+from platformdirs import user_cache_path
 
 from helpers.data.contract import DataError
 
@@ -52,10 +53,8 @@ class DiskFull(DataError):
 
 def cache_folder() -> Path:
     """Where downloads are kept: ``BENCHBOOK_CACHE``, or the system's cache folder."""
-    import pooch  # here: it imports tqdm, which warns in notebooks
-
     named = os.environ.get("BENCHBOOK_CACHE")
-    return Path(named).expanduser() if named else Path(pooch.os_cache("perturbation-benchbook"))
+    return Path(named).expanduser() if named else user_cache_path("perturbation-benchbook")
 
 
 def data_folders() -> list[Path]:

@@ -22,6 +22,19 @@ _BINARY = {"genes": 50_000, "groups": 5_000, "each": 500}
 _SMALL = {"n_reads": 120_000, "keep_theta": True}
 _TOY = {"group_size": 2, "keep_theta": True}
 
+
+def _synthetic(*, kinds: int = 1, groups_per_kind: int = 10, size: int = 10) -> dict:
+    """Half of 1,000 samples in each class; the kinds of the first share its half."""
+    return {
+        "n_per_kind": [500 // kinds] * kinds + [500],
+        "class_of": [0] * kinds + [1],
+        "n_genes": 2_000,
+        "n_groups": 2_000 // size,
+        "group_size": size,
+        "groups_per_kind": groups_per_kind,
+    }
+
+
 SETTINGS: Mapping[str, Mapping] = MappingProxyType(
     {
         "SIMU1": _classes(33, samples=300, genes=15_000, groups=1_500, each=37),
@@ -36,6 +49,10 @@ SETTINGS: Mapping[str, Mapping] = MappingProxyType(
         "set3": _classes(3, samples=200, genes=6, groups=3, each=1, **_TOY),
         "set4": _classes(3, samples=200, genes=3, groups=3, each=1, design="ring", **_TOY),
         "set5": _classes(3, samples=200, genes=4, groups=3, each=1, design="chain", **_TOY),
+        # Two classes of 2,000 genes: hidden kinds of the first, over-expressed groups, their size.
+        **{f"syn_g_{k}": _synthetic(kinds=k) for k in (1, 2, 5, 10)},
+        **{f"syn_p_{p}": _synthetic(groups_per_kind=p) for p in (1, 5, 10, 50)},
+        **{f"syn_t_{t}": _synthetic(groups_per_kind=1, size=t) for t in (1, 10, 50, 100)},
         # Ours: small versions of the designs above, seconds each.
         "fixture": _classes(8, samples=60, genes=1_200, groups=120, each=12, **_SMALL),
         "small-overlap": _classes(
@@ -50,8 +67,9 @@ SETTINGS: Mapping[str, Mapping] = MappingProxyType(
         ),
     }
 )
-"""Data sets by name. SIMU1 to set5: Bontonou et al. 2023 and the successor's code, whose number of
-samples of set0 to set5 is not stated (200 a class here); set0, set2 and set3 share one design."""
+"""Data sets by name. SIMU1 to syn_t: Bontonou et al. 2023 and the code of its successor, which has
+syn for other numbers too. It does not state the samples of set0 to set5 (here 200 a class) and of
+syn (here 1,000); set0, set2 and set3 share one design."""
 
 
 def lda(name: str, seed: int, **changes) -> Step:

@@ -25,8 +25,11 @@ from helpers.data.sets import (
     kang2018_subset,
     known_relationships,
     ljp005,
+    nadig2024_hepg2,
+    nadig2024_jurkat,
     norman2019_subset,
     papalexi2021,
+    replogle2022_rpe1,
     scperturb_edistances,
     tcga_brca,
     tcga_brca_mixomics,
@@ -39,6 +42,9 @@ _STEPS = {
     papalexi2021: papalexi2021.papalexi2021,
     norman2019_subset: norman2019_subset.norman2019_subset,
     kang2018_subset: kang2018_subset.kang2018_subset,
+    replogle2022_rpe1: replogle2022_rpe1.replogle2022_rpe1,
+    nadig2024_hepg2: nadig2024_hepg2.nadig2024_hepg2,
+    nadig2024_jurkat: nadig2024_jurkat.nadig2024_jurkat,
     ljp005: ljp005.ljp005,
     known_relationships: known_relationships.known_relationships,
     ahlmann_eltze2025_scores: ahlmann_eltze2025_scores.ahlmann_eltze2025_scores,
@@ -122,8 +128,9 @@ def verify(name: str) -> dict:
     -------
     dict
         `name`, `kind`, `licence`, `bytes`; of a screen `cells`, `genes`, `perturbations` (without
-        control), `batches`, `contexts`, `controls` (cells); of profiles `samples`, `genes`,
-        `classes`; of a table `rows`, and `pairs` or `models`.
+        control), `batches`, `contexts`, `controls` (cells); of a large screen the same without
+        contexts; of profiles `samples`, `genes`, `classes`; of a table `rows`, and
+        `pairs` or `models`.
 
     Raises
     ------
@@ -146,8 +153,16 @@ def verify(name: str) -> dict:
             )
     summary = {"name": name, "kind": entry.kind, "licence": entry.licence, "bytes": entry.size}
     content = _MODULES[name].read(paths)
-    facts = {"screen": _screen_facts, "profiles": _profile_facts}.get(entry.kind, _table_facts)
-    return summary | facts(content)
+    facts = {
+        "screen": _screen_facts,
+        "large-screen": _large_screen_facts,
+        "profiles": _profile_facts,
+    }
+    return summary | facts.get(entry.kind, _table_facts)(content)
+
+
+def _large_screen_facts(table: pd.DataFrame) -> dict:
+    return {name: int(value) for name, value in table.iloc[0].items()}
 
 
 def _screen_facts(screen) -> dict:

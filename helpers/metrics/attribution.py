@@ -219,9 +219,13 @@ def checked(head: Head, Z, targets, baseline):
 def l2_normalised(values) -> np.ndarray:
     """Rows of Euclidean length 1; a row of zeros stays one. Signs are kept."""
     values = np.asarray(values)
-    length = np.sqrt(np.einsum("ij,ij->i", values, values, dtype=float))
-    factor = np.divide(1.0, length, out=np.zeros_like(length), where=length > 0)
-    return values * factor[:, None].astype(values.dtype)
+    unit = np.empty_like(values, dtype=np.result_type(values, np.float32))
+    for i in range(0, len(values), 512):
+        # In double precision: gradients of a model that is sure are near the least of float32.
+        block = values[i : i + 512].astype(float)
+        length = np.sqrt(np.einsum("ij,ij->i", block, block))[:, None]
+        unit[i : i + 512] = np.divide(block, length, out=np.zeros_like(block), where=length > 0)
+    return unit
 
 
 def class_means(values, labels, classes) -> tuple[np.ndarray, np.ndarray]:

@@ -116,14 +116,15 @@ def overlap_table(rankings: Mapping[str, np.ndarray], *, n: int) -> pd.DataFrame
     ----------
     rankings : mapping of method to ndarray of shape (n_rankings, n_genes)
         Row i of two methods belongs to the same data only if the caller made it so; all pairs
-        count.
+        count. A row that is NaN throughout, a ranking that could not be had, is left out.
     n : int
         Genes on top.
 
     Returns
     -------
     DataFrame of shape (n_methods, n_methods)
-        Symmetric, in [0, 1]. The diagonal is the stability; NaN where a method has one ranking.
+        Symmetric, in [0, 1]. The diagonal is the stability; NaN where a method has one ranking,
+        and everywhere where it has none.
 
     Raises
     ------
@@ -131,14 +132,22 @@ def overlap_table(rankings: Mapping[str, np.ndarray], *, n: int) -> pd.DataFrame
         See `overlap`.
     """
     names = list(rankings)
+    rankings = {name: _had(rows) for name, rows in rankings.items()}
     table = pd.DataFrame(np.nan, index=names, columns=names)
     for i, first in enumerate(names):
-        if len(np.atleast_2d(rankings[first])) > 1:
+        if len(rankings[first]) > 1:
             table.loc[first, first] = overlap(rankings[first], n=n)
-        for second in names[:i]:
+        for second in names[:i] if len(rankings[first]) else ():
+            if not len(rankings[second]):
+                continue
             shared = overlap(rankings[first], rankings[second], n=n)
             table.loc[first, second] = table.loc[second, first] = shared
     return table
+
+
+def _had(rankings) -> np.ndarray:
+    rankings = np.atleast_2d(np.asarray(rankings, dtype=float))
+    return rankings[~np.isnan(rankings).all(axis=1)]
 
 
 def _finite(scores) -> np.ndarray:

@@ -39,7 +39,7 @@ def gene_correlations(predicted, observed, *, method: str = "spearman") -> np.nd
 
 
 def structural_integrity(
-    predicted, observed, batches, is_control, *, form: str = "revised", groups=None
+    predicted, observed, batches, is_control, *, form: str = "revised"
 ) -> pd.DataFrame:
     """Structural Integrity: is the change from control predicted, in size and direction?
 
@@ -61,17 +61,12 @@ def structural_integrity(
     batches : array of shape (n_cells,)
     is_control : bool array of shape (n_cells,)
     form : {"revised", "published"}
-    groups : array of shape (n_cells,), optional
-        Average rows of a group within each batch before they are scored: what is asked is then the
-        mean change of a perturbation, and the noise of single cells counts for less. *revised*
-        only.
 
     Returns
     -------
     DataFrame indexed by batch, sorted
         `distance` (D) and `norm` (M), divided as said; `structural_integrity`, 1 - D / 2M of the
-        batch, NaN where it is not scored; `n_rows` that are scored (of groups: their means),
-        `n_controls`.
+        batch, NaN where it is not scored; `n_rows` that are scored, `n_controls`.
 
     Raises
     ------
@@ -84,32 +79,19 @@ def structural_integrity(
     utils/metrics.py:121-194.
     """
     predicted, observed = _pair(predicted, observed)
-    batch, names = pd.factorize(np.asarray(batches), sort=True)
+    batch, names = _checked_batches(batches, is_control, len(predicted))
     is_control = np.asarray(is_control)
-    if batch.shape != (len(predicted),) or is_control.shape != batch.shape:
-        raise ValueError(
-            f"batches {batch.shape} and is_control {is_control.shape} do not fit {len(predicted)} "
-            "rows"
-        )
-    if is_control.dtype != bool or (batch < 0).any():
-        raise ValueError("is_control must be boolean, and every row needs a batch")
-    if form not in ("published", "revised") or (form == "published" and groups is not None):
-        raise ValueError(f"form is {form!r}; revised, or published without groups")
-    if groups is not None:
-        groups = np.asarray(groups, dtype=object)
-        if groups.shape != batch.shape or pd.isna(groups).any():
-            raise ValueError(f"groups have shape {groups.shape} or are missing for some rows")
+    if form not in ("published", "revised"):
+        raise ValueError(f"form is {form!r}; revised or published")
     rows = []
     for b in range(len(names)):
         inside = batch == b
         controls = inside & is_control
         scored = inside if form == "published" else inside & ~is_control
-        difference, truth = _changes(predicted, observed, controls, scored)
-        if groups is not None and len(truth):
-            difference, truth = _means(difference, groups[scored]), _means(truth, groups[scored])
+        guess, truth = _changes(predicted, observed, controls, scored)
         size = len(truth) if form == "published" else np.sqrt(len(truth))
         answerable = len(truth) and (form == "published" or controls.any())
-        distance = np.linalg.norm(difference) / size if answerable else np.nan
+        distance = np.linalg.norm(guess - truth) / size if answerable else np.nan
         norm = np.linalg.norm(truth) / size if answerable else np.nan
         ratio = distance / (2 * norm) if answerable and norm > 0 else np.nan
         rows.append((distance, norm, 1 - ratio, len(truth), int(controls.sum())))
@@ -128,20 +110,79 @@ def overall_integrity(table: pd.DataFrame, *, form: str = "revised") -> float:
     return float(1 - table["distance"].mean() / (2 * norm)) if norm > 0 else float("nan")
 
 
+def profile_integrity(predicted, observed, batches, is_control, labels) -> pd.DataFrame:
+    """Structural Integrity of the mean change of each perturbation: 1 - |p - a| / (2 |a|).
+
+    The changes p and a are means over the perturbation's cells of predicted and observed expression
+    less the mean control of the cell's batch. The noise of single cells, which nobody can predict,
+    counts for less in a mean.
+
+    Parameters
+    ----------
+    predicted, observed, batches, is_control
+        See `structural_integrity`.
+    labels : array of shape (n_cells,)
+        Perturbation of each cell.
+
+    Returns
+    -------
+    DataFrame indexed by perturbation, sorted
+        `profile_integrity`, 1 for a perfect prediction, 1/2 for no change at all, 0 for the change
+        turned round, NaN where no cell is in a batch with controls or nothing changed; `n_cells`
+        that are scored, `n_unscored`, cells of batches without controls.
+
+    Raises
+    ------
+    ValueError
+        Input that does not fit or is not finite.
+    """
+    predicted, observed = _pair(predicted, observed)
+    batch, names = _checked_batches(batches, is_control, len(predicted))
+    is_control = np.asarray(is_control)
+    labels = np.asarray(labels, dtype=object)
+    if labels.shape != is_control.shape or pd.isna(labels).any():
+        raise ValueError(f"{len(labels)} labels for {len(predicted)} rows, or some are missing")
+    code, perturbations = pd.factorize(labels[~is_control], sort=True)
+    sums = np.zeros((2, len(perturbations), predicted.shape[1]))
+    n_scored = np.zeros(len(perturbations), dtype=int)
+    of_label = np.full(len(predicted), -1)
+    of_label[~is_control] = code
+    for b in range(len(names)):
+        controls, scored = (batch == b) & is_control, (batch == b) & ~is_control
+        if controls.any() and scored.any():
+            for k, changes in enumerate(_changes(predicted, observed, controls, scored)):
+                np.add.at(sums[k], of_label[scored], changes)
+            n_scored += np.bincount(of_label[scored], minlength=len(perturbations))
+    difference = np.linalg.norm(sums[0] - sums[1], axis=1)
+    size = 2 * np.linalg.norm(sums[1], axis=1)
+    value = np.full(len(perturbations), np.nan)
+    np.divide(difference, size, out=value, where=(n_scored > 0) & (size > 0))
+    n_cells = np.bincount(code, minlength=len(perturbations))
+    return pd.DataFrame(
+        {"profile_integrity": 1 - value, "n_cells": n_scored, "n_unscored": n_cells - n_scored},
+        index=pd.Index(perturbations, name="perturbation"),
+    )
+
+
 def _changes(predicted, observed, controls, scored) -> tuple[np.ndarray, np.ndarray]:
-    """Difference of the changes, and the observed change, from the batch's own controls."""
-    truth, guess = observed[scored], predicted[scored]
+    """Predicted and observed change from the batch's own controls, if there are any."""
+    guess, truth = predicted[scored], observed[scored]
     if controls.any():
-        truth = truth - observed[controls].mean(axis=0)
         guess = guess - predicted[controls].mean(axis=0)
-    return guess - truth, truth
+        truth = truth - observed[controls].mean(axis=0)
+    return guess, truth
 
 
-def _means(rows, groups) -> np.ndarray:
-    code, names = pd.factorize(groups)
-    sums = np.zeros((len(names), rows.shape[1]))
-    np.add.at(sums, code, rows)
-    return sums / np.bincount(code)[:, None]
+def _checked_batches(batches, is_control, n: int) -> tuple[np.ndarray, np.ndarray]:
+    batch, names = pd.factorize(np.asarray(batches), sort=True)
+    is_control = np.asarray(is_control)
+    if batch.shape != (n,) or is_control.shape != batch.shape:
+        raise ValueError(
+            f"batches {batch.shape} and is_control {is_control.shape} do not fit {n} rows"
+        )
+    if is_control.dtype != bool or (batch < 0).any():
+        raise ValueError("is_control must be boolean, and every row needs a batch")
+    return batch, names
 
 
 def _ranks(values) -> np.ndarray:

@@ -241,10 +241,10 @@ def _check_labels(X, classes, codes) -> None:
     if len(codes) != len(X):
         raise ValueError(f"there are {len(codes)} labels for {len(X)} samples")
     if len(classes) < 2:
-        raise ValueError(f"all samples are of one class, {classes[:1]}; at least two are needed")
+        raise ValueError(f"all samples are of class {str(classes[0])!r}; at least two are needed")
     counts = np.bincount(codes)
     if counts.min() < 2:
-        lone = classes[counts.argmin()]
+        lone = str(classes[counts.argmin()])
         raise ValueError(
             f"class {lone!r} has one sample to train on; leave the class out, or merge it"
         )

@@ -29,9 +29,9 @@ def profile_pca(profiles, *, n_components: int) -> np.ndarray:
         More components than wells or genes.
     """
     kind = profiles.uns["scale"]["kind"]
-    if kind != "log2":
+    if kind != "log":
         name = profiles.uns["dataset"]["name"]
-        raise DataError(f"{name}: X holds {kind}, not log2; counts have their own PCA")
+        raise DataError(f"{name}: X holds {kind}, not log; counts have their own PCA")
     if not 1 <= n_components <= min(profiles.shape):
         raise ValueError(
             f"n_components is {n_components}; {profiles.n_obs} wells x {profiles.n_vars} genes "

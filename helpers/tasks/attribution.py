@@ -175,6 +175,12 @@ def explained(
         raise DataError(f"method is {method!r}; choose from {', '.join(METHODS)}")
     if len(fit["mean"]) != data.n_vars:
         raise DataError(f"{name} has {data.n_vars} genes, the model {len(fit['mean'])}")
+    if data.X.dtype.kind == "f" and not np.isfinite(data.X).all():
+        sample, gene = np.argwhere(~np.isfinite(data.X))[0]
+        raise DataError(
+            f"{name}: expression is NaN or infinite, first in sample "
+            f"{data.obs_names[sample]!r}, gene {data.var_names[gene]!r}"
+        )
     chosen = PROTOCOLS[protocol]
     accuracy = float(fit["train_accuracy"])
     if not accuracy > chosen.least_train_accuracy:

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from helpers.stats import variance_components
+from helpers.metrics.facts import METRICS
 from helpers.store import Step, StepFunction, results
 from helpers.tasks.attribution import attribution_scores, reference_scores, scores
 
@@ -37,16 +37,16 @@ _REPORTED_DIFFUSED = {  # local, global
     ("SimuC", "LR"): "62.4 82.2",
 }
 TITLES = {
-    "balanced_accuracy": "balanced accuracy",
-    "feature_agreement_local": "agreement, sample",
-    "feature_agreement_global": "agreement, class",
-    "feature_agreement_local_diffused": "agreement, sample, diffused",
-    "feature_agreement_global_diffused": "agreement, class, diffused",
+    "balanced_accuracy": "accuracy",
+    "feature_agreement_local": "FA, sample",
+    "feature_agreement_global": "FA, class",
+    "feature_agreement_local_diffused": "FA, sample, diffused",
+    "feature_agreement_global_diffused": "FA, class, diffused",
     "pgu_local": "PGU, sample",
-    "pgu_global": "PGU, one order",
+    "pgu_global": "PGU, one",
     "pgu_per_class": "PGU, class",
     "pgi_local": "PGI, sample",
-    "pgi_global": "PGI, one order",
+    "pgi_global": "PGI, one",
     "pgi_per_class": "PGI, class",
     "pgr": "PGR",
 }
@@ -228,7 +228,7 @@ def gather(
             (graphs or {}).get((name, draw)),
             protocol=protocol,
             n_random=n_random,
-            seed=seed,
+            seed=seed + draw,  # other random orders in each draw
         )
         for (name, draw), step in data.items()
         for model, fit in models.items()
@@ -236,7 +236,7 @@ def gather(
     }
     first = next(iter(models.values()))
     references = {
-        (name, draw): reference_scores(step, first(step, seed=seeds[0]), seed=seeds[0])
+        (name, draw): reference_scores(step, first(step, seed=seeds[0]), seed=draw)
         for (name, draw), step in data.items()
     }
     found = results([*asked.values(), *references.values()])
@@ -296,7 +296,8 @@ def spread(table: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         `dataset`, `model`, `role`, `metric`; in percent `value`; `low`, `high`: 95 % prediction
-        interval of another draw (the mean of its fits; Student's t over draws), NaN with one draw;
+        interval of another draw (the mean of its fits; Student's t over draws, cut at the metric's
+        range), NaN with one draw;
         `sd_draw`, `sd_training`: standard deviations between draws and between fits of one draw,
         NaN with one seed; `n_draws`, `n_seeds`.
     """
@@ -312,14 +313,54 @@ def spread(table: pd.DataFrame) -> pd.DataFrame:
             half = t.ppf(0.975, n - 1) * draws.std(ddof=1) * np.sqrt(1 + 1 / n)
         sd_draw = sd_training = np.nan
         if min(values.shape) > 1 and values.notna().all(axis=None):
-            parts = variance_components(values)
-            sd_draw, sd_training = parts["unit"] ** 0.5, (parts["seed"] + parts["rest"]) ** 0.5
+            # One-way random effects: a training seed means nothing across draws of the data.
+            within = values.var(axis=1, ddof=1).mean()
+            between = draws.var(ddof=1) - within / values.shape[1]
+            sd_draw, sd_training = max(between, 0.0) ** 0.5, within**0.5
         mean = draws.mean()
-        rows.append(
-            (*key, mean, mean - half, mean + half, sd_draw, sd_training, n, values.shape[1])
-        )
+        # Cut at the metric's range; NaN stays.
+        low, high = np.clip([mean - half, mean + half], *_range(key[-1]))
+        rows.append((*key, mean, low, high, sd_draw, sd_training, n, values.shape[1]))
     columns = ["dataset", "model", "role", "metric", "value", "low", "high", "sd_draw"]
     return pd.DataFrame(rows, columns=[*columns, "sd_training", "n_draws", "n_seeds"])
+
+
+def diffusion(plain: pd.DataFrame, diffusing: pd.DataFrame) -> pd.DataFrame:
+    """Feature agreement without diffusion, with diffused explanations, with diffusing models.
+
+    Parameters
+    ----------
+    plain : DataFrame
+        Score table with agreement of diffused attributions beside that of plain ones.
+    diffusing : DataFrame
+        Score table of models that diffuse, named as the others with ", diffusing" after it.
+
+    Returns
+    -------
+    DataFrame
+        What `spread` says, with `feature` (sample or class), `diffusion` (none, explanation,
+        model) and `panel`, a title.
+    """
+    found = spread(pd.concat([plain[plain["role"] == "candidate"], diffusing]))
+    tables = []
+    for level, feature in (("local", "sample"), ("global", "class")):
+        for metric, suffix, kind in (
+            (f"feature_agreement_{level}", "", "none"),
+            (f"feature_agreement_{level}_diffused", "", "explanation"),
+            (f"feature_agreement_{level}", ", diffusing", "model"),
+        ):
+            inside = found["model"].str.endswith(", diffusing") == bool(suffix)
+            rows = found[inside & (found["metric"] == metric)]
+            names = rows["model"].str.removesuffix(", diffusing")
+            tables.append(rows.assign(model=names, feature=feature, diffusion=kind))
+    table = pd.concat(tables, ignore_index=True)
+    table["panel"] = table["dataset"] + ", " + table["feature"]
+    return table.sort_values(["dataset", "feature"], kind="stable", ignore_index=True)
+
+
+def _range(metric: str) -> tuple[float, float]:
+    """Least and greatest value of a metric, in percent."""
+    return 100 * METRICS[metric].low, 100 * METRICS[metric].high
 
 
 def reproduction(table: pd.DataFrame) -> pd.DataFrame:

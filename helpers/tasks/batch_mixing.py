@@ -15,7 +15,7 @@ from helpers.metrics.lisi import expected_lisi, lisi
 from helpers.metrics.neighbours import nearest_neighbours
 from helpers.store import step
 from helpers.tasks.departures import Departure, table_of
-from helpers.tasks.readouts import prepared, score_rows
+from helpers.tasks.readouts import SHRINK_BELOW, each_post, prepared, score_rows
 from helpers.tasks.requirements import CannotAnswer, Requirement, require
 
 TASK = "batch-mixing"
@@ -108,6 +108,14 @@ DEPARTURES = (
         reason="the weights do not change by it, and at least one of them is not zero",
     ),
     Departure(
+        aspect="batches with fewer than 30 controls",
+        published="centred and scaled on what they have",
+        revised="shrunken towards all controls",
+        kind="design choice",
+        reason="the error of a mean of few controls is common to all cells of the batch, and sets "
+        "it apart from the others",
+    ),
+    Departure(
         aspect="principal components",
         published="those that hold 90 % of the variance, at least 32",
         revised="the embedding as it is",
@@ -138,11 +146,46 @@ def batch_mixing(
     embedding,
     *,
     protocol: str,
+    posts: list[str],
+    seed: int,
+    split=None,
+    n_cells: int | None = None,
+    context: str | None = None,
+    shrink_below: int | None = None,
+) -> pd.DataFrame:
+    """Result of `mixing` after each post-processing.
+
+    Returns
+    -------
+    DataFrame
+        `post`, `batch`, and the columns of `mixing`.
+    """
+    arguments = {"split": split, "n_cells": n_cells, "context": context}
+    return each_post(
+        posts,
+        lambda post: mixing(
+            screen,
+            embedding,
+            protocol=protocol,
+            post=post,
+            seed=seed,
+            shrink_below=shrink_below,
+            **arguments,
+        ),
+    )
+
+
+def mixing(
+    screen,
+    embedding,
+    *,
+    protocol: str,
     post: str,
     seed: int,
     split=None,
     n_cells: int | None = None,
     context: str | None = None,
+    shrink_below: int | None = None,
 ) -> pd.DataFrame:
     """iLISI of the cells of each batch, beside what permuted batch labels give.
 
@@ -161,6 +204,9 @@ def batch_mixing(
         Score a random sample of so many cells; default all.
     context : str, optional
         Needed where the screen has several.
+    shrink_below : int, optional
+        For demonstration: controls below which a batch's centre is shrunken. Default: that of the
+        protocol.
 
     Returns
     -------
@@ -182,7 +228,8 @@ def batch_mixing(
     chosen = PROTOCOLS[protocol]
     if chosen.test_only != (split is not None):
         raise ValueError("a split is given in the published protocol, and in no other")
-    cells = prepared(screen, embedding, post=post, context=context)
+    shrink = SHRINK_BELOW[protocol] if shrink_below is None else shrink_below
+    cells = prepared(screen, embedding, post=post, shrink_below=shrink, context=context)
     rng = np.random.default_rng(seed)
     rows = np.arange(len(cells.rows))
     if split is not None:
@@ -226,7 +273,7 @@ def _reduced(values) -> np.ndarray:
 
 
 def scores(result: pd.DataFrame, *, shuffled: bool = False, **shared) -> pd.DataFrame:
-    """Result of `batch_mixing` as rows of the score table, one a batch and metric.
+    """Result of `mixing` as rows of the score table, one a batch and metric.
 
     Parameters
     ----------

@@ -13,7 +13,13 @@ from helpers.metrics.attribution import class_means
 from helpers.metrics.feature_agreement import feature_agreement, top
 from helpers.models.rankings import absolute_weights, class_means_of_size, linear_shap
 from helpers.store import step
-from helpers.tasks.attribution import METHODS, baseline_of, explained, studied_classes
+from helpers.tasks.attribution import (
+    METHODS,
+    PROTOCOLS,
+    baseline_of,
+    explained,
+    studied_classes,
+)
 
 # Data that are changed -----------------------------------------------------------------------
 
@@ -269,7 +275,13 @@ def _clusters(points, n: int, seed: int) -> np.ndarray:
 
 @step
 def attribution_ranking(
-    data, fit, *, split: str = "test", method: str = METHODS[0], signed: bool = False
+    data,
+    fit,
+    *,
+    split: str = "test",
+    method: str = METHODS[0],
+    signed: bool = False,
+    unfit: str = "raise",
 ) -> np.ndarray:
     """Mean attribution of each studied class over correctly classified samples.
 
@@ -281,6 +293,9 @@ def attribution_ranking(
     signed : bool
         Mean of signed values, as in the first paper's global ranking; else of absolute ones, as in
         the second's.
+    unfit : {"raise", "nan"}
+        A model that does not fit is not explained: an error, or a ranking of NaN, which counts as
+        not scored.
 
     Returns
     -------
@@ -288,9 +303,13 @@ def attribution_ranking(
 
     Raises
     ------
+    CannotAnswer
+        The model does not fit its training samples.
     DataError
-        A class of which no sample is classified correctly.
+        A class of which no sample is classified correctly, or another `unfit`.
     """
+    if (nothing := _not_explained(data, fit, unfit)) is not None:
+        return nothing
     found = explained(data, fit, split=split, method=method)
     labels, classes = found.labels[found.correct], studied_classes(data)
     means = class_means(found.attributions[found.correct], labels, classes)[0 if signed else 1]
@@ -314,8 +333,13 @@ def weight_ranking(data, fit) -> np.ndarray:
 
 
 @step
-def linear_shap_ranking(data, fit, *, split: str = "test") -> np.ndarray:
+def linear_shap_ranking(data, fit, *, split: str = "test", unfit: str = "raise") -> np.ndarray:
     """Mean |SHAP value| of the class's logit, the explanation's baseline as background.
+
+    Parameters
+    ----------
+    data, fit, split, unfit
+        As in `attribution_ranking`.
 
     Returns
     -------
@@ -327,6 +351,8 @@ def linear_shap_ranking(data, fit, *, split: str = "test") -> np.ndarray:
         The classifier has a hidden layer.
     """
     _linear(fit)
+    if (nothing := _not_explained(data, fit, unfit)) is not None:
+        return nothing
     found = explained(data, fit, split=split)
     rows = found.correct
     columns = _columns(data, fit)
@@ -339,6 +365,15 @@ def linear_shap_ranking(data, fit, *, split: str = "test") -> np.ndarray:
 def over_classes(ranking) -> np.ndarray:
     """One ranking for all classes: the mean of the classes' scores, shape (n_genes,)."""
     return np.asarray(ranking).mean(axis=0)
+
+
+def _not_explained(data, fit, unfit: str) -> np.ndarray | None:
+    """A ranking of NaN for a model that does not fit, if that was asked for."""
+    if unfit not in ("raise", "nan"):
+        raise DataError(f"unfit is {unfit!r}; raise or nan")
+    if unfit == "raise" or fit["train_accuracy"] > PROTOCOLS["revised"].least_train_accuracy:
+        return None
+    return np.full((len(studied_classes(data)), data.n_vars), np.nan)
 
 
 def _columns(data, fit) -> np.ndarray:

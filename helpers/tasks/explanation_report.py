@@ -131,8 +131,56 @@ def ranking_agreement(ranking, informative, members, groups) -> dict[str, float]
         Genes of each group.
     groups : int ndarray
         Informative groups.
+
+    Returns
+    -------
+    dict
+        NaN for a ranking that is NaN throughout: one that could not be had.
     """
+    if np.isnan(ranking).all():
+        return dict.fromkeys(("feature_agreement_global", "group_agreement_global"), np.nan)
     return {
         "feature_agreement_global": float(feature_agreement(ranking, informative)),
         "group_agreement_global": float(group_agreement(ranking, members, groups)),
     }
+
+
+def overlap_scores(
+    table: pd.DataFrame, *, dataset: str, n_top: int, seed: int, roles: Mapping[str, str]
+) -> pd.DataFrame:
+    """Stability of methods, and overlap of pairs of them, as rows of the score table.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of `overlap_table`.
+    dataset : str
+    n_top, seed : int
+    roles : mapping of method to role
+        A pair has the role of its first method; pairs with a floor are floors.
+    """
+    rows = []
+    names = list(table.index)
+    for i, first in enumerate(names):
+        for second in names[: i + 1]:
+            is_floor = "floor" in (roles[first], roles[second])
+            rows.append(
+                {
+                    "task": "rank-overlap",
+                    "dataset": dataset,
+                    "split": "train",
+                    "protocol": "revised",
+                    "model": first,
+                    "params": canonical({"n": n_top}),
+                    "post": "none",
+                    "metric": "top_overlap",
+                    "role": "floor" if is_floor else "candidate",
+                    "unit_kind": "method",
+                    "unit": "itself" if first == second else second,
+                    "cluster": first,
+                    "seed": seed,
+                    "n": n_top,
+                    "value": table.loc[first, second],
+                }
+            )
+    return pd.DataFrame(rows)

@@ -206,8 +206,8 @@ def planted_relationships(screen, *, n_false: int, seed: int) -> pd.DataFrame:
     DataError
         The screen is not simulated, or has no complex.
     """
-    truth = screen.uns.get("truth")
-    if truth is None or not len(truth["relationships"]):
+    truth = screen.uns.get("truth", {})
+    if "relationships" not in truth or not truth["relationships"]["same_complex"].any():
         raise DataError(
             f"{screen.uns['dataset']['name']} has no planted relationships: simulate a screen with "
             "n_complexes above 0"
@@ -262,6 +262,11 @@ def perturbation_means(screen, embedding, *, protocol: str) -> dict[str, np.ndar
         raise DataError(
             f"{name}: the embedding has {len(embedding)} rows, the screen {screen.n_obs} cells"
         )
+    if (odd := ~np.isfinite(embedding)).any():
+        raise DataError(
+            f"{name}: the embedding holds {odd.sum()} NaN or infinite values, the first in row "
+            f"{np.argwhere(odd)[0, 0]}"
+        )
     label = screen.obs["perturbation"].to_numpy(dtype=object)
     is_control = label == CONTROL
     if not is_control.any() or is_control.all():
@@ -287,7 +292,7 @@ def recall(
     means,
     relationships,
     *,
-    post: str,
+    posts: list[str],
     protocol: str,
     seed: int = 0,
     n_resamples: int = 1000,
@@ -303,7 +308,8 @@ def recall(
         Of `perturbation_means`.
     relationships : DataFrame
         `database`, `gene_a`, `gene_b`.
-    post : {"raw", "centered", "center_scaled", "tvn"}
+    posts : list of str
+        Post-processings to score; see `postprocess`.
     protocol : {"published", "revised"}
     seed, n_resamples, n_permutations : int
         Of intervals and of each matched null (*revised* only).
@@ -312,28 +318,37 @@ def recall(
 
     Returns
     -------
-    DataFrame indexed by database, sorted
-        `recall`, `upper`, `lower`, `n_pairs`, `n_unscored`, `n_genes`, `answer` ("yes", or what is
-        missing, and then all shares are NaN). *revised*: `low`, `high` and `upper_low`,
-        `upper_high`, 95 % intervals; for each null of `NULLS` the mean `null_NAME`, the 95 %
-        quantile `null_NAME_high` and `p_NAME` in (0, 1].
+    DataFrame
+        One row a post-processing and database: `post`, `database`, `recall`, `upper`, `lower`,
+        `n_pairs`, `n_unscored`, `n_genes`, `answer` ("yes", or what is missing, and then all shares
+        are NaN). *revised*: `low`, `high` and `upper_low`, `upper_high`, 95 % intervals; for each
+        null of `NULLS` its mean `null_NAME`, where 95 % of it lie, `null_NAME_low` to
+        `null_NAME_high`, and `p_NAME` in (0, 1].
 
     Raises
     ------
     DataError
-        Another protocol.
+        Another protocol or post-processing, or means that have no direction at all.
     """
     if protocol not in PROTOCOLS:
         raise DataError(f"protocol is {protocol!r}; choose from {', '.join(PROTOCOLS)}")
-    similarities = Similarities(means["names"], embedding=means[post])
-    matched = {
-        "cells": np.asarray(means["n_cells"], dtype=float),
-        "effect": np.linalg.norm(means[post], axis=1),
-    }
     effort = {"n_resamples": n_resamples, "n_permutations": n_permutations, "seed": seed}
     least = {"perturbed_genes": min_perturbations, "known_pairs": min_pairs}
-    revised = PROTOCOLS[protocol].matched_nulls
-    return _of_databases(similarities, relationships, matched if revised else {}, effort, least)
+    tables = []
+    for post in posts:
+        if post not in METHODS:
+            raise DataError(f"post is {post!r}; choose from {', '.join(METHODS)}")
+        try:
+            similarities = Similarities(means["names"], embedding=means[post])
+        except ValueError as error:
+            raise DataError(f"{post}: {error}") from error
+        matched = {}
+        if PROTOCOLS[protocol].matched_nulls:
+            matched["cells"] = np.asarray(means["n_cells"], dtype=float)
+            matched["effect"] = np.linalg.norm(means[post], axis=1)
+        found = _of_databases(similarities, relationships, matched, effort, least)
+        tables.append(found.reset_index().assign(post=post))
+    return pd.concat(tables, ignore_index=True)
 
 
 @step
@@ -361,6 +376,7 @@ def recall_of_distances(
     *,
     screen: str,
     similarity: str,
+    union: bool = False,
     seed: int = 0,
     n_resamples: int = 1000,
     n_permutations: int = 200,
@@ -378,13 +394,16 @@ def recall_of_distances(
     screen : str
     similarity : str
         Of `DISTANCE_SIMILARITIES`.
+    union : bool
+        Ask about the pairs of any database as well; see `with_union`.
     seed, n_resamples, n_permutations, min_perturbations, min_pairs : int
         See `recall`.
 
     Returns
     -------
     DataFrame indexed by database, sorted
-        As of `recall`, *revised*, but with no null of matched cells: their numbers are not known.
+        Columns as of `recall`, *revised*, but with no null of matched cells: their numbers are not
+        known.
 
     Raises
     ------
@@ -409,6 +428,8 @@ def recall_of_distances(
     effort = {"n_resamples": n_resamples, "n_permutations": n_permutations, "seed": seed}
     least = {"perturbed_genes": min_perturbations, "known_pairs": min_pairs}
     similarities = Similarities(names[others], similarity=values)
+    if union:
+        relationships = with_union(relationships)
     return _of_databases(similarities, relationships, {"effect": effect}, effort, least)
 
 
@@ -447,6 +468,10 @@ def _of_databases(similarities, relationships, matched, effort, least) -> pd.Dat
     rows = {}
     names = sorted(set(relationships["database"]))
     streams = np.random.default_rng(effort["seed"]).spawn(len(names))
+    # Most pairs of a database are of genes that nobody perturbed here.
+    genes = similarities.names
+    here = relationships["gene_a"].isin(genes) & relationships["gene_b"].isin(genes)
+    relationships = relationships[here]
     for name, stream in zip(names, streams, strict=True):
         pairs = _pairs(relationships[relationships["database"] == name])
         found = relationship_recall(similarities, *pairs)
@@ -478,7 +503,7 @@ def _revised(similarities, pairs, found, matched, effort, rng) -> dict:
         )["recall"].dropna()
         reached = int((null >= found["recall"] - 1e-12).sum())
         row[f"null_{name}"] = null.mean()
-        row[f"null_{name}_high"] = null.quantile(0.95)
+        row[f"null_{name}_low"], row[f"null_{name}_high"] = null.quantile([0.025, 0.975])
         row[f"p_{name}"] = (1 + reached) / (1 + len(null))
     return row
 
@@ -518,9 +543,10 @@ def scores(
     Returns
     -------
     DataFrame
-        `relationship_recall` of each database (NaN where it cannot be answered; n pairs), and
-        `gene_recall` of each gene (n partners), whose mean counts each gene once. A pair enters
-        two genes: an interval over genes is a little narrower than that of `recall`.
+        `relationship_recall` of each database, which `recalls` is indexed by (NaN where it cannot
+        be answered; n pairs), and `gene_recall` of each gene (n partners), whose mean counts each
+        gene once. A pair enters two genes: an interval over genes is a little narrower than that of
+        `recall`.
     """
     parts = [("relationship_recall", "database", recalls)]
     if genes is not None:

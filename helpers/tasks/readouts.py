@@ -1,6 +1,6 @@
 """What the tasks that read a frozen embedding have in common."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,11 +8,14 @@ import pandas as pd
 
 from helpers.data.contract import CONTROL, DataError
 from helpers.metrics.neighbours import finite_embedding
-from helpers.models.postprocess import METHODS, postprocess
+from helpers.models.postprocess import FEW_CONTROLS, METHODS, postprocess
 from helpers.scores import params as canonical
 
 REVISED_POST = "center_scaled"
 """Post-processing of the revised protocols, declared before any result: the others are shown."""
+
+SHRINK_BELOW = {"published": 0, "revised": FEW_CONTROLS}
+"""Controls a batch needs to be taken at its word by post-processing, by protocol."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +81,12 @@ class Cells:
         return place
 
 
-def prepared(screen, embedding, *, post: str, context: str | None = None) -> Cells:
+def prepared(
+    screen, embedding, *, post: str, shrink_below: int, context: str | None = None
+) -> Cells:
     """Cells of one context, their embedding checked and post-processed.
+
+    `post` and `shrink_below` are those of `helpers.models.postprocess.postprocess`.
 
     Raises
     ------
@@ -108,10 +115,22 @@ def prepared(screen, embedding, *, post: str, context: str | None = None) -> Cel
     obs = screen.obs.iloc[rows]
     is_control = (obs["perturbation"] == CONTROL).to_numpy()
     try:
-        done = postprocess(np.asarray(embedding)[rows], obs["batch"].to_numpy(), is_control, post)
+        done = postprocess(
+            np.asarray(embedding)[rows],
+            obs["batch"].to_numpy(),
+            is_control,
+            post,
+            shrink_below=shrink_below,
+        )
     except ValueError as error:
         raise DataError(f"{name}: {error}") from None
     return Cells(name, done, obs, rows)
+
+
+def each_post(posts: Sequence[str], score: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
+    """Tables of a task after each post-processing, one under the other, with a column `post`."""
+    tables = {post: score(post) for post in posts}
+    return pd.concat(tables, names=["post"]).reset_index()
 
 
 def by_class(labels, values: Mapping[str, np.ndarray]) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from helpers.data.normalise import library_size, log1p_cp10k
 from helpers.metrics.reconstruction import (
     gene_correlations,
     overall_integrity,
+    profile_integrity,
     structural_integrity,
 )
 from helpers.models.decoders import MLPDecoder, NegativeBinomialDecoder, RidgeDecoder
@@ -215,6 +216,7 @@ def reconstruction(
     protocol: str,
     posts: list[str],
     decoder: str | None = None,
+    target: str = "observed",
     seed: int = 0,
     most_cells: int = 100_000,
     epochs: int = 30,
@@ -236,6 +238,9 @@ def reconstruction(
         Post-processings to score; see `postprocess`.
     decoder : {"ridge", "counts", "mlp"}, optional
         Default: that of the protocol.
+    target : {"observed", "expected"}
+        What the decoded test cells are held against: their counts, or, of a simulated screen, what
+        they would have counted without counting noise. Decoders learn from counts in both.
     seed : int
         Of the sample of test cells, of training cells beyond `most_cells`, and of the MLP.
     most_cells : int
@@ -247,9 +252,9 @@ def reconstruction(
     -------
     DataFrame
         `post`, `metric`, `unit`, `n`, `value`. Metrics: `reconstruction_spearman` (units are
-        genes, n cells), `structural_integrity` and `profile_integrity` (units are test batches, n
-        rows; the second of means of perturbations), and `structural_integrity_overall` (unit
-        "all"), the number that the protocol reports.
+        genes, n cells), `structural_integrity` (test batches, n rows), `profile_integrity`
+        (perturbations, n cells; *revised* only) and `structural_integrity_overall` (unit "all"),
+        the number that the protocol reports.
 
     Raises
     ------
@@ -270,6 +275,8 @@ def reconstruction(
         raise DataError(
             f"{name}: the embedding has {len(embedding)} rows, the screen {screen.n_obs} cells"
         )
+    if target not in ("observed", "expected"):
+        raise DataError(f"target is {target!r}; observed or expected")
     if absent := [gene for gene in genes if gene not in screen.var_names]:
         raise DataError(f"{name} lacks {len(absent)} of the genes to decode, e.g. {absent[0]}")
     require(f"{name}, reconstruction:", chosen.requirements, available(screen, split))
@@ -280,7 +287,7 @@ def reconstruction(
     test = np.sort(np.concatenate([split["unseen"], split["test_controls"]]))
     if chosen.share < 1:
         test = np.sort(rng.choice(test, max(2, round(chosen.share * len(test))), replace=False))
-    cells = _Cells(screen, genes, train, test, decoder)
+    cells = _Cells(screen, genes, train, test, decoder, target)
     rows = []
     for post in posts:
         try:
@@ -303,7 +310,7 @@ def reconstruction(
 class _Cells:
     """Training and test cells of a screen, and what all post-processings share of them."""
 
-    def __init__(self, screen, genes, train, test, decoder):
+    def __init__(self, screen, genes, train, test, decoder, target):
         label = screen.obs["perturbation"].to_numpy(dtype=object)
         self.is_control = label == CONTROL
         self.train, self.test, self.decoder = train, test, decoder
@@ -315,6 +322,8 @@ class _Cells:
         expression = log1p_cp10k(part).X[:, columns]
         self.expression = expression[: len(train)]
         observed = expression[len(train) :]
+        if target == "expected":
+            observed = np.log1p(_TARGET * expected_shares(screen[test])[:, columns])
         self.observed = np.asarray(observed.todense() if hasattr(observed, "todense") else observed)
         if decoder == "counts":
             self.counts = part.X[: len(train)][:, columns]
@@ -338,18 +347,56 @@ class _Cells:
             yield _row("reconstruction_spearman", gene, len(self.test), value)
         arguments = (predicted, self.observed, self.batch[self.test], self.is_control[self.test])
         found = structural_integrity(*arguments, form=form)
-        metrics = {"structural_integrity": found}
+        for batch, line in found.iterrows():
+            yield _row("structural_integrity", batch, line["n_rows"], line["structural_integrity"])
         if form == "revised":
-            metrics["profile_integrity"] = structural_integrity(*arguments, groups=self.label)
-        for metric, table in metrics.items():
-            for batch, line in table.iterrows():
-                yield _row(metric, batch, int(line["n_rows"]), line["structural_integrity"])
+            profiles = profile_integrity(*arguments, self.label)
+            for name, line in profiles.iterrows():
+                yield _row("profile_integrity", name, line["n_cells"], line["profile_integrity"])
         overall = overall_integrity(found, form=form)
         yield _row("structural_integrity_overall", "all", len(self.test), overall)
 
 
+def expected_shares(screen) -> np.ndarray:
+    """Share of a cell's molecules that each gene is expected to be, of a simulated screen.
+
+    Depth, counting noise and ambient RNA are not in it; batch, program and knock-down are.
+
+    Returns
+    -------
+    ndarray of shape (n_cells, n_genes), in [0, 1]; rows sum to 1
+
+    Raises
+    ------
+    DataError
+        The screen is not simulated, or cells are combinations or doublets, whose knock-downs and
+        partners are not in its truth cell by cell.
+    """
+    name = screen.uns["dataset"]["name"]
+    if "truth" not in screen.uns:
+        raise DataError(f"{name} has no uns['truth']: only simulated screens know what to expect")
+    truth = screen.uns["truth"]
+    knobs = truth["knobs"]
+    if knobs["n_combinations"] or knobs["doublet_share"] or knobs["n_contexts"] > 1:
+        raise DataError(f"{name} has combinations, doublets or several contexts")
+    batch = screen.obs["batch"].cat.codes.to_numpy()
+    log_share = np.log(screen.var["abundance"].to_numpy()) + screen.varm["batch_shift"].T[batch]
+    log_share = (
+        log_share + np.asarray(screen.obsm["latent"]) @ np.asarray(screen.varm["programs"]).T
+    )
+    if knobs["effect_size"] > 0:
+        targets = truth["targets"]
+        expressed = targets.index[targets["expressed"].astype(bool)]
+        own = screen.obs["true_perturbation"].astype(str)
+        lost = screen.obs["responder"].to_numpy() & own.isin(expressed).to_numpy()
+        column = screen.var_names.get_indexer(own[lost])
+        log_share[np.flatnonzero(lost), column] += np.log1p(-knobs["knockdown"])
+    share = np.exp(log_share)
+    return share / share.sum(axis=1, keepdims=True)
+
+
 def _row(metric: str, unit: str, n: int, value: float) -> dict:
-    return {"metric": metric, "unit": str(unit), "n": n, "value": float(value)}
+    return {"metric": metric, "unit": str(unit), "n": int(n), "value": float(value)}
 
 
 def scores(
@@ -367,6 +414,8 @@ def scores(
     """Result of `reconstruction` as rows of the score table; `params` tells the decoder."""
     kinds = {
         "reconstruction_spearman": "gene",
+        "structural_integrity": "batch",
+        "profile_integrity": "perturbation",
         "structural_integrity_overall": "all",
     }
     return pd.DataFrame(
@@ -380,7 +429,7 @@ def scores(
             "post": result["post"],
             "metric": result["metric"],
             "role": role,
-            "unit_kind": [kinds.get(metric, "batch") for metric in result["metric"]],
+            "unit_kind": result["metric"].map(kinds),
             "unit": result["unit"],
             "cluster": result["unit"],
             "seed": seed,
