@@ -260,7 +260,6 @@ def test_a_fit_on_training_batches_looks_at_no_other(screen, split):
         np.testing.assert_array_equal(first[name], second[name])
     n = len(split["train"]) + len(split["train_controls"])
     assert first["n_training"] + first["n_validation"] == n
-    assert fit(screen, split=split, n_cells=120)["n_training"] == 108
 
 
 @pytest.mark.parametrize("likelihood", scvi.LIKELIHOODS)
@@ -289,8 +288,10 @@ def test_bad_arguments_are_refused(screen, split):
         ({"inputs": "raw"}, "choose from counts, log1p"),
         ({"decoder": "deep"}, "choose from neural, linear"),
         ({"n_steps": -1}, "n_steps is -1"),
-        ({"n_cells": 601}, "n_cells is 601; there are 600"),
-        ({"n_cells": 60}, "60 cells less 6 for validation are fewer than the 64 needed"),
+        (
+            {"split": {"train": np.arange(60), "train_controls": np.empty(0, int)}},
+            "60 cells less 6 for validation are fewer than the 64 needed",
+        ),
         ({"batch_size": 1_000}, "fewer than the 1000 needed"),
         ({"genes": ["GENE01", "ACTB"]}, "lacks 1 of 2 genes of the model, first ACTB"),
         ({"split": {"train": np.array([700]), "train_controls": np.array([1])}}, "other cells"),

@@ -44,7 +44,6 @@ def scvi_fit(
     learning_rate: float = 0.02,
     n_evaluations: int = 12,
     split: dict | None = None,
-    n_cells: int | None = None,
     genes: list | None = None,
 ) -> dict[str, np.ndarray]:
     """Fit scVI, and keep its encoder and its learning curve.
@@ -76,8 +75,6 @@ def scvi_fit(
         Points of the learning curve.
     split : dict of int arrays, optional
         Of `helpers.data.splits`: only `train` and `train_controls` are looked at.
-    n_cells : int, optional
-        Look at so many of these cells only, drawn at random.
     genes : list of str, optional
         Of the screen's; all by default. Cells are normalised by their whole library before.
 
@@ -103,10 +100,6 @@ def scvi_fit(
     rng = np.random.default_rng(seed)
     genes = screen.var_names.tolist() if genes is None else list(genes)
     rows = training_rows(screen, split)
-    if n_cells is not None:
-        if not 1 <= n_cells <= len(rows):
-            raise ValueError(f"n_cells is {n_cells}; there are {len(rows)} training cells")
-        rows = np.sort(rng.choice(rows, n_cells, replace=False))
     n_validation = min(int(VALIDATION_SHARE * len(rows)), MOST_VALIDATION)
     if len(rows) - n_validation < max(batch_size, LEAST_TRAINING):
         raise ValueError(
