@@ -170,6 +170,13 @@ def large(
     out: Annotated[Path, typer.Option(help="CSV for the scores.")] = Path("consistency.csv"),
     perturbation: Annotated[str, typer.Option(help="Column of obs.")] = "perturbation",
     batch: Annotated[str, typer.Option(help="Column of obs.")] = "batch",
+    embedding: Annotated[
+        Path | None,
+        typer.Option(help="h5ad with vectors of these cells in obsm.", show_default="PCA"),
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(help="Of its obsm.", show_default="the only one there is")
+    ] = None,
     control: Annotated[str, typer.Option(help="What controls are called.")] = "control",
     post: Annotated[Post, typer.Option(help="What is done to the embedding.")] = Post.tvn,
     permutations: Annotated[int, typer.Option(min=1)] = 1_000,
@@ -190,10 +197,17 @@ def large(
     if scheduler:
         os.environ["BENCHBOOK_SCHEDULER"] = scheduler
     else:  # workers elsewhere see the folders that they were started with
-        folders = (str(path.resolve().parent), os.environ.get("BENCHBOOK_DATA", ""))
-        os.environ["BENCHBOOK_DATA"] = os.pathsep.join(filter(None, folders))
+        folders = {str(p.resolve().parent) for p in (path, embedding) if p}
+        known = os.environ.get("BENCHBOOK_DATA", "")
+        os.environ["BENCHBOOK_DATA"] = os.pathsep.join([*sorted(folders), *filter(None, [known])])
     asked = large_screen(
-        file=file_of(path), columns=columns, post=str(post), n_permutations=permutations, seed=seed
+        file=file_of(path),
+        columns=columns,
+        embedding=file_of(embedding) if embedding else None,
+        key=key,
+        post=str(post),
+        n_permutations=permutations,
+        seed=seed,
     )
     scored = asked.result()
     scored.to_csv(out)
@@ -209,6 +223,11 @@ def _screen(dataset: str):
     from helpers.data import registry
     from helpers.data.contract import DataError
 
+    if registry.dataset(dataset).kind == "large-screen":
+        raise DataError(
+            f"{dataset} stays on disk: give the model the file itself, keep its cells' names, "
+            "and score what comes back by `benchbook large --embedding`"
+        )
     if registry.dataset(dataset).kind != "screen":
         raise DataError(f"{dataset} has no cells; choose from {', '.join(registry.screens())}")
     return registry.load(dataset).result()

@@ -8,7 +8,9 @@ from helpers.scores import check, params
 from helpers.tasks.embedding_summary import (
     QUESTIONS,
     anchors,
+    on_real_data,
     primary_scores,
+    same_winner,
     standings,
     winners,
 )
@@ -104,3 +106,58 @@ def test_what_is_not_there_is_named():
     assert len(primary_scores(table(), CONSISTENCY, dataset="simulated")) == 360
     with pytest.raises(ValueError, match=r"dataset = 'papalexi2021' \(there: simulated\)"):
         primary_scores(table(), CONSISTENCY, dataset="papalexi2021")
+
+
+def of_all_tasks(**columns):
+    """One score table a task, in its declared data set and post-processing."""
+    found = {}
+    for question in QUESTIONS:
+        chosen = {**question.chosen, **columns, "task": question.task, "metric": question.metric}
+        given = params({k: v for k, v in chosen.items() if k == "probe"} | {"n_dims": 64})
+        chosen.pop("probe", None)
+        found[question.task] = table(n_units=20, params=given, **chosen)
+    return found
+
+
+def test_same_winner_varies_one_choice_at_a_time():
+    tables = of_all_tasks()
+    other = {**MEANS, "good": ("candidate", 0.2), "poor": ("candidate", 0.45)}
+    raw = table(other, n_units=20, post="raw")
+    tables["consistency"] = pd.concat([tables["consistency"], raw])
+    probed = tables["linear-separability"]
+    tables["linear-separability"] = pd.concat(
+        [probed.assign(params=params({"probe": p})) for p in ("linear", "ridge")]
+    )
+    sizes = {
+        "PCA of log counts": ("candidate", 0.4, 64), "scVI": ("candidate", 0.3, 64),
+        "PCA, dimensions: 32": ("candidate", 0.2, 32),
+        "scVI, dimensions: 32": ("candidate", 0.3, 32),
+        "PCA, genes: 100": ("candidate", 0.45, 64), "permuted labels": ("floor", 0.0, 64),
+        "planted truth": ("ceiling", 0.5, 64),
+    }  # fmt: skip
+    ablations = pd.concat(
+        table({m: (role, mean)}, n_units=20, params=params({"n_dims": n}))
+        for m, (role, mean, n) in sizes.items()
+    )
+    found = same_winner(tables, ablations, rng=np.random.default_rng(0))
+    best = found.set_index(["task", "choice", "chosen"])["best"]
+    assert best["consistency", "post-processing", "raw"] == "poor"
+    assert best["consistency", "post-processing", "center_scaled"] in ("good", "as good")
+    assert best["consistency", "dimensions", "64"] == "PCA"
+    assert best["consistency", "dimensions", "32"] == "scVI"
+    probes = found[found["task"] == "linear separability"]
+    assert probes["chosen"].tolist() == ["linear", "ridge"]
+    assert len(found) == 6
+
+
+def test_real_data_have_a_floor_and_no_ceiling():
+    tables = of_all_tasks()
+    real = table({m: v for m, v in MEANS.items() if m != "planted truth"}, dataset="papalexi2021")
+    tables["consistency"] = pd.concat([tables["consistency"], real])
+    found = on_real_data(tables, rng=np.random.default_rng(0)).set_index("model")
+    assert set(found["dataset"]) == {"papalexi2021 (all, perturbation)"}
+    assert (
+        found.index.tolist() == ["good", "as good", "poor"] or found["mean"].is_monotonic_decreasing
+    )
+    assert found["floor"].tolist() == pytest.approx([0.1] * 3)
+    assert found["group"]["good"] == found["group"]["as good"] != found["group"]["poor"]

@@ -45,19 +45,17 @@ def split(screen):
 
 
 def mixed(screen, embedding, protocol="revised", post="raw", **arguments):
-    return mixing.batch_mixing.function(
-        screen, embedding, protocol=protocol, post=post, seed=0, **arguments
-    )
+    return mixing.mixing(screen, embedding, protocol=protocol, post=post, seed=0, **arguments)
 
 
 def probed(screen, embedding, split, probe="linear", protocol="revised", post="raw", **arguments):
-    return separability.linear_separability.function(
+    return separability.separability(
         screen, embedding, split, protocol=protocol, probe=probe, post=post, seed=0, **arguments
     )
 
 
 def retrieved(screen, embedding, post="raw", **arguments):
-    return neighbours.neighbourhood.function(screen, embedding, post=post, seed=0, **arguments)
+    return neighbours.retrieval(screen, embedding, post=post, seed=0, **arguments)
 
 
 # --------------------------------------------------------------------------- batch mixing
@@ -169,15 +167,13 @@ def test_guides_that_were_never_seen_are_named_by_their_target(screen, embedding
 
 def test_guides_of_one_target_cannot_be_told_apart_where_they_do_the_same(screen, embeddings):
     parts = held_out_split.function(screen, fold=0, n_folds=2)
-    found = separability.guides_within_targets.function(
-        screen, embeddings["truth"], parts, post="raw", seed=0
-    )
+    found = separability.guides_told_apart(screen, embeddings["truth"], parts, post="raw", seed=0)
     np.testing.assert_allclose(found["chance"], 1 / 3)
     assert abs(found["excess"].mean()) < 0.05
     assert (found["n_cells"] + found["n_unscored"]).sum() == len(parts["test"])
     # An embedding that knows the guide tells them all.
     known = np.eye(screen.obs["guide"].nunique())[screen.obs["guide"].cat.codes]
-    told = separability.guides_within_targets.function(screen, known, parts, post="raw", seed=0)
+    told = separability.guides_told_apart(screen, known, parts, post="raw", seed=0)
     np.testing.assert_allclose(told["accuracy"], 1)
 
 
@@ -254,7 +250,7 @@ def test_the_published_vote_is_the_share_of_controls(split):
     )  # fmt: skip
     parts = batch_perturbation_split.function(screen)
     for embedding in (screen.obsm["latent"], np.random.default_rng(0).standard_normal((3_000, 9))):
-        found = neighbours.published_vote.function(screen, embedding, parts, post="raw")
+        found = neighbours.published_vote(screen, embedding, parts, post="raw")
         assert found.loc[CONTROL, "top1"] > 0.99
         assert neighbours.without_controls(found)["top1"].max() < 0.05
         share = neighbours.control_share(parts)
@@ -297,7 +293,7 @@ def asked(screen, embedding, split, task):
     if task == "probe":
         return probed(screen, embedding, split)
     if task == "vote":
-        return neighbours.published_vote.function(screen, embedding, split, post="raw")
+        return neighbours.published_vote(screen, embedding, split, post="raw")
     return retrieved(screen, embedding)
 
 
@@ -451,3 +447,56 @@ def test_profiles_are_asked_for_what_they_have(screen):
         profile_pca.function(screen, n_components=5)
     with pytest.raises(DataError, match="no column row, column"):
         plate_position.function(screen)
+
+
+# --------------------------------------------------------------------------- steps and report
+
+
+def test_steps_hold_every_readout_and_gather_pools_their_folds(screen, embeddings, split):
+    from helpers.tasks.readout_report import one_readout, rankings, summary, with_probe
+
+    folds = [held_out_split.function(screen, fold=f, n_folds=2) for f in range(2)]
+    readouts = [["linear", "raw"], ["ridge", "center_scaled"]]
+    table = separability.linear_separability.function(
+        screen, embeddings["pca"], folds, protocol="revised", readouts=readouts, seed=0
+    )
+    one = table[(table["probe"] == "ridge") & (table["post"] == "center_scaled")]
+    expected = pooled(
+        [probed(screen, embeddings["pca"], f, probe="ridge", post="center_scaled") for f in folds]
+    )
+    pd.testing.assert_frame_equal(one_readout(one), expected, check_dtype=False)
+    posts = ["raw", "centered"]
+    arguments = {"posts": posts, "seed": 0}
+    for found, unit in (
+        (
+            mixing.batch_mixing.function(
+                screen, embeddings["pca"], protocol="revised", **arguments
+            ),
+            "batch",
+        ),
+        (neighbours.neighbourhood.function(screen, embeddings["pca"], **arguments), "perturbation"),
+        (
+            neighbours.published_votes.function(screen, embeddings["pca"], split, posts=posts),
+            "perturbation",
+        ),
+    ):
+        assert list(found["post"].unique()) == posts
+        assert not found.duplicated(["post", unit]).any()
+
+    rows = []
+    for model, shift in (("good", 0.5), ("bad", 0.0)):
+        values = expected.assign(top1=np.linspace(0, 0.4, len(expected)) + shift)
+        rows.append(
+            separability.scores(
+                values, dataset="simulated", model=model, params={"probe": "ridge"}, post="raw",
+                protocol="revised", role="candidate", seed=0, split="batches",
+            )
+        )  # fmt: skip
+    scored = with_probe(pd.concat(rows)).query("metric == 'probe_top1'")
+    ranks = rankings(scored, "probe").set_index("model")
+    assert ranks["rank"].to_dict() == {"good": 1, "bad": 2}
+    means = summary(scored, ["model"]).set_index("model")
+    assert means.loc["good", "mean"] == pytest.approx(0.7)
+    weighted = summary(scored, ["model"], weighted=True).set_index("model")
+    micro = np.average(scored[scored["model"] == "bad"]["value"], weights=expected["n_cells"])
+    assert weighted.loc["bad", "mean"] == pytest.approx(micro)

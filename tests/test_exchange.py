@@ -272,5 +272,7 @@ def test_the_commands_lead_out_and_back(tmp_path, monkeypatch):
     facts = json.loads(manifest.read_text())
     manifest.write_text(json.dumps(facts | {"counts_sha256": "0" * 64}))
     assert "written for other counts" in str(benchbook(*took_in).exception)
+    refused = benchbook("export", "nadig2024-hepg2", "--out", tmp_path).exception
+    assert "stays on disk: give the model the file itself" in str(refused)
     refused = benchbook("export", "known-relationships", "--out", tmp_path).exception
     assert isinstance(refused, DataError) and "has no cells" in str(refused)

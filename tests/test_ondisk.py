@@ -342,7 +342,8 @@ def test_a_screen_on_disk_scores_as_in_memory(tmp_path, monkeypatch):
     embedded = large.embed_screen(path, n_components=5, n_threads=2, chunk_size=700)
     assert embedded.pseudobulk.shape == (4, 90)
     assert list(embedded.pseudobulk.index) == ["A", "B", "C", CONTROL]
-    found = large.score(embedded, n_permutations=50)
+    labelled = embedded.perturbation, embedded.batch
+    found = large.score(embedded.embedding, *labelled, n_permutations=50)
     exact = pca_embedding.function(made, n_components=5, seed=0)
     is_control = (made.obs["perturbation"] == CONTROL).to_numpy()
     white = postprocess(exact, made.obs["batch"], is_control, "tvn")[~is_control]
@@ -358,6 +359,14 @@ def test_a_screen_on_disk_scores_as_in_memory(tmp_path, monkeypatch):
         file=file, columns=columns, n_components=5, n_permutations=50
     )
     np.testing.assert_allclose(stepped["similarity"], found["similarity"], atol=1e-3)
+    shuffled = np.random.default_rng(0).permutation(3_000)
+    back = tmp_path / "back.h5ad"
+    obsm = {"X_model": embedded.embedding[shuffled]}
+    ad.AnnData(obs=made.obs[[]].iloc[shuffled], obsm=obsm).write_h5ad(back)
+    returned = large.large_screen.function(
+        file=file, columns=columns, embedding=large.file_of(back), n_permutations=50
+    )
+    pd.testing.assert_frame_equal(returned, found)
     path.rename(tmp_path / "elsewhere.h5ad")  # known by content, not by name
     assert len(large.large_screen.function(file=file, columns=columns, n_permutations=2)) == 3
     (tmp_path / "elsewhere.h5ad").unlink()

@@ -382,7 +382,7 @@ def relationship_recall(similarities: Similarities, first, second) -> pd.Series:
     upper, lower = (float((tail == side).sum() / n) if n else np.nan for side in (1, -1))
     return pd.Series(
         {
-            "recall": upper + lower,
+            "recall": float((tail[scored] != 0).sum() / n) if n else np.nan,
             "upper": upper,
             "lower": lower,
             "n_pairs": n,
@@ -406,14 +406,13 @@ def gene_recall(similarities: Similarities, first, second) -> pd.DataFrame:
     long = pd.DataFrame(
         {
             "gene": np.concatenate([similarities.names[i], similarities.names[j]]),
+            "recall": np.tile(np.where(np.isnan(tail), np.nan, tail != 0), 2),
             "upper": np.tile(np.where(np.isnan(tail), np.nan, tail == 1), 2),
             "lower": np.tile(np.where(np.isnan(tail), np.nan, tail == -1), 2),
         }
     )
     by = long.groupby("gene", sort=True)
-    found = by[["upper", "lower"]].mean()
-    found.insert(0, "recall", found["upper"] + found["lower"])
-    return found.assign(n_pairs=by["upper"].count())
+    return by[["recall", "upper", "lower"]].mean().assign(n_pairs=by["recall"].count())
 
 
 def bootstrap_recall(

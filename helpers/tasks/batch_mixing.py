@@ -15,7 +15,7 @@ from helpers.metrics.lisi import expected_lisi, lisi
 from helpers.metrics.neighbours import nearest_neighbours
 from helpers.store import step
 from helpers.tasks.departures import Departure, table_of
-from helpers.tasks.readouts import SHRINK_BELOW, prepared, score_rows
+from helpers.tasks.readouts import SHRINK_BELOW, each_post, prepared, score_rows
 from helpers.tasks.requirements import CannotAnswer, Requirement, require
 
 TASK = "batch-mixing"
@@ -146,6 +146,40 @@ def batch_mixing(
     embedding,
     *,
     protocol: str,
+    posts: list[str],
+    seed: int,
+    split=None,
+    n_cells: int | None = None,
+    context: str | None = None,
+    shrink_below: int | None = None,
+) -> pd.DataFrame:
+    """Result of `mixing` after each post-processing.
+
+    Returns
+    -------
+    DataFrame
+        `post`, `batch`, and the columns of `mixing`.
+    """
+    arguments = {"split": split, "n_cells": n_cells, "context": context}
+    return each_post(
+        posts,
+        lambda post: mixing(
+            screen,
+            embedding,
+            protocol=protocol,
+            post=post,
+            seed=seed,
+            shrink_below=shrink_below,
+            **arguments,
+        ),
+    )
+
+
+def mixing(
+    screen,
+    embedding,
+    *,
+    protocol: str,
     post: str,
     seed: int,
     split=None,
@@ -239,7 +273,7 @@ def _reduced(values) -> np.ndarray:
 
 
 def scores(result: pd.DataFrame, *, shuffled: bool = False, **shared) -> pd.DataFrame:
-    """Result of `batch_mixing` as rows of the score table, one a batch and metric.
+    """Result of `mixing` as rows of the score table, one a batch and metric.
 
     Parameters
     ----------

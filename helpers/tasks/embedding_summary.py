@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -25,29 +25,55 @@ class Question:
     Parameters
     ----------
     task : str
-        As in the column `task` of scores; its metric is the primary one.
-    chapter, title : str
+        As in the column `task` of scores.
+    title : str
+    metric : str
+        By default the primary one of the task.
     floor, ceiling : float, optional
         Where they are no model's score: batches that lie apart have a ratio near 0, permuted
         labels have 1 by construction.
+    chosen : mapping
+        Which scores stand for the task, columns of scores or names in `params`: simulated screens,
+        center-scaled. Decoders refit each coordinate, so that reconstruction takes embeddings as
+        they are; and it is held against counts without their noise, since embeddings that saw a
+        cell's counts read its noise back.
     """
 
     task: str
-    chapter: str
     title: str
+    metric: str = ""
     floor: float | None = None
     ceiling: float | None = None
+    chosen: Mapping[str, str] = field(
+        default_factory=lambda: {"dataset": "simulated", "post": "center_scaled"}
+    )
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "metric", self.metric or primary_metric(self.task))
 
 
 QUESTIONS = (
-    Question("batch-mixing", "embeddings/batch-mixing", "batch mixing", 0.0, 1.0),
-    Question("linear-separability", "embeddings/linear-separability", "linear separability"),
-    Question("consistency", "embeddings/consistency", "consistency"),
-    Question("neighbourhood", "embeddings/neighbourhood", "neighbourhood"),
-    Question("known-relationships", "embeddings/known-relationships", "known relationships"),
-    Question("reconstruction", "embeddings/reconstruction", "reconstruction"),
+    Question("batch-mixing", "batch mixing", floor=0.0, ceiling=1.0),
+    Question(
+        "linear-separability",
+        "linear separability",
+        chosen={"dataset": "simulated", "post": "center_scaled", "probe": "linear"},
+    ),
+    Question("consistency", "consistency"),
+    Question("neighbourhood", "neighbourhood"),
+    # Databases are too few to compare models on; their genes are not.
+    Question("known-relationships", "known relationships", metric="gene_recall"),
+    Question(
+        "reconstruction",
+        "reconstruction",
+        chosen={
+            "dataset": "simulated, without counting noise",
+            "split": "unseen perturbations and batches",
+            "post": "raw",
+        },
+    ),
 )
-"""The six tasks, in the order of Bendidi et al. (2024)."""
+"""The six tasks, in the order of Bendidi et al. (2024); each has a chapter of that name."""
 
 
 def primary_scores(scores: pd.DataFrame, question: Question, **chosen: str) -> pd.DataFrame:
@@ -59,26 +85,29 @@ def primary_scores(scores: pd.DataFrame, question: Question, **chosen: str) -> p
         Score table of the chapter.
     question : Question
     **chosen : str
-        Column of scores and its value, such as `dataset="simulated"`.
+        Column of scores, or name in `params`, and its value, such as `dataset="simulated"`.
 
     Raises
     ------
     ValueError
         Nothing is left; what there is instead is said.
     """
-    rows = scores[
-        (scores["task"] == question.task) & (scores["metric"] == primary_metric(question.task))
-    ]
-    for column, value in chosen.items():
-        left = rows[rows[column] == value]
+    rows = scores[(scores["task"] == question.task) & (scores["metric"] == question.metric)]
+    for name, value in chosen.items():
+        there = rows[name] if name in rows else rows["params"].map(json.loads).map(_get(name))
+        left = rows[(there == value).to_numpy(dtype=bool)]
         if left.empty:
-            there = ", ".join(sorted(map(str, rows[column].unique()))) or "no row"
+            known = ", ".join(sorted(set(map(str, there)))) or "no row"
             raise ValueError(
-                f"{question.task}: no score of {primary_metric(question.task)} with {column} = "
-                f"{value!r} (there: {there})"
+                f"{question.task}: no score of {question.metric} with {name} = {value!r} "
+                f"(there: {known})"
             )
         rows = left
     return rows
+
+
+def _get(name: str) -> Callable[[Mapping], object]:
+    return lambda given: given.get(name)
 
 
 def anchors(scores: pd.DataFrame, question: Question) -> tuple[float, float]:
@@ -89,7 +118,7 @@ def anchors(scores: pd.DataFrame, question: Question) -> tuple[float, float]:
     ValueError
         One of them was not scored, or they are the same.
     """
-    better = METRICS[primary_metric(question.task)].better
+    better = METRICS[question.metric].better
     means = scores.groupby("model")["value"].mean()
     floor, ceiling = question.floor, question.ceiling
     if floor is None:
@@ -128,7 +157,7 @@ def standings(
         them share; None for others, and where fewer clusters than a comparison takes are there.
         `n_units`, `n_clusters`. Candidates first, best first.
     """
-    better = METRICS[primary_metric(question.task)].better
+    better = METRICS[question.metric].better
     floor, ceiling = anchors(scores, question)
     rows = []
     for (model, role), own in scores.groupby(["model", "role"], sort=False):
@@ -169,6 +198,7 @@ def winners(
     question: Question,
     *,
     settings: Iterable[str],
+    scale: tuple[float, float] | None = None,
     n_resamples: int = 10_000,
     rng,
 ) -> pd.DataFrame:
@@ -181,6 +211,8 @@ def winners(
     question : Question
     settings : iterable of str
         Columns of scores or names in `params` that make a setting.
+    scale : tuple of float, optional
+        Floor and ceiling; by default each setting's own.
     n_resamples, rng
         See `standings`.
 
@@ -199,11 +231,12 @@ def winners(
             if name not in scores
         }
     )
-    better = METRICS[primary_metric(question.task)].better
+    better = METRICS[question.metric].better
     rows = []
     for key, own in scores.groupby(settings, sort=True):
         candidates = own[own["role"] == "candidate"]
-        groups = _groups(candidates, anchors(own, question), better, n_resamples, rng)
+        ends = scale or anchors(own, question)
+        groups = _groups(candidates, ends, better, n_resamples, rng)
         means = candidates.groupby("model")["value"].mean()
         best = means.idxmax() if better == "higher" else means.idxmin()
         letters = set(groups.get(best) or "")
@@ -231,3 +264,131 @@ def _groups(candidates, scale, better, n_resamples, rng) -> dict[str, str]:
     )
     order = shared.table.mean().sort_values(ascending=better == "lower", kind="stable").index
     return tie_groups(pairs, list(order)).to_dict()
+
+
+def same_winner(
+    tables: Mapping[str, pd.DataFrame],
+    ablations: pd.DataFrame,
+    *,
+    n_resamples: int = 10_000,
+    rng,
+) -> pd.DataFrame:
+    """Who is best when the probe, the post-processing or the number of dimensions is another.
+
+    Parameters
+    ----------
+    tables : mapping
+        Of task to the score table of its chapter.
+    ablations : DataFrame
+        Score table of the chapter on ablations: its settings of PCA and scVI by dimension.
+    n_resamples, rng
+        See `standings`.
+
+    Returns
+    -------
+    DataFrame
+        `task`, `choice`, `chosen`, `best`, `tied with`, `n_models`. A choice that a chapter did
+        not vary is absent.
+    """
+    found = []
+
+    def add(rows, question, choice, column):
+        table = winners(rows, question, settings=[column], n_resamples=n_resamples, rng=rng)
+        found.append(table.rename(columns={column: "chosen"}).assign(choice=choice))
+
+    for question in QUESTIONS:
+        fixed = {k: v for k, v in question.chosen.items() if k != "post"}
+        rows = primary_scores(tables[question.task], question, protocol="revised", **fixed)
+        if len(set(rows["post"])) > 1:
+            add(rows, question, "post-processing", "post")
+        if "probe" in question.chosen:
+            fixed = {k: v for k, v in question.chosen.items() if k != "probe"}
+            add(
+                primary_scores(tables[question.task], question, protocol="revised", **fixed),
+                question,
+                "probe",
+                "probe",
+            )
+    for question in QUESTIONS:
+        if question.task in set(ablations["task"]):
+            rows = primary_scores(ablations, question, dataset="simulated", protocol="revised")
+            table = winners(
+                _by_dimension(rows),
+                question,
+                settings=["n_dims"],
+                scale=anchors(rows, question),
+                n_resamples=n_resamples,
+                rng=rng,
+            )
+            found.append(table.rename(columns={"n_dims": "chosen"}).assign(choice="dimensions"))
+    table = pd.concat(found, ignore_index=True)
+    return table[["task", "choice", "chosen", "best", "tied with", "n_models"]]
+
+
+def _by_dimension(scores: pd.DataFrame) -> pd.DataFrame:
+    """PCA and scVI of each number of dimensions, under the names of their families."""
+    base = {"PCA of log counts": "PCA", "scVI": "scVI"}
+    varied = scores["model"].str.extract(r"^(\w+), dimensions: ")[0]
+    family = varied.fillna(scores["model"].map(base))
+    return scores.assign(model=family)[family.notna()]
+
+
+def on_real_data(
+    tables: Mapping[str, pd.DataFrame], *, n_resamples: int = 10_000, rng
+) -> pd.DataFrame:
+    """Candidates on real screens, task by task, above the best floor.
+
+    Parameters
+    ----------
+    tables : mapping
+        Of task to the score table of its chapter.
+    n_resamples, rng
+        See `standings`.
+
+    Returns
+    -------
+    DataFrame
+        `task`, `dataset`, `model`, `mean`, `low`, `high` (95 %, over clusters; NaN with few),
+        `floor` (best mean of `FLOORS`), `group`, `n_units`. Rows of the revised protocol, with the
+        declared post-processing, of data that are not simulated.
+    """
+    found = []
+    for question in QUESTIONS:
+        rows = tables[question.task]
+        real = rows[
+            ~rows["dataset"].str.startswith("simulated") & (rows["metric"] == question.metric)
+        ]
+        if real.empty:
+            continue
+        chosen = {k: v for k, v in question.chosen.items() if k != "dataset"}
+        real = primary_scores(real, question, protocol="revised", **chosen)
+        for (dataset, split, kind), own in real.groupby(["dataset", "split", "unit_kind"]):
+            found.append(
+                _above_floor(own, question, f"{dataset} ({split}, {kind})", n_resamples, rng)
+            )
+    return pd.concat(found, ignore_index=True)
+
+
+def _above_floor(scores, question, name, n_resamples, rng) -> pd.DataFrame:
+    better = METRICS[question.metric].better
+    means = scores.groupby("model")["value"].mean()
+    floors = [f for f in FLOORS if f in means.index]
+    floor = question.floor
+    if floor is None:
+        floor = means[floors].max() if better == "higher" else means[floors].min()
+    candidates = scores[scores["role"] == "candidate"]
+    best = candidates.groupby("model")["value"].mean()
+    best = best.max() if better == "higher" else best.min()
+    ceiling = best if question.ceiling is None else question.ceiling
+    groups = _groups(candidates, (floor, ceiling), better, n_resamples, rng)
+    rows = []
+    for model, own in candidates.groupby("model"):
+        scored = own[own["value"].notna()]
+        (one,) = cluster_means(
+            scored["value"], scored["cluster"].to_numpy(), n_resamples=n_resamples, rng=rng
+        ).itertuples()
+        of_model = (one.mean, one.low, one.high, floor, groups.get(model), len(scored))
+        rows.append([question.title, name, model, *of_model])
+    columns = ["task", "dataset", "model", "mean", "low", "high", "floor", "group", "n_units"]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.sort_values("mean", ascending=better == "lower", kind="stable")

@@ -8,7 +8,7 @@ import pandas as pd
 from helpers.data.contract import CONTROL
 from helpers.models.postprocess import METHODS
 from helpers.store import Step, results, step
-from helpers.tasks.known_relationships import REQUIREMENTS, UNION, perturbed, scores
+from helpers.tasks.known_relationships import REQUIREMENTS, perturbed, scores
 from helpers.tasks.requirements import unmet
 
 
@@ -43,7 +43,7 @@ def answerability(genes: Mapping[str, list[str]], relationships: pd.DataFrame) -
             for name, n in pairs.items()
         ]
         good = [name for name, counts in has if not unmet(REQUIREMENTS, counts)]
-        best = {"perturbed_genes": len(names), "known_pairs": int(pairs.drop(UNION).max())}
+        best = {"perturbed_genes": len(names), "known_pairs": int(pairs.max())}
         answer = ", ".join(good) or "cannot answer: " + "; ".join(unmet(REQUIREMENTS, best))
         rows.append({"data set": dataset, "perturbed genes": len(names), **pairs, "answer": answer})
     return pd.DataFrame(rows)

@@ -14,6 +14,7 @@ import pandas as pd
 
 from helpers.data.contract import CONTROL, DataError
 from helpers.data.dataset import File
+from helpers.data.exchange import read_embedding
 from helpers.data.fetch import locate, sha256
 from helpers.data.ondisk import CHUNK, Counts, ScreenOnDisk, first_pass, open_screen
 from helpers.metrics.permutation import permutation_consistency
@@ -140,7 +141,9 @@ def labels_of(screen: ScreenOnDisk, columns: Columns) -> tuple[np.ndarray, np.nd
 
 
 def score(
-    screen: Embedded,
+    embedding,
+    perturbation,
+    batch,
     *,
     post: str = "tvn",
     shrink_below: int = 30,
@@ -152,7 +155,9 @@ def score(
 
     Parameters
     ----------
-    screen : Embedded
+    embedding : ndarray of shape (n_cells, n_dims)
+    perturbation, batch : array of shape (n_cells,), str
+        Controls are called "control".
     post : {"raw", "centered", "center_scaled", "tvn"}
     shrink_below : int
         See `postprocess`; batches without controls get what all controls say.
@@ -168,11 +173,11 @@ def score(
     DataError
         The controls do not suffice for the post-processing.
     """
-    is_control = screen.perturbation == CONTROL
+    is_control = perturbation == CONTROL
     try:
         processed = streamed_postprocess(
-            screen.embedding,
-            screen.batch,
+            embedding,
+            batch,
             is_control,
             post,
             shrink_below=shrink_below,
@@ -182,8 +187,8 @@ def score(
         raise DataError(f"post-processing by {post!r}: {error}") from error
     return permutation_consistency(
         processed,
-        screen.perturbation,
-        screen.batch,
+        perturbation,
+        batch,
         where=~is_control,
         n_permutations=n_permutations,
         n_threads=n_threads,
@@ -196,6 +201,8 @@ def large_screen(
     *,
     file: dict,
     columns: dict,
+    embedding: dict | None = None,
+    key: str | None = None,
     post: str = "tvn",
     n_components: int = 50,
     n_permutations: int = 1000,
@@ -209,21 +216,37 @@ def large_screen(
         `name`, `size`, `sha256`, as `file_of` gives them. It is looked for by size and content.
     columns : dict
         Of `Columns`.
+    embedding : dict, optional
+        As `file`: an h5ad with vectors of the same cells in `obsm`, to be scored in place of PCA.
+    key : str, optional
+        Of its `obsm`; needed where it has several.
     post, n_components, n_permutations, seed
 
     Raises
     ------
     DataError
-        The file is not in a folder of BENCHBOOK_DATA nor in the cache.
+        A file is not in a folder of BENCHBOOK_DATA nor in the cache; see also `read_embedding`.
     """
+    path, named = _located(file), Columns(**columns)
+    if embedding is None:
+        found = embed_screen(path, columns=named, n_components=n_components, seed=seed)
+        vectors, perturbation, batch = found.embedding, found.perturbation, found.batch
+    else:
+        screen = open_screen(path)
+        perturbation, batch = labels_of(screen, named)
+        cells = screen.obs.index.astype(str)
+        vectors = read_embedding(_located(embedding), cells, key=key).to_numpy()
+    return score(vectors, perturbation, batch, post=post, n_permutations=n_permutations, seed=seed)
+
+
+def _located(file: dict) -> Path:
     path = locate(File(url="", **file))
     if path is None:
         raise DataError(
             f"{file['name']} (sha256 {file['sha256'][:12]}...) is in no folder of BENCHBOOK_DATA "
             "nor in the cache: name its folder there, on every machine that computes"
         )
-    embedded = embed_screen(path, columns=Columns(**columns), n_components=n_components, seed=seed)
-    return score(embedded, post=post, n_permutations=n_permutations, seed=seed)
+    return path
 
 
 def file_of(path: Path) -> dict:

@@ -147,6 +147,50 @@ def departures() -> pd.DataFrame:
 def linear_separability(
     screen,
     embedding,
+    splits: list,
+    *,
+    protocol: str,
+    readouts: list[list[str]],
+    seed: int,
+    inner: str = "batch",
+    context: str | None = None,
+) -> pd.DataFrame:
+    """Result of `separability` for each split, probe and post-processing.
+
+    Parameters
+    ----------
+    splits : list of dict of arrays
+        Folds.
+    readouts : list of [probe, post]
+    **others
+        See `separability`.
+
+    Returns
+    -------
+    DataFrame
+        `probe`, `post`, `fold`, `perturbation`, and the columns of `separability`.
+    """
+    tables = {
+        (probe, post, fold): separability(
+            screen,
+            embedding,
+            split,
+            protocol=protocol,
+            probe=probe,
+            post=post,
+            seed=seed,
+            inner=inner,
+            context=context,
+        )
+        for probe, post in readouts
+        for fold, split in enumerate(splits)
+    }
+    return pd.concat(tables, names=["probe", "post", "fold"]).reset_index()
+
+
+def separability(
+    screen,
+    embedding,
     split,
     *,
     protocol: str,
@@ -292,6 +336,19 @@ def top_shares(scored: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 @step
 def guides_within_targets(
+    screen, embedding, splits: list, *, post: str, seed: int, context: str | None = None
+) -> pd.DataFrame:
+    """Result of `guides_told_apart` for each split: `post`, `fold`, `perturbation`, its columns."""
+    tables = {
+        (post, fold): guides_told_apart(
+            screen, embedding, split, post=post, seed=seed, context=context
+        )
+        for fold, split in enumerate(splits)
+    }
+    return pd.concat(tables, names=["post", "fold"]).reset_index()
+
+
+def guides_told_apart(
     screen, embedding, split, *, post: str, seed: int, context: str | None = None
 ) -> pd.DataFrame:
     """Floor: how well a probe tells the guides of one target apart, in batches it has not seen.
@@ -384,7 +441,7 @@ def summary(
 
 
 def scores(result: pd.DataFrame, **shared) -> pd.DataFrame:
-    """Result of `linear_separability` as rows of the score table, one a perturbation and metric.
+    """Result of `separability` as rows of the score table, one a perturbation and metric.
 
     Parameters
     ----------
@@ -398,7 +455,7 @@ def scores(result: pd.DataFrame, **shared) -> pd.DataFrame:
 
 
 def guide_scores(result: pd.DataFrame, **shared) -> pd.DataFrame:
-    """Result of `guides_within_targets` as rows of the score table."""
+    """Result of `guides_told_apart` as rows of the score table."""
     return score_rows(result, {"guide_accuracy_excess": "excess"}, task=TASK, **shared)
 
 

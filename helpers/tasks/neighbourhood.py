@@ -15,7 +15,7 @@ from helpers.metrics.knn_vote import average_precision, knn_vote
 from helpers.metrics.neighbours import nearest_neighbours, neighbours_of_other_groups
 from helpers.store import step
 from helpers.tasks.departures import Departure, table_of
-from helpers.tasks.readouts import SHRINK_BELOW, by_class, prepared, score_rows
+from helpers.tasks.readouts import SHRINK_BELOW, by_class, each_post, prepared, score_rows
 from helpers.tasks.requirements import Requirement, require
 
 TASK = "neighbourhood"
@@ -149,6 +149,15 @@ def available(screen) -> dict[str, int]:
 
 
 @step
+def published_votes(
+    screen, embedding, split, *, posts: list[str], context: str | None = None
+) -> pd.DataFrame:
+    """Result of `published_vote` after each post-processing: `post`, `perturbation`, columns."""
+    return each_post(
+        posts, lambda post: published_vote(screen, embedding, split, post=post, context=context)
+    )
+
+
 def published_vote(
     screen, embedding, split, *, post: str, k: int = PUBLISHED_K, context: str | None = None
 ) -> pd.DataFrame:
@@ -206,6 +215,24 @@ def published_vote(
 
 @step
 def neighbourhood(
+    screen,
+    embedding,
+    *,
+    posts: list[str],
+    seed: int,
+    k: int = REVISED_K,
+    n_queries: int | None = None,
+    replicate: str = "batch",
+    context: str | None = None,
+) -> pd.DataFrame:
+    """Result of `retrieval` after each post-processing: `post`, `perturbation`, its columns."""
+    arguments = {"k": k, "n_queries": n_queries, "replicate": replicate, "context": context}
+    return each_post(
+        posts, lambda post: retrieval(screen, embedding, post=post, seed=seed, **arguments)
+    )
+
+
+def retrieval(
     screen,
     embedding,
     *,
@@ -305,7 +332,7 @@ def scores(result: pd.DataFrame, **shared) -> pd.DataFrame:
     Parameters
     ----------
     result : DataFrame
-        Of `published_vote` or `neighbourhood`.
+        Of `published_vote` or `retrieval`.
     **shared
         `dataset`, `model`, `params`, `post`, `protocol`, `role`, `seed`, `split`.
     """

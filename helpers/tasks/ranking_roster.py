@@ -55,8 +55,8 @@ def gene_rankings(data: Step, *, seed: int, shuffle: bool = False) -> dict[str, 
     -------
     dict of method to step
         Each an ndarray of shape (n_classes or 1, n_genes), higher for what matters more; of two
-        classes an explanation has the one that is explained. NaN where a model does not fit its training
-        samples, and is not explained.
+        classes an explanation has the one that is explained. NaN where a model does not fit its
+        training samples, and is not explained.
     """
     lr = fit_logistic_regression(data, seed=seed, shuffle=shuffle)
     mlp = fit_mlp(data, seed=seed, shuffle=shuffle)

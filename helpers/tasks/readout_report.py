@@ -36,42 +36,51 @@ def reported_posts(task: str, metric: str, dataset: str) -> pd.DataFrame:
 
 
 def gather(
-    asked: Mapping[tuple, Step | Sequence[Step]],
-    keys: Sequence[str],
+    asked: Mapping[str, Step],
     *,
     roster: Mapping[str, Representation],
     score: Callable[..., pd.DataFrame],
+    unit: str = "perturbation",
     **shared,
 ) -> pd.DataFrame:
-    """Score table of many calls of a task, computed side by side where there is a cluster.
+    """Score table of a task's results, computed side by side where there is a cluster.
 
     Parameters
     ----------
     asked : mapping
-        Of a tuple of values to a call, or to the calls of several folds, which are pooled.
-    keys : sequence of str
-        What the values are: "model" (a name of the roster) among them. "probe" is recorded among
-        the parameters of the model; the others are arguments of `score`.
+        Of the model's name to a step whose table has the column `unit`, and `post`, `probe` or
+        `fold` where there are several. Folds are pooled; the probe is recorded among the
+        parameters of the model.
     roster : mapping
         Of the model's name to its representation.
     score : callable
         `scores` of the task's module.
+    unit : str
     **shared
         The other arguments of `score`.
     """
-    folds = [one if isinstance(one, Sequence) else [one] for one in asked.values()]
-    found = iter(results([one for steps in folds for one in steps]))
     tables = []
-    for values, steps in zip(asked, folds, strict=True):
-        parts = [next(found) for _ in steps]
-        named = dict(zip(keys, values, strict=True))
-        model = roster[named["model"]]
-        params = dict(model.params)
-        if "probe" in named:
-            params["probe"] = named.pop("probe")
-        whole = parts[0] if len(parts) == 1 else pooled(parts)
-        tables.append(score(whole, role=model.role, params=params, **named, **shared))
+    for name, result in zip(asked, results(asked.values()), strict=True):
+        model = roster[name]
+        by = [column for column in ("probe", "post") if column in result]
+        for key, rows in result.groupby(by, sort=False):
+            named = dict(zip(by, key, strict=True))
+            params = dict(model.params)
+            if "probe" in named:
+                params["probe"] = named.pop("probe")
+            table = one_readout(rows, unit)
+            tables.append(
+                score(table, model=name, role=model.role, params=params, **named, **shared)
+            )
     return pd.concat(tables, ignore_index=True)
+
+
+def one_readout(rows: pd.DataFrame, unit: str = "perturbation") -> pd.DataFrame:
+    """Rows of one probe and post-processing as a table indexed by unit, folds pooled."""
+    table = rows.set_index(unit).drop(columns=["probe", "post"], errors="ignore")
+    if "fold" not in table:
+        return table
+    return pooled([part.drop(columns="fold") for _, part in table.groupby("fold")])
 
 
 def with_probe(scores: pd.DataFrame) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """What the tasks that read a frozen embedding have in common."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -125,6 +125,12 @@ def prepared(
     except ValueError as error:
         raise DataError(f"{name}: {error}") from None
     return Cells(name, done, obs, rows)
+
+
+def each_post(posts: Sequence[str], score: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
+    """Tables of a task after each post-processing, one under the other, with a column `post`."""
+    tables = {post: score(post) for post in posts}
+    return pd.concat(tables, names=["post"]).reset_index()
 
 
 def by_class(labels, values: Mapping[str, np.ndarray]) -> pd.DataFrame:

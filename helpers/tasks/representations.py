@@ -91,8 +91,7 @@ def other_screen(screen: Step, seed: int, preset: str) -> Step:
 def scvi_effort(preset: str) -> dict[str, int]:
     """Gradient steps of an scVI fit, and where its learning curve is read.
 
-    Ten times as many steps lower the validation loss of the tier's screen by an eighth of a percent
-    (embeddings/ablations shows the curve).
+    What twice as many would change is shown in embeddings/ablations.
     """
     return by_preset(
         preset,
