@@ -18,9 +18,9 @@ from helpers.models.classifiers import (
     standardise,
 )
 from helpers.scores import check
+from helpers.tasks import explained_rankings, lda_report, practice, retention, retraining
 from helpers.tasks import explanation_experiments as experiments
 from helpers.tasks import explanation_report as report
-from helpers.tasks import lda_report, practice, retention, retraining
 from helpers.tasks.attribution import explained
 from helpers.tasks.ranking_roster import FAMILIES, gene_rankings
 from helpers.tasks.requirements import CannotAnswer
@@ -294,23 +294,26 @@ def test_a_part_of_training_keeps_classes_and_all_test_samples(four):
 
 
 def test_rankings_of_explanations_are_means_over_correct_samples(four, fit):
-    ranking = experiments.attribution_ranking.function(four, fit, split="train")
+    ranking = explained_rankings.attribution_ranking.function(four, fit, split="train")
     found = explained(four, fit, split="train")
     own = (found.labels == "class 2") & found.correct
     np.testing.assert_allclose(
         ranking[2], np.abs(found.attributions[own]).mean(axis=0), rtol=1e-5, atol=1e-9
     )
-    shap = experiments.linear_shap_ranking.function(four, fit, split="train")
+    shap = explained_rankings.linear_shap_ranking.function(four, fit, split="train")
     weights = fit["weights"].astype(float)
     centred = weights - weights.mean(axis=1, keepdims=True)
     np.testing.assert_allclose(
         shap[2], np.abs(found.Z[own] * centred[:, 2]).mean(axis=0), rtol=1e-4, atol=1e-9
     )
     np.testing.assert_allclose(
-        experiments.weight_ranking.function(four, fit), np.abs(centred).T, rtol=1e-5, atol=1e-7
+        explained_rankings.weight_ranking.function(four, fit),
+        np.abs(centred).T,
+        rtol=1e-5,
+        atol=1e-7,
     )
     mlp = fit_mlp.function(four, seed=0)
-    for ranking_of in (experiments.weight_ranking, experiments.linear_shap_ranking):
+    for ranking_of in (explained_rankings.weight_ranking, explained_rankings.linear_shap_ranking):
         with pytest.raises(DataError, match="hidden layer"):
             ranking_of.function(four, mlp)
 
@@ -318,8 +321,8 @@ def test_rankings_of_explanations_are_means_over_correct_samples(four, fit):
 def test_a_model_that_does_not_fit_is_refused_or_not_scored(four, fit):
     unfit = fit | {"train_accuracy": np.array(0.8)}
     with pytest.raises(CannotAnswer):
-        experiments.attribution_ranking.function(four, unfit)
-    nothing = experiments.attribution_ranking.function(four, unfit, unfit="nan")
+        explained_rankings.attribution_ranking.function(four, unfit)
+    nothing = explained_rankings.attribution_ranking.function(four, unfit, unfit="nan")
     assert nothing.shape == (4, 240) and np.isnan(nothing).all()
     found = report.ranking_agreement(
         nothing[0],
@@ -329,7 +332,7 @@ def test_a_model_that_does_not_fit_is_refused_or_not_scored(four, fit):
     )
     assert all(np.isnan(value) for value in found.values())
     with pytest.raises(DataError, match="unfit is 'drop'"):
-        experiments.attribution_ranking.function(four, unfit, unfit="drop")
+        explained_rankings.attribution_ranking.function(four, unfit, unfit="drop")
 
 
 def test_the_roster_names_one_ranking_a_method():

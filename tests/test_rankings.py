@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from helpers.data.contract import DataError
+from helpers.metrics.mutual_information import mutual_information
 from helpers.metrics.rank_stability import overlap, overlap_table, top_genes, top_membership
 from helpers.metrics.selection import random_genes, union_of_best, worst
 from helpers.models import penalised
@@ -71,7 +72,7 @@ def test_constant_genes_score_nothing_and_perfect_ones_lead(planted, score):
 def test_methods_that_see_the_class_find_what_was_planted(planted):
     x, y = planted
     for scores in (
-        *(r.welch_t(x, y)[0], r.wilcoxon_effect(x, y)[0], r.mutual_information(x, y, 0)),
+        *(r.welch_t(x, y)[0], r.wilcoxon_effect(x, y)[0], mutual_information(x, y, 0)),
         *(r.forest_importance(x, y, 0, n_trees=200), r.boosting_importance(x, y, 0, n_trees=200)),
     ):
         assert set(np.argsort(scores)[-5:]) == set(range(5))
@@ -107,7 +108,21 @@ def test_mutual_information_is_that_of_two_normals():
     a, b = stats.norm.pdf(grid), stats.norm.pdf(grid - 2)
     mixture = (a + b) / 2
     exact = sum(np.trapezoid(p * np.log(p / mixture), grid) for p in (a, b)) / 2
-    assert r.mutual_information(x[:, None], y, 0)[0] == pytest.approx(exact, abs=0.03)
+    assert mutual_information(x[:, None], y, 0)[0] == pytest.approx(exact, abs=0.03)
+
+
+@pytest.mark.parametrize("sizes", [(12, 30), (40, 25, 20)])
+def test_mutual_information_is_scikit_learns(sizes):
+    from sklearn.feature_selection import mutual_info_classif
+
+    y = np.repeat(np.arange(len(sizes)), sizes)
+    x = np.random.default_rng(7).normal(size=(len(y), 12))
+    x[:, :6] += y[:, None]
+    x[:, 11] = 2.0  # constant
+    found = mutual_information(x, y, 0)
+    np.testing.assert_allclose(found[:11], mutual_info_classif(x, y, random_state=0)[:11])
+    assert found[11] == 0
+    assert found[:6].min() > found[6:].max()
 
 
 @pytest.mark.parametrize(
@@ -117,7 +132,10 @@ def test_mutual_information_is_that_of_two_normals():
         (lambda x, y: r.welch_t(x, np.full(60, "a")), "one class"),
         (lambda x, y: r.welch_t(x, np.where(np.arange(60) == 0, "lone", y)), "'lone'.*one sample"),
         (lambda x, y: r.wilcoxon_effect(np.where(x > 4, np.nan, x), y), "NaN or infinite"),
-        (lambda x, y: r.mutual_information(x, np.arange(60) // 3, 0), "at least 4"),
+        (lambda x, y: mutual_information(x, np.arange(60) // 3, 0), "at least 4"),
+        (lambda x, y: mutual_information(x, np.full(60, "a"), 0), "one class"),
+        (lambda x, y: mutual_information(x, y[:9], 0), "labels of shape"),
+        (lambda x, y: mutual_information(np.where(x > 4, np.nan, x), y, 0), "without NaN"),
         (lambda x, y: r.variance(x[0]), "a table"),
         (lambda x, y: r.forest_importance(np.where(x > 4, np.inf, x), y, 0), "NaN or infinite"),
     ],

@@ -11,6 +11,7 @@ import numpy as np
 
 from helpers.data.contract import DataError
 from helpers.metrics.de import mann_whitney
+from helpers.metrics.mutual_information import mutual_information
 from helpers.store import step
 
 # Arrays ------------------------------------------------------------------------------------------
@@ -166,42 +167,6 @@ def wilcoxon_effect(x, y) -> np.ndarray:
         pairs = rest.sum() * (~rest).sum()
         rows.append(np.abs(2 * test.u[0] / pairs - 1))
     return np.stack(rows)
-
-
-def mutual_information(x, y, seed: int) -> np.ndarray:
-    """Mutual information of each gene with the class, by nearest neighbours.
-
-    Parameters
-    ----------
-    x : ndarray of shape (n_samples, n_genes)
-    y : array of shape (n_samples,)
-        At least two classes; more than three samples in each, for three neighbours.
-    seed : int
-        The estimator adds a little noise to break ties. The published code leaves it unseeded.
-
-    Returns
-    -------
-    ndarray of shape (n_genes,), nats, >= 0
-        Estimates below 0 are set to 0 by the estimator.
-
-    Raises
-    ------
-    ValueError
-        One class, a class of too few samples, or values that are NaN or infinite.
-
-    References
-    ----------
-    Ross 2014, PLoS ONE 9, as in scikit-learn's `mutual_info_classif`.
-    """
-    from sklearn.feature_selection import mutual_info_classif
-
-    x, y = _labelled(x, y)
-    names, n = np.unique(y, return_counts=True)
-    if n.min() <= 3:
-        raise ValueError(
-            f"class {names[n.argmin()]!r} has {n.min()} samples: three neighbours need at least 4"
-        )
-    return mutual_info_classif(x, y, random_state=seed)
 
 
 def variance(x) -> np.ndarray:

@@ -13,7 +13,7 @@ from helpers.models.rankings import (
     wilcoxon_ranking,
 )
 from helpers.store import Step
-from helpers.tasks.explanation_experiments import (
+from helpers.tasks.explained_rankings import (
     attribution_ranking,
     linear_shap_ranking,
     weight_ranking,

@@ -1,0 +1,99 @@
+"""Mutual information of many genes with a class, by nearest neighbours, gene by gene."""
+
+import numpy as np
+from numba import njit
+
+NEIGHBOURS = 3
+
+
+def mutual_information(x, y, seed: int) -> np.ndarray:
+    """Mutual information of each gene with the class.
+
+    The estimate of a sample is small where many samples of other classes are as close to it as its
+    third neighbour of its own class.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n_samples, n_genes), finite
+    y : array of shape (n_samples,)
+        At least two classes of at least four samples each, for three neighbours.
+    seed : int
+        Draws the noise, about 1e-10 of a standard deviation, that breaks ties.
+
+    Returns
+    -------
+    ndarray of shape (n_genes,), nats, >= 0, higher is more
+        Estimates below 0 are set to 0; constant genes have 0.
+
+    Raises
+    ------
+    ValueError
+        One class, a class of too few samples, shapes that do not fit, or values that are not
+        finite.
+
+    References
+    ----------
+    Ross 2014, PLoS ONE 9. The same as scikit-learn's `mutual_info_classif`, in one pass over
+    sorted values instead of a tree for each gene and class.
+    """
+    from scipy.special import digamma
+
+    x = np.array(x, dtype=float)
+    if x.ndim != 2 or not np.isfinite(x).all():
+        raise ValueError(f"x of shape {x.shape}: a table of samples x genes without NaN")
+    names, code, n = np.unique(np.asarray(y), return_inverse=True, return_counts=True)
+    if code.shape != x.shape[:1]:
+        raise ValueError(f"{len(x)} samples, labels of shape {np.shape(y)}")
+    if len(names) < 2:
+        raise ValueError("all samples are of one class: there is nothing to tell apart")
+    if n.min() <= NEIGHBOURS:
+        raise ValueError(
+            f"class {names[n.argmin()]!r} has {n.min()} samples: three neighbours need at least 4"
+        )
+    sd = x.std(axis=0)
+    varies = sd > 0
+    x = x[:, varies] / sd[varies]
+    noise = np.random.default_rng(seed).standard_normal(x.shape)
+    x += 1e-10 * np.maximum(1, np.abs(x).mean(axis=0)) * noise
+    psi = digamma(np.maximum(np.arange(len(x) + 1), 1))
+    within = _mean_digamma_within(np.ascontiguousarray(x.T), code, len(names), psi)
+    found = np.zeros(len(sd))
+    found[varies] = psi[len(x)] + psi[NEIGHBOURS] - psi[n[code]].mean() - within
+    return np.maximum(found, 0)
+
+
+@njit(cache=True)
+def _mean_digamma_within(genes, code, n_classes, psi):
+    """Mean digamma of the samples closer than the third neighbour of the own class, itself too."""
+    n_genes, n = genes.shape
+    means = np.zeros(n_genes)
+    position = np.empty(n, dtype=np.int64)
+    for g in range(n_genes):
+        order = np.argsort(genes[g])
+        values = genes[g][order]
+        total = 0.0
+        for c in range(n_classes):
+            m = 0
+            for i in range(n):  # places of the class among the sorted values
+                if code[order[i]] == c:
+                    position[m] = i
+                    m += 1
+            for i in range(m):
+                here = position[i]
+                radius = np.inf
+                for left in range(NEIGHBOURS + 1):
+                    first, last = i - left, i + NEIGHBOURS - left
+                    if first >= 0 and last < m:
+                        reach = max(
+                            values[here] - values[position[first]],
+                            values[position[last]] - values[here],
+                        )
+                        radius = min(radius, reach)
+                low, high = here, here  # the neighbour that sets the radius lies outside
+                while low > 0 and values[here] - values[low - 1] < radius:
+                    low -= 1
+                while high < n - 1 and values[high + 1] - values[here] < radius:
+                    high += 1
+                total += psi[high - low + 1]
+        means[g] = total / n
+    return means
