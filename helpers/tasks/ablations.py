@@ -21,6 +21,7 @@ from helpers.tasks.consistency import consistency
 from helpers.tasks.consistency import scores as consistency_scores
 from helpers.tasks.linear_separability import linear_separability
 from helpers.tasks.linear_separability import scores as probe_scores
+from helpers.tasks.readout_report import one_readout
 from helpers.tasks.representations import scvi_effort
 
 FAMILIES = ("PCA", "scVI")
@@ -214,11 +215,18 @@ def score(
         for embedding, _, _ in models.values()
     ] + [
         linear_separability(
-            screen, embedding, split, **shared, probe="ridge", seed=seed, context=context
+            screen,
+            embedding,
+            [split],
+            protocol=shared["protocol"],
+            readouts=[["ridge", shared["post"]]],
+            seed=seed,
+            context=context,
         )
         for embedding, _, _ in models.values()
     ]
     tables = results(asked)
+    tables[len(models) :] = [one_readout(table) for table in tables[len(models) :]]
     rows = []
     for as_rows, part in (
         (consistency_scores, tables[: len(models)]),
