@@ -295,12 +295,12 @@ def between(
 
 
 def tally(verdicts: Mapping[str, str]) -> str:
-    """Verdicts in words: "better in 2 (a, b), tied in 1 (c)"."""
+    """Verdicts in words: "better in 2 (a; b), tied in 1 (c)"."""
     parts = []
     for verdict in ("better", "tied", "worse", "undecided"):
         names = [name for name, found in verdicts.items() if found == verdict]
         if names:
-            parts.append(f"{verdict} in {len(names)} ({', '.join(names)})")
+            parts.append(f"{verdict} in {len(names)} ({'; '.join(names)})")
     return ", ".join(parts)
 
 
@@ -335,7 +335,7 @@ def found_here(tables: Mapping[str, pd.DataFrame], *, rng) -> pd.DataFrame:
     }
     questions = {q.task: q for q in QUESTIONS}
     found = {
-        "mixing": _found_mixing(of_task["batch-mixing"]),
+        "mixing": _found_mixing(of_task["batch-mixing"], questions["batch-mixing"], rng),
         "separability": _found_separability(
             of_task["linear-separability"], questions["linear-separability"], rng
         ),
@@ -365,14 +365,15 @@ def _means(scores: pd.DataFrame, role: str) -> pd.Series:
     return scores[scores["role"] == role].groupby("model")["value"].mean()
 
 
-def _found_mixing(scores: pd.DataFrame) -> tuple[str, str]:
+def _found_mixing(scores, question, rng) -> tuple[str, str]:
     models, floors = _means(scores, "candidate"), _means(scores, "floor")
-    noise = floors["Gaussian noise"]
-    below = int((models < noise).sum())
+    verdicts = {
+        m: between(scores, question, "Gaussian noise", m, rng=rng).verdict for m in models.index
+    }
     return (
-        f"Gaussian noise reaches {noise:.3f} of permuted labels; {below} of {len(models)} models "
-        f"lie below it ({_span(models)})",
-        SHOWN if below == len(models) else NOT_SHOWN,
+        f"Gaussian noise reaches {floors['Gaussian noise']:.3f} of permuted labels, models "
+        f"{_span(models)}; Gaussian noise against them: {tally(verdicts)}",
+        _decide(verdicts),
     )
 
 
@@ -397,10 +398,17 @@ def _found_neighbourhood(every, scores, question, rng) -> tuple[str, str]:
     return (
         f"with controls as a class, models {_span(with_controls)}, floors {_span(chance)}; without "
         f"them models {_span(_means(scores, 'candidate'))}, floors "
-        f"{_span(_means(scores, 'floor'))}; the best model ({best}) is {verdict} than permuted "
-        "labels without controls",
+        f"{_span(_means(scores, 'floor'))}, and there the best model ({best}) against permuted "
+        f"labels: {verdict}",
         SHOWN if verdict == "better" and with_controls.max() - chance.max() < 0.05 else NOT_SHOWN,
     )
+
+
+def _about_controls(without: str, gap: float) -> str:
+    """Shown where the vote knows nothing with controls as a class and something without them."""
+    if without == "undecided":
+        return UNDECIDED
+    return SHOWN if without == "better" and gap < 0.05 else NOT_SHOWN
 
 
 def _found_centring(scores: pd.DataFrame) -> tuple[str, str]:
