@@ -20,6 +20,7 @@ import shutil
 import sys
 import sysconfig
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -94,6 +95,19 @@ def imported_names(tree: ast.AST, package: str = "") -> Iterator[str]:
             yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
+_PARSING = threading.Lock()
+
+
+def syntax_tree(text: str) -> ast.Module:
+    """The syntax tree of Python code.
+
+    One at a time: in CPython 3.11 two threads that parse at once can raise SystemError, and a
+    worker reads code in the thread that computes and in the one that talks to the scheduler.
+    """
+    with _PARSING:
+        return ast.parse(text)
+
+
 def _code(tree: ast.Module) -> str:
     """What a module does: its syntax tree without docstrings, comments and layout."""
     for node in ast.walk(tree):
@@ -118,7 +132,7 @@ class _Module:
 @functools.cache
 def _module(name: str) -> _Module:
     path = _source_file(name)
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = syntax_tree(path.read_text(encoding="utf-8"))
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     return _read_imports(tree, package)
 
@@ -196,7 +210,7 @@ def _code_of_module(module: str) -> Code:
 
 def code_of_cells(cells: list[str]) -> tuple[str, Code]:
     """Digest of a notebook's code, cell by cell, and the code that it reaches by its imports."""
-    read = [_read_imports(ast.parse(cell), "") for cell in cells]
+    read = [_read_imports(syntax_tree(cell), "") for cell in cells]
     own, foreign = ({n for r in read for n in getattr(r, k)} for k in ("own", "foreign"))
     return digest(*(r.digest for r in read)), code_of(*own, extra=tuple(foreign))
 
@@ -204,7 +218,7 @@ def code_of_cells(cells: list[str]) -> tuple[str, Code]:
 def unchanged(code: Code) -> bool:
     """Whether the modules' files still hold the code that was read."""
     return all(
-        digest(_code(ast.parse(_source_file(name).read_text(encoding="utf-8")))) == known
+        digest(_code(syntax_tree(_source_file(name).read_text(encoding="utf-8")))) == known
         for name, known in code.modules.items()
     )
 

@@ -29,7 +29,7 @@ def benchbook(*arguments, home, folder=ROOT, **environment):
         env=os.environ | {"BENCHBOOK_HOME": str(home)} | environment,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1800,
     )
 
 

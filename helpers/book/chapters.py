@@ -14,6 +14,7 @@ import yaml
 from helpers.data import registry
 from helpers.home import root
 from helpers.presets import PRESETS
+from helpers.store import syntax_tree
 
 
 class ChapterError(ValueError):
@@ -81,7 +82,7 @@ class Chapter:
                 f"{self.name}: {len(cells)} cells are tagged parameters; a chapter has one"
             )
         found = {}
-        for node in ast.parse(cells[0].source).body:
+        for node in syntax_tree(cells[0].source).body:
             try:
                 (target,) = node.targets
                 found[target.id] = ast.literal_eval(node.value)
