@@ -1,6 +1,7 @@
 """A small book in a folder of its own, with chapters that work and chapters that do not."""
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -196,6 +197,8 @@ class MiniBook:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            # a shell's background jobs, and so their children, ignore Ctrl-C
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def python(self, code: str, **environment: str) -> str:

@@ -18,7 +18,7 @@ FLOORS = ("permuted labels", "Gaussian noise")
 CEILING = "planted truth"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Question:
     """A task of the tier, and what its scale is anchored at.
 
