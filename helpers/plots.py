@@ -635,7 +635,7 @@ def panels(
                         va="center",
                         fontsize=8,
                     )
-            ax.set_title(name, fontsize=9)
+            ax.set_title(name, fontsize=8)
             ax.set_yticks(range(len(labels)), [str(v) for v in labels])
             ax.set_ylim(len(labels) - 0.4, -0.6)
             ax.tick_params(axis="y", length=0)
