@@ -5,6 +5,7 @@ Both may first diffuse each profile over a graph of genes. Once fitted, dropout 
 norm and diffusion are folded into the weights: an affine map, or two with a ReLU between them.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -17,7 +18,7 @@ _WORDS = 1 << 16  # dropout compares random words of 16 bits
 
 
 @dataclass
-class _Classifier:
+class _Classifier(ABC):
     """What both share: the recipe, the estimator's manners.
 
     Parameters
@@ -145,11 +146,13 @@ class _Classifier:
         kept = torch.from_numpy(words >= cut).view(x.shape)
         return (x * kept).mul_(_WORDS / (_WORDS - cut))
 
+    @abstractmethod
     def _fold(self, network) -> None:
-        raise NotImplementedError
+        """Set `weights_` to `out_bias_` from a trained network."""
 
+    @abstractmethod
     def _network(self, n_inputs: int, n_classes: int):
-        raise NotImplementedError
+        """The untrained network, with torch's own initial weights."""
 
     def _diffused(self, weights: np.ndarray) -> np.ndarray:
         """Weights (V, H) of a profile, from those of a diffused one."""

@@ -1,8 +1,6 @@
 """Tables of the chapter on attribution: what was published, what we get, what differs and why."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -10,6 +8,7 @@ import pandas as pd
 from helpers.metrics.facts import METRICS
 from helpers.store import Step, StepFunction, results
 from helpers.tasks.attribution import attribution_scores, reference_scores, scores
+from helpers.tasks.departures import Departure, table_of
 
 # README of mbonto/XAI_for_genomics, commit 36de591, in percent: mean and standard deviation over
 # ten training seeds on one draw of the data. As printed, so that rounding can be allowed for.
@@ -54,17 +53,6 @@ TITLES = {
 
 REFERENCES = {"planted truth": "ceiling", "expression alone": "floor", "random order": "floor"}
 """Roles of the rankings of `reference_scores`."""
-
-
-@dataclass(frozen=True)
-class Departure:
-    """One choice in which the revised protocol, or our reading of the published one, departs."""
-
-    aspect: str
-    published: str
-    revised: str
-    kind: Literal["bug", "paper-code discrepancy", "design choice"]
-    reason: str
 
 
 DEPARTURES = (
@@ -162,7 +150,7 @@ DEPARTURES = (
 
 def departures() -> pd.DataFrame:
     """Departures as a table, one row each."""
-    return pd.DataFrame([asdict(departure) for departure in DEPARTURES])
+    return table_of(DEPARTURES)
 
 
 def reported() -> pd.DataFrame:

@@ -1,7 +1,6 @@
 """Foundation models in this book: what they need, how they come in, and what is turned away."""
 
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from helpers.data.exchange import export, read_embedding
 from helpers.models.scgpt import bin_values
 from helpers.models.vocabulary import LEAST_GENES
 from helpers.store import step
-from helpers.tasks.consistency import Departure
+from helpers.tasks.departures import Departure, table_of
 
 # Bendidi et al. 2024, arXiv 2410.13956 v2, table 2: genome-wide K562 screen, for each metric the
 # best of four post-processings on the scored data.
@@ -119,7 +118,7 @@ def recipes() -> pd.DataFrame:
 
 def departures() -> pd.DataFrame:
     """Departures as a table, one row each."""
-    return pd.DataFrame([asdict(departure) for departure in DEPARTURES])
+    return table_of(DEPARTURES)
 
 
 @step

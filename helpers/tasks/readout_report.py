@@ -77,7 +77,8 @@ def gather(
 
 def one_readout(rows: pd.DataFrame, unit: str = "perturbation") -> pd.DataFrame:
     """Rows of one probe and post-processing as a table indexed by unit, folds pooled."""
-    table = rows.set_index(unit).drop(columns=["probe", "post"], errors="ignore")
+    table = rows.set_index(unit)
+    table = table[[column for column in table if column not in ("probe", "post")]]
     if "fold" not in table:
         return table
     return pooled([part.drop(columns="fold") for _, part in table.groupby("fold")])
