@@ -1,0 +1,28 @@
+"""What all benchmarks measure with."""
+
+import time
+
+
+def fastest(function, repeats: int = 1):
+    """Least processor seconds of several calls, and what the last one returned.
+
+    Processor time, because others on the machine do not count; `make bench` keeps all libraries at
+    one thread.
+    """
+    times = []
+    for _ in range(repeats):
+        start = time.process_time()
+        result = function()
+        times.append(time.process_time() - start)
+    return min(times), result
+
+
+def row(name: str, seconds: float, reference_seconds: float, asked: float) -> dict:
+    """Row of the table: what is ours and what it is compared with, and the ratio asked for."""
+    return {
+        "name": name,
+        "seconds": seconds,
+        "reference_seconds": reference_seconds,
+        "ratio": reference_seconds / seconds,
+        "asked": float(asked),
+    }

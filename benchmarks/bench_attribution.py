@@ -1,9 +1,10 @@
 """Explanations: against captum, prediction gaps and simulator against plain loops."""
 
-import time
+from functools import partial
 
 import numpy as np
 
+from benchmarks import fastest, row
 from helpers.data.lda import simulate_lda
 from helpers.metrics.attribution import integrated_gradients
 from helpers.metrics.heads import Head
@@ -59,14 +60,14 @@ def _attributions(name: str, head: Head) -> dict:
 
     Z, targets, baseline = _samples(960)
     integrated_gradients(head, Z[:2], targets[:2], baseline)
-    seconds, found = _fastest(
+    seconds, found = fastest(
         lambda: integrated_gradients(head, Z, targets, baseline, tolerance=TOLERANCE), 3
     )
     n, nodes = 32, 50  # a published batch
     peer = IntegratedGradients(_module(head))
     while True:
-        start = time.perf_counter()
-        scores, gap = peer.attribute(
+        attribute = partial(
+            peer.attribute,
             torch.from_numpy(Z[:n]),
             baselines=torch.zeros(1, GENES),
             target=torch.from_numpy(targets[:n]),
@@ -74,13 +75,13 @@ def _attributions(name: str, head: Head) -> dict:
             internal_batch_size=n,
             return_convergence_delta=True,
         )
-        reference = time.perf_counter() - start
+        reference, (scores, gap) = fastest(attribute)
         if gap.abs().max() <= TOLERANCE:
             break
         nodes *= 2
     np.testing.assert_allclose(found.scores[:n], scores.numpy(), atol=2 * TOLERANCE)
     title = f"Integrated Gradients, {name}, {GENES:,} genes, one sample / captum, {nodes} nodes"
-    return _row(title, seconds / len(Z), reference / n, 100)
+    return row(title, seconds / len(Z), reference / n, 100)
 
 
 def _gaps(name: str, head: Head) -> dict:
@@ -90,7 +91,7 @@ def _gaps(name: str, head: Head) -> dict:
     Z, targets, baseline = _samples(32)
     order = np.random.default_rng(2).permutation(GENES)
     prediction_gap(head, Z[:1], targets[:1], baseline, order)
-    seconds, found = _fastest(lambda: prediction_gap(head, Z, targets, baseline, order), 3)
+    seconds, found = fastest(lambda: prediction_gap(head, Z, targets, baseline, order), 3)
     model, rows = _module(head), np.arange(len(Z))
 
     def loop():
@@ -103,16 +104,16 @@ def _gaps(name: str, head: Head) -> dict:
                 total += np.maximum(0, full - model(x).numpy()[rows, targets])
         return total * 10 / GENES
 
-    reference, total = _fastest(loop, 1)
+    reference, total = fastest(loop)
     np.testing.assert_allclose(total, found, atol=1e-4)
     title = f"prediction gap, {name}, {GENES:,} genes, 32 samples / model run after each block"
-    return _row(title, seconds, reference, 50)
+    return row(title, seconds, reference, 50)
 
 
 def _simulator() -> dict:
     """Against drawing the group, then the gene, of every read, as the published code does."""
     knobs = {"n_genes": GENES, "n_groups": 1_500, "groups_per_kind": 37}
-    seconds, _ = _fastest(
+    seconds, _ = fastest(
         lambda: simulate_lda(np.random.default_rng(0), n_per_kind=[10] * CLASSES, **knobs), 2
     )
     rng = np.random.default_rng(0)
@@ -127,28 +128,9 @@ def _simulator() -> dict:
             genes += rng.multinomial(reads, beta)
         return genes
 
-    reference, _ = _fastest(one_sample, 2)
+    reference, _ = fastest(one_sample, 2)
     title = f"LDA simulator, {GENES:,} genes, one sample / a multinomial a group"
-    return _row(title, seconds / (10 * CLASSES), reference, 50)
-
-
-def _row(name: str, seconds: float, reference_seconds: float, asked: float) -> dict:
-    return {
-        "name": name,
-        "seconds": seconds,
-        "reference_seconds": reference_seconds,
-        "ratio": reference_seconds / seconds,
-        "asked": asked,
-    }
-
-
-def _fastest(function, repeats: int):
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        result = function()
-        times.append(time.perf_counter() - start)
-    return min(times), result
+    return row(title, seconds / (10 * CLASSES), reference, 50)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
 """Perturbation consistency: closed form against the cosine of every pair."""
 
-import time
-
 import numpy as np
 
+from benchmarks import fastest, row
 from helpers.metrics.consistency import perturbation_consistency
 
 
@@ -20,27 +19,17 @@ def run() -> list[dict]:
     embedding = np.random.default_rng(0).standard_normal((2_000, 256)) + 0.1
     labels = np.full(len(embedding), "A")
     perturbation_consistency(embedding, labels)
-    seconds, result = _fastest(lambda: perturbation_consistency(embedding, labels), 50)
-    reference_seconds, reference = _fastest(lambda: pairwise(embedding), 5)
+    seconds, result = fastest(lambda: perturbation_consistency(embedding, labels), 50)
+    reference_seconds, reference = fastest(lambda: pairwise(embedding), 5)
     np.testing.assert_allclose(result["similarity"], reference, rtol=1e-9)
     return [
-        {
-            "name": "consistency of 2,000 cells x 256 / cosine of every pair",
-            "seconds": seconds,
-            "reference_seconds": reference_seconds,
-            "ratio": reference_seconds / seconds,
-            "asked": 50.0,
-        }
+        row(
+            "consistency of 2,000 cells x 256 / cosine of every pair",
+            seconds,
+            reference_seconds,
+            50.0,
+        )
     ]
-
-
-def _fastest(function, repeats: int):
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        result = function()
-        times.append(time.perf_counter() - start)
-    return min(times), result
 
 
 if __name__ == "__main__":

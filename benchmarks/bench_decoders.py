@@ -1,9 +1,8 @@
 """Decoders: closed-form ridge against the released MLP, on the same simulated cells."""
 
-import time
-
 import numpy as np
 
+from benchmarks import fastest, row
 from helpers.data.normalise import log1p_cp10k
 from helpers.data.simulate import simulate_screen
 from helpers.metrics.reconstruction import gene_correlations
@@ -29,8 +28,8 @@ def run() -> list[dict]:
         return MLPDecoder(learning_rate=1e-3).fit(embedding[~test], expression[~test])
 
     ridge()
-    seconds, linear = _fastest(ridge, 5)
-    reference_seconds, network = _fastest(mlp, 1)
+    seconds, linear = fastest(ridge, 5)
+    reference_seconds, network = fastest(mlp)
     spearman = {
         name: np.nanmean(gene_correlations(decoder.predict(embedding[test]), expression[test]))
         for name, decoder in (("ridge", linear), ("MLP", network))
@@ -38,23 +37,13 @@ def run() -> list[dict]:
     assert spearman["ridge"] >= spearman["MLP"], spearman
     scores = ", ".join(f"{name} {value:.3f}" for name, value in spearman.items())
     return [
-        {
-            "name": f"ridge decoder / released MLP, 30 epochs, 10 x its rate (Spearman: {scores})",
-            "seconds": seconds,
-            "reference_seconds": reference_seconds,
-            "ratio": reference_seconds / seconds,
-            "asked": 20.0,
-        }
+        row(
+            f"ridge decoder / released MLP, 30 epochs, 10 x its rate (Spearman: {scores})",
+            seconds,
+            reference_seconds,
+            20.0,
+        )
     ]
-
-
-def _fastest(function, repeats: int):
-    times = []
-    for _ in range(repeats):
-        start = time.process_time()
-        result = function()
-        times.append(time.process_time() - start)
-    return min(times), result
 
 
 if __name__ == "__main__":

@@ -1,10 +1,9 @@
 """iLISI and votes of neighbours: one graph and compiled loops against the published forms."""
 
-import time
-
 import numpy as np
 import pandas as pd
 
+from benchmarks import fastest, row
 from helpers.metrics.knn_vote import knn_vote
 from helpers.metrics.lisi import lisi
 from helpers.metrics.neighbours import nearest_neighbours
@@ -65,31 +64,31 @@ def run() -> list[dict]:
 
     cells, batch = rng.standard_normal((8_000, 32)), rng.integers(81, size=8_000)
     lisi(nearest_neighbours(cells[:300], k=248), batch[:300], perplexity=83)
-    ours, found = _timed(lambda: lisi(nearest_neighbours(cells, k=248), batch, perplexity=83), 3)
-    theirs, reference = _timed(lambda: published_lisi(cells, pd.Categorical(batch), 83))
+    ours, found = fastest(lambda: lisi(nearest_neighbours(cells, k=248), batch, perplexity=83), 3)
+    theirs, reference = fastest(lambda: published_lisi(cells, pd.Categorical(batch), 83))
     np.testing.assert_allclose(found.per_cell, reference, rtol=1e-3)
-    rows.append(_row("iLISI of 8,000 cells x 32, 248 neighbours / released loop", ours, theirs, 10))
+    rows.append(row("iLISI of 8,000 cells x 32, 248 neighbours / released loop", ours, theirs, 10))
 
     n_classes = 1_500
     labels, own = rng.integers(n_classes, size=20_000), rng.integers(n_classes, size=400)
     labels[:n_classes] = np.arange(n_classes)
     reference = rng.standard_normal((20_000, 32), dtype=np.float32)
     queries = (reference[rng.permutation(20_000)[:400]] + 0.5).astype(np.float32)
-    ours, found = _timed(
+    ours, found = fastest(
         lambda: knn_vote(nearest_neighbours(reference, queries, k=251), labels, own), 3
     )
-    theirs, hits = _timed(lambda: published_vote(reference, labels, queries, own, n_classes, 251))
+    theirs, hits = fastest(lambda: published_vote(reference, labels, queries, own, n_classes, 251))
     np.testing.assert_array_equal(found["top1"] == 1, hits)
-    rows.append(_row("vote of 251 among 20,000, 1,500 classes / released loop", ours, theirs, 20))
+    rows.append(row("vote of 251 among 20,000, 1,500 classes / released loop", ours, theirs, 20))
 
     centres, labels = rng.standard_normal((200, 64)), rng.integers(200, size=4_000)
     cells = centres[labels] + 2 * rng.standard_normal((4_000, 64))
     penalty = 1e-2
-    ours, probe = _timed(lambda: LinearProbe(penalty).fit(cells, labels), 3)
-    theirs, peer = _timed(lambda: _scikit_learn(cells, labels, penalty), 3)
+    ours, probe = fastest(lambda: LinearProbe(penalty).fit(cells, labels), 3)
+    theirs, peer = fastest(lambda: _scikit_learn(cells, labels, penalty), 3)
     right = (probe.decision_function(cells).argmax(1) == labels).mean()
     np.testing.assert_allclose(right, peer, atol=0.01)
-    rows.append(_row("linear probe, 4,000 x 64, 200 classes / scikit-learn", ours, theirs, 1))
+    rows.append(row("linear probe, 4,000 x 64, 200 classes / scikit-learn", ours, theirs, 1))
     return rows
 
 
@@ -100,25 +99,6 @@ def _scikit_learn(cells, labels, penalty: float) -> float:
     scaled = StandardScaler().fit_transform(cells)
     model = LogisticRegression(C=1 / (penalty * len(cells)), max_iter=1000)
     return model.fit(scaled, labels).score(scaled, labels)
-
-
-def _timed(function, repeats: int = 1):
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        result = function()
-        times.append(time.perf_counter() - start)
-    return min(times), result
-
-
-def _row(name: str, seconds: float, reference_seconds: float, asked: float) -> dict:
-    return {
-        "name": name,
-        "seconds": seconds,
-        "reference_seconds": reference_seconds,
-        "ratio": reference_seconds / seconds,
-        "asked": float(asked),
-    }
 
 
 if __name__ == "__main__":

@@ -1,10 +1,9 @@
 """Known relationships: recall and the filter of pairs against the forms of the released code."""
 
-import time
-
 import numpy as np
 import pandas as pd
 
+from benchmarks import fastest, row
 from helpers.metrics.relationships import Similarities, relationship_recall, unordered_pairs
 
 
@@ -41,42 +40,26 @@ def run() -> list[dict]:
         return relationship_recall(Similarities(names, embedding=vectors), first, second)["recall"]
 
     blocked()  # compiles
-    seconds, recall = _fastest(blocked, 3)
+    seconds, recall = fastest(blocked, 3)
     index = pd.Index(names)
     positions = index.get_indexer(first), index.get_indexer(second)
-    reference_seconds, reference = _fastest(lambda: all_pairs(vectors, *positions), 1)
+    reference_seconds, reference = fastest(lambda: all_pairs(vectors, *positions))
     np.testing.assert_allclose(recall, reference, atol=1e-5)  # ties of float32
 
     few = rng.integers(7_000, size=(2, 117_000))
     rows = pd.DataFrame({"a": names[few[0]], "b": names[few[1]]})
-    filter_seconds, pairs = _fastest(lambda: unordered_pairs(rows["a"], rows["b"]), 5)
-    row_seconds, expected = _fastest(lambda: row_wise(rows), 1)
+    filter_seconds, pairs = fastest(lambda: unordered_pairs(rows["a"], rows["b"]), 5)
+    row_seconds, expected = fastest(lambda: row_wise(rows))
     assert set(zip(*pairs, strict=True)) == set(expected.itertuples(index=False, name=None))
     return [
-        {
-            "name": "recall, 10,000 perturbations x 256, 300,000 pairs / whole matrix, sorted",
-            "seconds": seconds,
-            "reference_seconds": reference_seconds,
-            "ratio": reference_seconds / seconds,
-            "asked": 4.0,
-        },
-        {
-            "name": "filter of 117,000 pairs / row by row",
-            "seconds": filter_seconds,
-            "reference_seconds": row_seconds,
-            "ratio": row_seconds / filter_seconds,
-            "asked": 50.0,
-        },
+        row(
+            "recall, 10,000 perturbations x 256, 300,000 pairs / whole matrix, sorted",
+            seconds,
+            reference_seconds,
+            4.0,
+        ),
+        row("filter of 117,000 pairs / row by row", filter_seconds, row_seconds, 50.0),
     ]
-
-
-def _fastest(function, repeats: int):
-    times = []
-    for _ in range(repeats):
-        start = time.process_time()
-        result = function()
-        times.append(time.process_time() - start)
-    return min(times), result
 
 
 if __name__ == "__main__":

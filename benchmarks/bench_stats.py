@@ -1,9 +1,8 @@
 """Cluster bootstrap of a score table: products of matrices against drawing rows in a loop."""
 
-import time
-
 import numpy as np
 
+from benchmarks import fastest, row
 from helpers.stats import cluster_means
 
 N_CLUSTERS, N_MODELS, N_RESAMPLES = 200, 20, 10_000
@@ -24,24 +23,20 @@ def run() -> list[dict]:
     """One row; asked is what makes 10,000 resamples a matter of less than a second."""
     table = np.random.default_rng(0).standard_normal((N_CLUSTERS, N_MODELS))
     clusters = np.arange(N_CLUSTERS)
-    times = []
-    for seed in range(3):
-        start = time.perf_counter()
-        rng = np.random.default_rng(seed)
-        found = cluster_means(table, clusters, n_resamples=N_RESAMPLES, rng=rng)
-        times.append(time.perf_counter() - start)
-    start = time.perf_counter()
-    means = loop(table, LOOPED, np.random.default_rng(0))
-    reference_seconds = (time.perf_counter() - start) * N_RESAMPLES / LOOPED
+    rng = np.random.default_rng(0)
+    seconds, found = fastest(
+        lambda: cluster_means(table, clusters, n_resamples=N_RESAMPLES, rng=rng), 3
+    )
+    looped, means = fastest(lambda: loop(table, LOOPED, rng))
+    reference_seconds = looped * N_RESAMPLES / LOOPED
     np.testing.assert_allclose(found["se"], means.std(axis=0), rtol=0.25)
     return [
-        {
-            "name": "10,000 resamples of 200 clusters x 20 models / loop over draws and models",
-            "seconds": min(times),
-            "reference_seconds": reference_seconds,
-            "ratio": reference_seconds / min(times),
-            "asked": 20.0,
-        }
+        row(
+            "10,000 resamples of 200 clusters x 20 models / loop over draws and models",
+            seconds,
+            reference_seconds,
+            20.0,
+        )
     ]
 
 
