@@ -4,10 +4,19 @@ The linear and the ridge probe are convex: what they reach is a property of the 
 learning rate. The probe of the released benchmark is beside them, as it was trained.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 
 GAP = 1e-4  # nats that the loss may still lie above its minimum
+_BLOCK = 8_192  # cells whose scores of all classes are held at a time
 PUBLISHED_BATCH = 64_768  # Tx-Evaluation, cfg/config/replogle_eval.yaml:4
+
+
+def blocks(n_cells: int) -> Iterator[slice]:
+    """Cells in their order, as many at a time as may have scores of all classes in memory."""
+    for start in range(0, n_cells, _BLOCK):
+        yield slice(start, start + _BLOCK)
 
 
 class Standardiser:
@@ -23,8 +32,11 @@ class Standardiser:
 
     def transform(self, embedding) -> np.ndarray:
         """Standardised dimensions and a column of ones, shape (n_cells, n_dims + 1), float32."""
-        scaled = (np.asarray(embedding, dtype=float) - self.mean_) / self.scale_
-        return np.column_stack([scaled, np.ones(len(scaled))]).astype(np.float32)
+        embedding = np.asarray(embedding)
+        scaled = np.ones((len(embedding), embedding.shape[1] + 1), dtype=np.float32)
+        for rows in blocks(len(embedding)):  # double precision for a few cells at a time
+            scaled[rows, :-1] = (embedding[rows].astype(float) - self.mean_) / self.scale_
+        return scaled
 
 
 class LinearProbe:
@@ -80,23 +92,27 @@ class LinearProbe:
         labels = np.asarray(labels)
         n_classes = int(labels.max()) + 1 if n_classes is None else n_classes
         shape = (x.shape[1], n_classes)
-        rows = np.arange(len(x))
         left = np.inf  # to the minimum
 
         def loss(flat):
             nonlocal left
             weights = flat.reshape(shape)
-            logits = x @ weights.astype(np.float32)  # (n_cells, n_classes)
-            logits -= logits.max(axis=1, keepdims=True)
-            own = logits[rows, labels]
-            np.exp(logits, out=logits)
-            total = logits.sum(axis=1, keepdims=True)
-            value = float(np.mean(np.log(total[:, 0]) - own, dtype=float))
-            logits /= total
-            logits[rows, labels] -= 1
-            gradient = (x.T @ logits).astype(float) / len(x) + self.penalty * weights
+            single = weights.astype(np.float32)
+            value, gradient = 0.0, np.zeros(shape)
+            for cells in blocks(len(x)):
+                logits = x[cells] @ single  # (n_cells, n_classes)
+                logits -= logits.max(axis=1, keepdims=True)
+                at = np.arange(len(logits)), labels[cells]
+                own = logits[at]
+                np.exp(logits, out=logits)
+                total = logits.sum(axis=1, keepdims=True)
+                value += float(np.sum(np.log(total[:, 0]) - own, dtype=float))
+                logits /= total
+                logits[at] -= 1
+                gradient += x[cells].T @ logits
+            gradient = gradient / len(x) + self.penalty * weights
             left = float((gradient**2).sum()) / (2 * self.penalty)
-            return value + self.penalty / 2 * float((weights**2).sum()), gradient.ravel()
+            return value / len(x) + self.penalty / 2 * float((weights**2).sum()), gradient.ravel()
 
         def stop_when_converged(_):
             if left <= self.gap:
@@ -144,12 +160,15 @@ class RidgeProbe:
         if not self.penalty > 0:
             raise ValueError(f"penalty is {self.penalty}; it is above 0")
         self.standardiser_ = Standardiser().fit(embedding)
-        x = self.standardiser_.transform(embedding).astype(float)
+        x = self.standardiser_.transform(embedding)
         labels = np.asarray(labels)
         n_classes = int(labels.max()) + 1 if n_classes is None else n_classes
         sums = np.zeros((n_classes, x.shape[1]))  # of each class: the product with 0/1 targets
-        np.add.at(sums, labels, x)
-        gram = x.T @ x + self.penalty * len(x) * np.eye(x.shape[1])
+        gram = self.penalty * len(x) * np.eye(x.shape[1])
+        for cells in blocks(len(x)):
+            block = x[cells].astype(float)
+            np.add.at(sums, labels[cells], block)
+            gram += block.T @ block
         self.weights_ = np.linalg.solve(gram, sums.T)  # (n_dims + 1, n_classes)
         return self
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.data.contract import DataError
-from helpers.models.probes import LinearProbe, MLPProbe, PublishedProbe, RidgeProbe
+from helpers.models.probes import LinearProbe, MLPProbe, PublishedProbe, RidgeProbe, blocks
 from helpers.stats import cluster_means
 from helpers.store import step
 from helpers.tasks.departures import Departure, table_of
@@ -257,10 +257,8 @@ def separability(
         )
     y, own = np.searchsorted(names, labels[train]), np.searchsorted(names, labels[test])
     held_out = _inner(cells.labels(inner)[train], np.random.default_rng(seed))
-    scored = _fit_and_score(
-        probe, cells.embedding[train], y, held_out, len(names), seed, cells.embedding[test]
-    )
-    top1, top5 = top_shares(scored, own)
+    fitted = _fit(probe, cells.embedding[train], y, held_out, len(names), seed)
+    top1, top5 = _accuracy(fitted, cells.embedding[test], own)
     if len(names) < TOP_FIVE_CLASSES:
         top5 = np.full(len(own), np.nan)
     table = by_class(labels[test], {"top1": top1, "top5": top5}).assign(n_unscored=0)
@@ -287,18 +285,16 @@ def _inner(groups, rng) -> np.ndarray:
     return rng.random(len(groups)) < INNER_SHARE
 
 
-def _fit_and_score(probe, x, y, held_out, n_classes, seed, x_test) -> np.ndarray:
-    """Scores of the classes of test cells, shape (n_test, n_classes)."""
+def _fit(probe, x, y, held_out, n_classes, seed):
+    """A probe, its penalty or the end of its training chosen on the cells held out."""
     if probe == "published":
-        fitted = PublishedProbe(random_state=seed).fit(x, y, n_classes=n_classes)
-        return fitted.decision_function(x_test)
+        return PublishedProbe(random_state=seed).fit(x, y, n_classes=n_classes)
     if not (held_out.any() and (~held_out).any()):
         raise CannotAnswer("too few training cells to hold some out for the choice of a penalty")
     inside = (x[~held_out], y[~held_out])
     outside = (x[held_out], y[held_out])
     if probe == "mlp":
-        fitted = MLPProbe(random_state=seed).fit(*inside, *outside, n_classes=n_classes)
-        return fitted.decision_function(x_test)
+        return MLPProbe(random_state=seed).fit(*inside, *outside, n_classes=n_classes)
     best, best_accuracy, weights = None, -1.0, None
     for penalty in LINEAR_PENALTIES if probe == "linear" else RIDGE_PENALTIES:
         if probe == "linear":
@@ -306,14 +302,19 @@ def _fit_and_score(probe, x, y, held_out, n_classes, seed, x_test) -> np.ndarray
             weights = tried.weights_
         else:
             tried = RidgeProbe(penalty).fit(*inside, n_classes=n_classes)
-        accuracy = top_shares(tried.decision_function(outside[0]), outside[1])[1].mean()
+        accuracy = _accuracy(tried, *outside)[1].mean()
         if accuracy > best_accuracy:
             best, best_accuracy = penalty, accuracy
-    if probe == "linear":
-        fitted = LinearProbe(best).fit(x, y, n_classes=n_classes)
-    else:
-        fitted = RidgeProbe(best).fit(x, y, n_classes=n_classes)
-    return fitted.decision_function(x_test)
+    final = LinearProbe if probe == "linear" else RidgeProbe
+    return final(best).fit(x, y, n_classes=n_classes)
+
+
+def _accuracy(fitted, x, own) -> np.ndarray:
+    """`top_shares` of cells by a fitted probe, shape (2, n_cells); few cells at a time."""
+    found = np.empty((2, len(own)))
+    for cells in blocks(len(own)):
+        found[:, cells] = top_shares(fitted.decision_function(x[cells]), own[cells])
+    return found
 
 
 def top_shares(scored: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -393,9 +394,8 @@ def guides_told_apart(
     y = np.searchsorted(names, guide[train])
     held_out = _inner(cells.labels("batch")[train], np.random.default_rng(seed))
     asked = test[usable]
-    scored = _fit_and_score(
-        "ridge", cells.embedding[train], y, held_out, len(names), seed, cells.embedding[asked]
-    )
+    fitted = _fit("ridge", cells.embedding[train], y, held_out, len(names), seed)
+    scored = fitted.decision_function(cells.embedding[asked])
     scored[owners[None, :] != target[asked][:, None]] = -np.inf
     own = np.searchsorted(names, guide[asked])
     by_guide = by_class(guide[asked], {"accuracy": top_shares(scored, own)[0]})
