@@ -162,12 +162,19 @@ def embed(
     _kept(embeddings.keep(name or f"{model}-{dataset}", values, screen, facts))
 
 
+class Task(StrEnum):
+    consistency = "consistency"
+    relationships = "known-relationships"
+    separability = "linear-separability"
+
+
 @app.command()
 def large(
     file: Annotated[
         str, typer.Argument(help="An h5ad of counts, or a data set of kind large-screen.")
     ],
-    out: Annotated[Path, typer.Option(help="CSV for the scores.")] = Path("consistency.csv"),
+    out: Annotated[Path, typer.Option(help="Folder for one CSV a task.")] = Path("scores"),
+    task: Annotated[list[Task], typer.Option(help="Repeat for several.")] = [Task.consistency],  # noqa: B006 (typer copies)
     perturbation: Annotated[str, typer.Option(help="Column of obs.")] = "perturbation",
     batch: Annotated[str, typer.Option(help="Column of obs.")] = "batch",
     embedding: Annotated[
@@ -179,16 +186,20 @@ def large(
     ] = None,
     control: Annotated[str, typer.Option(help="What controls are called.")] = "control",
     post: Annotated[Post, typer.Option(help="What is done to the embedding.")] = Post.tvn,
-    permutations: Annotated[int, typer.Option(min=1)] = 1_000,
+    permutations: Annotated[int, typer.Option(min=1, help="Of consistency.")] = 1_000,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     scheduler: Scheduler = None,
 ) -> None:
-    """Score the consistency of a screen that does not fit into memory."""
+    """Score a screen that does not fit into memory."""
     from helpers.data import registry
     from helpers.data.fetch import fetch
     from helpers.data.sets.tx_evaluation import COLUMNS
-    from helpers.tasks.large_screen import file_of, large_screen
+    from helpers.store import results
+    from helpers.tasks import large_screen
 
+    known = registry.load("known-relationships")
+    if Task.relationships in task:
+        known.result()  # what is missing is said before hours are spent
     columns = {"perturbation": perturbation, "batch": batch, "control": control}
     path = Path(file)
     if file in registry.DATASETS and registry.dataset(file).kind == "large-screen":
@@ -198,25 +209,53 @@ def large(
         os.environ["BENCHBOOK_SCHEDULER"] = scheduler
     else:  # workers elsewhere see the folders that they were started with
         folders = {str(p.resolve().parent) for p in (path, embedding) if p}
-        known = os.environ.get("BENCHBOOK_DATA", "")
-        os.environ["BENCHBOOK_DATA"] = os.pathsep.join([*sorted(folders), *filter(None, [known])])
-    asked = large_screen(
-        file=file_of(path),
+        named = os.environ.get("BENCHBOOK_DATA", "")
+        os.environ["BENCHBOOK_DATA"] = os.pathsep.join([*sorted(folders), *filter(None, [named])])
+    cells = large_screen.large_embedding(
+        file=large_screen.file_of(path),
         columns=columns,
-        embedding=file_of(embedding) if embedding else None,
+        embedding=large_screen.file_of(embedding) if embedding else None,
         key=key,
-        post=str(post),
-        n_permutations=permutations,
         seed=seed,
     )
-    scored = asked.result()
-    scored.to_csv(out)
-    called = int((scored["p_value"] <= 0.05).sum())
-    console.print(
-        f"{out}: {scored['similarity'].notna().sum()} perturbations, {called} with p <= 0.05 "
-        f"against labels permuted within batches; median similarity "
-        f"{scored['similarity'].median():.4f}"
-    )
+    shared = {"post": str(post), "seed": seed}
+    asked = {}
+    if Task.consistency in task:
+        asked[Task.consistency] = large_screen.large_consistency(
+            cells, n_permutations=permutations, **shared
+        )
+    if Task.relationships in task:
+        asked[Task.relationships] = large_screen.large_recall(cells, known, **shared)
+    if Task.separability in task:
+        asked[Task.separability] = large_screen.large_separability(cells, **shared)
+    out.mkdir(parents=True, exist_ok=True)
+    for name, scored in zip(asked, results(asked.values()), strict=True):
+        scored.to_csv(out / f"{name}.csv", index=scored.index.name is not None)
+        console.print(f"{out / name}.csv: {_in_short(name, scored)}")
+
+
+def _in_short(task: Task, scored) -> str:
+    """A line on the scores of a large screen."""
+    if task is Task.consistency:
+        called = int((scored["p_value"] <= 0.05).sum())
+        return (
+            f"{scored['similarity'].notna().sum()} perturbations, {called} with p <= 0.05 against "
+            "labels permuted within batches; median similarity "
+            f"{scored['similarity'].median():.4f}"
+        )
+    if task is Task.separability:
+        return (
+            f"{scored['top1'].notna().sum()} perturbations; a ridge probe names "
+            f"{scored['top1'].mean():.4f} of a perturbation's cells in batches that it has not "
+            f"seen (chance {1 / len(scored):.4f}), mean over perturbations"
+        )
+    answered = scored[scored["answer"] == "yes"]
+    lines = [
+        f"{row.database} {row.recall:.3f} ({row.low:.3f} to {row.high:.3f}; genes with effects as "
+        f"large {row.null_effect:.3f})"
+        for row in answered.itertuples()
+    ] + [f"{row.database}: {row.answer}" for row in scored[scored["answer"] != "yes"].itertuples()]
+    return "recall, chance 0.1: " + "; ".join(lines)
 
 
 def _screen(dataset: str):

@@ -14,6 +14,7 @@ from helpers.data.normalise import log1p_cp10k
 from helpers.data.ondisk import Counts, first_pass, open_screen
 from helpers.data.pseudobulk import pseudobulk
 from helpers.data.sets import tx_evaluation
+from helpers.data.splits import held_out_split
 from helpers.metrics.consistency import perturbation_consistency
 from helpers.metrics.permutation import permutation_consistency
 from helpers.models import streamed_pca as module
@@ -21,6 +22,9 @@ from helpers.models import streamed_postprocess
 from helpers.models.pca import pca_embedding
 from helpers.models.postprocess import postprocess
 from helpers.tasks import large_screen as large
+from helpers.tasks.known_relationships import UNION
+from helpers.tasks.linear_separability import separability
+from helpers.tasks.readouts import pooled
 
 
 def screen(n_cells=600, n_genes=90, seed=0):
@@ -342,36 +346,62 @@ def test_a_screen_on_disk_scores_as_in_memory(tmp_path, monkeypatch):
     embedded = large.embed_screen(path, n_components=5, n_threads=2, chunk_size=700)
     assert embedded.pseudobulk.shape == (4, 90)
     assert list(embedded.pseudobulk.index) == ["A", "B", "C", CONTROL]
-    labelled = embedded.perturbation, embedded.batch
-    found = large.score(embedded.embedding, *labelled, n_permutations=50)
     exact = pca_embedding.function(made, n_components=5, seed=0)
     is_control = (made.obs["perturbation"] == CONTROL).to_numpy()
-    white = postprocess(exact, made.obs["batch"], is_control, "tvn")[~is_control]
-    labels = made.obs["perturbation"][~is_control].to_numpy(object)
-    batch = made.obs["batch"][~is_control].to_numpy(object)
-    expected = perturbation_consistency(white, labels, replicates=batch)
-    np.testing.assert_allclose(found["similarity"], expected["similarity"], atol=2e-3)
+    white = postprocess(exact, made.obs["batch"], is_control, "tvn")
+    labels = made.obs["perturbation"].to_numpy(object)
+    batch = made.obs["batch"].to_numpy(object)
+    expected = perturbation_consistency(
+        white[~is_control], labels[~is_control], replicates=batch[~is_control]
+    )
 
     monkeypatch.setenv("BENCHBOOK_DATA", str(tmp_path))
     monkeypatch.setenv("BENCHBOOK_CACHE", str(tmp_path / "cache"))
     file, columns = large.file_of(path), {"perturbation": "perturbation", "batch": "batch"}
-    stepped = large.large_screen.function(
-        file=file, columns=columns, n_components=5, n_permutations=50
-    )
-    np.testing.assert_allclose(stepped["similarity"], found["similarity"], atol=1e-3)
+    cells = large.large_embedding.function(file=file, columns=columns, n_components=5)
+    found = large.large_consistency.function(cells, n_permutations=50)
+    np.testing.assert_allclose(found["similarity"], expected["similarity"], atol=2e-3)
+
+    made.obs["context"] = "all"
+    splits = [held_out_split.function(made, fold=f, n_folds=3) for f in range(3)]
+    probed = [
+        separability(made, exact, split, protocol="revised", probe="ridge", post="tvn", seed=0)
+        for split in splits
+    ]
+    named = large.large_separability.function(cells, n_folds=9)
+    pd.testing.assert_frame_equal(named, pooled(probed), atol=0.01)
+
+    treated = labels[~is_control]
+    means = {name: white[~is_control][treated == name].mean(axis=0) for name in "ABC"}
+    known = pd.DataFrame({"gene_a": ["A", "A"], "gene_b": ["B", "C"], "database": "X"})
+    recalled = large.large_recall.function(cells, known, min_perturbations=3, min_pairs=2)
+    cosine = {
+        pair: means[pair[0]] @ means[pair[1]] / np.prod([np.linalg.norm(means[g]) for g in pair])
+        for pair in ("AB", "AC", "BC")
+    }
+    # Of three pairs the largest and the least are the tails.
+    upper = np.mean([cosine[pair] == max(cosine.values()) for pair in ("AB", "AC")])
+    assert recalled.set_index("database")["upper"].to_dict() == {"X": upper, UNION: upper}
+    few = large.large_recall.function(cells, known)
+    assert few["recall"].isna().all() and few["answer"].str.contains("needs 200").all()
+
     shuffled = np.random.default_rng(0).permutation(3_000)
     back = tmp_path / "back.h5ad"
     obsm = {"X_model": embedded.embedding[shuffled]}
     ad.AnnData(obs=made.obs[[]].iloc[shuffled], obsm=obsm).write_h5ad(back)
-    returned = large.large_screen.function(
-        file=file, columns=columns, embedding=large.file_of(back), n_permutations=50
+    returned = large.large_embedding.function(
+        file=file, columns=columns, embedding=large.file_of(back)
     )
-    pd.testing.assert_frame_equal(returned, found)
+    np.testing.assert_array_equal(returned["embedding"], embedded.embedding)
     path.rename(tmp_path / "elsewhere.h5ad")  # known by content, not by name
-    assert len(large.large_screen.function(file=file, columns=columns, n_permutations=2)) == 3
+    again = large.large_embedding.function(file=file, columns=columns, n_components=5)
+    np.testing.assert_array_equal(again["perturbation"], cells["perturbation"])
     (tmp_path / "elsewhere.h5ad").unlink()
     with pytest.raises(DataError, match="is in no folder of BENCHBOOK_DATA nor in the cache"):
-        large.large_screen.function(file=file, columns=columns)
+        large.large_embedding.function(file=file, columns=columns)
+    one = cells | {"batch": np.zeros(3_000, dtype=int), "batches": np.array(["1"])}
+    with pytest.raises(DataError, match="has one batch"):
+        large.large_separability.function(one)
 
 
 def test_columns_of_other_names_and_missing_controls(tmp_path):
@@ -434,10 +464,11 @@ def test_the_command_scores_a_reference_screen(tmp_path, monkeypatch):
     monkeypatch.setenv("BENCHBOOK_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("BENCHBOOK_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("BENCHBOOK_SCHEDULER", raising=False)
-    out = tmp_path / "scores.csv"
+    out = tmp_path / "scores"
     words = ["large", "replogle2022-rpe1", "--out", str(out), "--permutations", "20"]
+    words += ["--task", "consistency", "--task", "linear-separability"]
     done = CliRunner().invoke(cli.app, words, input="y\n")
     assert done.exit_code == 0, done.exception
-    table = pd.read_csv(out, index_col="perturbation")
+    table = pd.read_csv(out / "consistency.csv", index_col="perturbation")
     assert list(table.index) == ["AARS", "ABCB7", "ZZZ3"]
     assert table["p_value"].between(1 / 21, 1).all()

@@ -1,7 +1,7 @@
-"""A screen on disk, from its counts to a score: embedding, post-processing, consistency.
+"""A screen on disk, from its counts to scores: consistency, recall of relationships, a probe.
 
-Everything after the embedding takes arrays, as it does for small screens: a probe, a vote of
-neighbours or the recall of known relationships needs cells x components, which fits.
+Counts are read chunk by chunk; after the embedding, cells x components fit into memory, and the
+tasks are those of small screens.
 """
 
 from __future__ import annotations
@@ -11,16 +11,23 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from anndata import AnnData
 
 from helpers.data.contract import CONTROL, DataError
 from helpers.data.dataset import File
 from helpers.data.exchange import read_embedding
 from helpers.data.fetch import locate, sha256
 from helpers.data.ondisk import CHUNK, Counts, ScreenOnDisk, first_pass, open_screen
+from helpers.data.splits import held_out_split
 from helpers.metrics.permutation import permutation_consistency
+from helpers.metrics.relationships import aggregate
+from helpers.models.postprocess import FEW_CONTROLS
 from helpers.models.streamed_pca import streamed_pca
 from helpers.models.streamed_postprocess import streamed_postprocess
 from helpers.store import step
+from helpers.tasks.known_relationships import recall, with_union
+from helpers.tasks.linear_separability import separability
+from helpers.tasks.readouts import pooled
 
 
 @dataclass(frozen=True)
@@ -140,18 +147,10 @@ def labels_of(screen: ScreenOnDisk, columns: Columns) -> tuple[np.ndarray, np.nd
     return perturbation, obs[columns.batch].astype(str).to_numpy(dtype=object)
 
 
-def score(
-    embedding,
-    perturbation,
-    batch,
-    *,
-    post: str = "tvn",
-    shrink_below: int = 30,
-    n_permutations: int = 1000,
-    seed: int = 0,
-    n_threads: int = 1,
-) -> pd.DataFrame:
-    """Consistency of each perturbation across batches, against permuted labels.
+def processed(embedding, perturbation, batch, post: str = "tvn") -> np.ndarray:
+    """Embedding after a post-processing that is fitted on the controls of each batch.
+
+    Batches with few controls get shrunken centres, those without any what all controls say.
 
     Parameters
     ----------
@@ -159,56 +158,36 @@ def score(
     perturbation, batch : array of shape (n_cells,), str
         Controls are called "control".
     post : {"raw", "centered", "center_scaled", "tvn"}
-    shrink_below : int
-        See `postprocess`; batches without controls get what all controls say.
-    n_permutations, seed, n_threads : int
-
-    Returns
-    -------
-    DataFrame indexed by perturbation
-        See `permutation_consistency`.
 
     Raises
     ------
     DataError
-        The controls do not suffice for the post-processing.
+        The controls do not suffice.
     """
-    is_control = perturbation == CONTROL
     try:
-        processed = streamed_postprocess(
+        return streamed_postprocess(
             embedding,
             batch,
-            is_control,
+            perturbation == CONTROL,
             post,
-            shrink_below=shrink_below,
-            bare="global" if shrink_below else "raise",
+            shrink_below=FEW_CONTROLS,
+            bare="global",
         )
     except ValueError as error:
         raise DataError(f"post-processing by {post!r}: {error}") from error
-    return permutation_consistency(
-        processed,
-        perturbation,
-        batch,
-        where=~is_control,
-        n_permutations=n_permutations,
-        n_threads=n_threads,
-        rng=np.random.default_rng(seed),
-    )
 
 
 @step
-def large_screen(
+def large_embedding(
     *,
     file: dict,
     columns: dict,
     embedding: dict | None = None,
     key: str | None = None,
-    post: str = "tvn",
     n_components: int = 50,
-    n_permutations: int = 1000,
     seed: int = 0,
-) -> pd.DataFrame:
-    """Consistency of a screen on disk, known by its content; see `embed_screen` and `score`.
+) -> dict[str, np.ndarray]:
+    """Vectors and labels of the cells of a screen on disk, which is known by its content.
 
     Parameters
     ----------
@@ -220,7 +199,14 @@ def large_screen(
         As `file`: an h5ad with vectors of the same cells in `obsm`, to be scored in place of PCA.
     key : str, optional
         Of its `obsm`; needed where it has several.
-    post, n_components, n_permutations, seed
+    n_components, seed : int
+        Of PCA; see `embed_screen`.
+
+    Returns
+    -------
+    dict of arrays
+        "embedding", shape (n_cells, n_dims), float32; "perturbation" and "batch", codes of the
+        cells; "perturbations" and "batches", their names. Controls are called "control".
 
     Raises
     ------
@@ -236,7 +222,152 @@ def large_screen(
         perturbation, batch = labels_of(screen, named)
         cells = screen.obs.index.astype(str)
         vectors = read_embedding(_located(embedding), cells, key=key).to_numpy()
-    return score(vectors, perturbation, batch, post=post, n_permutations=n_permutations, seed=seed)
+    codes, names = pd.factorize(perturbation, sort=True)
+    batch_codes, batches = pd.factorize(batch, sort=True)
+    return {
+        "embedding": vectors,
+        "perturbation": codes.astype(np.int32),
+        "perturbations": names.astype(str),
+        "batch": batch_codes.astype(np.int32),
+        "batches": batches.astype(str),
+    }
+
+
+def _processed(cells, post: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    perturbation = cells["perturbations"].astype(object)[cells["perturbation"]]
+    batch = cells["batches"].astype(object)[cells["batch"]]
+    return processed(cells["embedding"], perturbation, batch, post), perturbation, batch
+
+
+@step
+def large_consistency(
+    cells, *, post: str = "tvn", n_permutations: int = 1000, seed: int = 0, n_threads: int = 1
+) -> pd.DataFrame:
+    """Consistency of each perturbation across batches, against labels permuted within them.
+
+    Parameters
+    ----------
+    cells : dict of arrays
+        Of `large_embedding`.
+    post : str
+        See `processed`.
+    n_permutations, seed, n_threads : int
+
+    Returns
+    -------
+    DataFrame indexed by perturbation
+        See `permutation_consistency`.
+    """
+    vectors, perturbation, batch = _processed(cells, post)
+    return permutation_consistency(
+        vectors,
+        perturbation,
+        batch,
+        where=perturbation != CONTROL,
+        n_permutations=n_permutations,
+        n_threads=n_threads,
+        rng=np.random.default_rng(seed),
+    )
+
+
+@step
+def large_recall(
+    cells,
+    relationships,
+    *,
+    post: str = "tvn",
+    seed: int = 0,
+    n_resamples: int = 1000,
+    n_permutations: int = 200,
+    min_perturbations: int = 200,
+    min_pairs: int = 100,
+) -> pd.DataFrame:
+    """Recall of known relationships by the cosine of mean embeddings, *revised* protocol.
+
+    Parameters
+    ----------
+    cells : dict of arrays
+        Of `large_embedding`; perturbations are called by the symbol of their gene.
+    relationships : DataFrame
+        `database`, `gene_a`, `gene_b`.
+    post : str
+        See `processed`.
+    seed, n_resamples, n_permutations, min_perturbations, min_pairs : int
+        See `recall`.
+
+    Returns
+    -------
+    DataFrame
+        See `recall`: one row a database, and one for pairs of any of them.
+    """
+    vectors, perturbation, _ = _processed(cells, post)
+    treated = perturbation != CONTROL
+    means, names, n_cells = aggregate(vectors[treated], perturbation[treated])
+    return recall.function(
+        {post: means, "names": names.astype(str), "n_cells": n_cells},
+        with_union(relationships),
+        posts=[post],
+        protocol="revised",
+        seed=seed,
+        n_resamples=n_resamples,
+        n_permutations=n_permutations,
+        min_perturbations=min_perturbations,
+        min_pairs=min_pairs,
+    )
+
+
+@step
+def large_separability(
+    cells, *, post: str = "tvn", probe: str = "ridge", n_folds: int = 5, seed: int = 0
+) -> pd.DataFrame:
+    """Accuracy of a probe in batches that it has not seen, *revised* protocol.
+
+    Parameters
+    ----------
+    cells : dict of arrays
+        Of `large_embedding`.
+    post : str
+        See `processed`.
+    probe : {"ridge", "linear", "mlp"}
+        The ridge probe has a closed form: time grows with cells and classes, but not with steps.
+    n_folds : int
+        Groups of batches, each held out in turn; as many as there are batches at most.
+    seed : int
+
+    Returns
+    -------
+    DataFrame indexed by perturbation, sorted
+        `top1`, `top5`, `n_cells`, `n_unscored`; see `separability`.
+
+    Raises
+    ------
+    DataError
+        There is one batch: none can be held out.
+    """
+    vectors, perturbation, batch = _processed(cells, post)
+    screen = AnnData(
+        obs=pd.DataFrame(
+            {"perturbation": perturbation, "batch": batch, "context": "all"},
+            index=pd.RangeIndex(len(batch)).astype(str),
+        ),
+        uns={"dataset": {"name": "this screen"}},
+    )
+    n_folds = min(n_folds, len(cells["batches"]))
+    if n_folds < 2:
+        raise DataError("this screen has one batch: a probe is tested in batches it has not seen")
+    parts = [
+        separability(
+            screen,
+            vectors,
+            held_out_split.function(screen, fold=fold, n_folds=n_folds),
+            protocol="revised",
+            probe=probe,
+            post="raw",  # done already
+            seed=seed,
+        )
+        for fold in range(n_folds)
+    ]
+    return pooled(parts)
 
 
 def _located(file: dict) -> Path:
