@@ -21,8 +21,7 @@ from helpers.data.ondisk import Counts, first_pass, open_screen
 from helpers.data.stream import write_simulated_screen
 from helpers.metrics.permutation import permutation_consistency
 from helpers.models.streamed_pca import streamed_pca
-from helpers.models.streamed_postprocess import streamed_postprocess
-from helpers.tasks.large_screen import embed_screen, processed
+from helpers.tasks.large_screen import embed_screen, large_recall, large_separability, processed
 
 KNOBS = {"n_genes": 2_000, "library_size": 900.0}
 
@@ -102,22 +101,35 @@ def full(path: str, n_threads: int) -> None:
                 rng=np.random.default_rng(0),
                 n_threads=n_threads,
             )
-    is_control = perturbation == CONTROL
+    treated = perturbation != CONTROL
     batch = screen.obs["batch"].to_numpy(dtype=object)
     with timed("TVN"):
-        post = streamed_postprocess(
-            found.embedding, batch, is_control, "tvn", shrink_below=30, bare="global"
-        )
+        white = processed(found.embedding, perturbation, batch)
     with timed("consistency, 1,000 permutations"):
         permutation_consistency(
-            post,
+            white,
             perturbation,
             batch,
-            where=~is_control,
+            where=treated,
             n_threads=n_threads,
             rng=np.random.default_rng(0),
         )
     _say("together", *begun)
+    batches, batch_names = pd.factorize(batch, sort=True)
+    cells = {
+        "embedding": found.embedding,
+        "perturbation": codes,
+        "perturbations": names.astype(str),
+        "batch": batches,
+        "batches": batch_names.astype(str),
+    }
+    with timed("recall, with TVN"):
+        genes = names[names != CONTROL]
+        pairs = np.random.default_rng(0).choice(genes, (2, 20 * len(genes)))
+        known = pd.DataFrame({"gene_a": pairs[0], "gene_b": pairs[1], "database": "at random"})
+        large_recall.function(cells, known, min_perturbations=2)
+    with timed("ridge probe, 5 folds, with TVN"):
+        large_separability.function(cells)
 
 
 def _say(what: str, wall: float, cpu: float) -> None:
