@@ -579,10 +579,11 @@ def panels(
     role: str = "role",
     note: str | None = None,
     references: Mapping[float, str] | None = None,
+    line: str | None = None,
     xlabel: str = "",
     n_columns: int = 3,
 ) -> Figure:
-    """The same rows in several panels side by side, on one axis: models in tasks, say.
+    """The same rows in several panels side by side: models in tasks, say.
 
     Parameters
     ----------
@@ -596,6 +597,9 @@ def panels(
         Column of a short text at the right edge, such as the letter of a tie group.
     references : mapping, optional
         Of value to the tick label that stands for it, with a line in every panel.
+    line : str, optional
+        Column with one value a panel, where a line is drawn. Panels then have axes of their own;
+        otherwise they share one.
     xlabel : str
     n_columns : int
         Panels beside one another.
@@ -607,7 +611,7 @@ def panels(
     """
     if frame.empty:
         raise ValueError("panels: there is no row to draw")
-    wanted = [column, row, x, low, high, role, *([note] if note else [])]
+    wanted = [column, row, x, low, high, role, *([note] if note else []), *([line] if line else [])]
     if absent := [c for c in wanted if c not in frame.columns]:
         raise ValueError(f"panels: no columns {absent} (columns: {list(frame.columns)})")
     if (twice := frame.duplicated([column, row])).any():
@@ -618,10 +622,11 @@ def panels(
     n_rows = -(-len(names) // n_columns)
     with style():
         figure = Figure(figsize=(_WIDTH, n_rows * (0.22 * len(labels) + 0.75)))
-        axes = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False).ravel()
+        axes = figure.subplots(n_rows, n_columns, sharex=not line, sharey=True, squeeze=False)
+        axes = axes.ravel()
         for ax, name in zip(axes, names, strict=False):
             rows = frame[frame[column] == name].set_index(row).reindex(labels)
-            for value in references or {}:
+            for value in [*(references or {}), *(rows[line].dropna().unique() if line else [])]:
                 ax.axvline(value, color=INK, linewidth=0.9, linestyle=(0, (4, 2)), alpha=0.5)
             for y, (_, one) in enumerate(rows.iterrows()):
                 _dot(ax, y, one, x, low, high, one[role])

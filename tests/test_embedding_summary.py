@@ -84,9 +84,9 @@ def test_winners_by_setting_read_params_and_columns():
         both, CONSISTENCY, settings=["n_dims", "post"], rng=np.random.default_rng(0)
     ).set_index("n_dims")
     assert found["n_models"].tolist() == [3, 3]
-    pair = {found["best"]["64"], *found["tied with"]["64"].split(", ")}
+    pair = {found["best"]["64"], *found["tied with"]["64"].split("; ")}
     assert pair == {"good", "as good"}
-    assert {found["best"]["32"], *found["tied with"]["32"].split(", ")} == {"poor", "as good"}
+    assert {found["best"]["32"], *found["tied with"]["32"].split("; ")} == {"poor", "as good"}
 
 
 @pytest.mark.parametrize(
@@ -145,8 +145,15 @@ def test_same_winner_varies_one_choice_at_a_time():
     assert best["consistency", "post-processing", "center_scaled"] in ("good", "as good")
     assert best["consistency", "dimensions", "64"] == "PCA"
     assert best["consistency", "dimensions", "32"] == "scVI"
+    leader = found.set_index(["task", "choice", "chosen"])["leader"]
+    assert leader["consistency", "post-processing", "center_scaled"] == "leads"
+    assert leader["consistency", "post-processing", "raw"] in ("tied", "behind")
+    assert leader["consistency", "dimensions", "32"] == "behind"
+    first = found[found["declared"]].groupby(["task", "choice"]).size()
+    assert (first == 1).all()
     probes = found[found["task"] == "linear separability"]
     assert probes["chosen"].tolist() == ["linear", "ridge"]
+    assert found[found["choice"] == "dimensions"]["chosen"].tolist() == ["64", "32"]
     assert len(found) == 6
 
 
@@ -155,7 +162,7 @@ def test_real_data_have_a_floor_and_no_ceiling():
     real = table({m: v for m, v in MEANS.items() if m != "planted truth"}, dataset="papalexi2021")
     tables["consistency"] = pd.concat([tables["consistency"], real])
     found = on_real_data(tables, rng=np.random.default_rng(0)).set_index("model")
-    assert set(found["dataset"]) == {"papalexi2021 (all, perturbation)"}
+    assert set(found["dataset"]) == {"papalexi2021"}
     assert (
         found.index.tolist() == ["good", "as good", "poor"] or found["mean"].is_monotonic_decreasing
     )

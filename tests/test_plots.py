@@ -462,6 +462,19 @@ def test_panels_keep_rows_and_say_what_is_missing():
     assert right.texts[1].xy[1] == 1
 
 
+def test_panels_with_a_line_of_their_own_have_axes_of_their_own():
+    own = standings().assign(floor=[0.1, 0.1, 0.7])
+    figure = plots.panels(
+        own, column="task", row="model", x="x", low="low", high="high", line="floor"
+    )
+    left, right = (ax for ax in figure.axes if ax.get_visible())
+    lines = [
+        [i.get_xdata()[0] for i in ax.lines if i.get_linestyle() == "--"] for ax in (left, right)
+    ]
+    assert lines == [[0.1], [0.7]]
+    assert left.get_xlim() != right.get_xlim()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

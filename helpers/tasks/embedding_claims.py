@@ -23,6 +23,7 @@ CONTROLS_OF_TEST1 = {"replogle": (22_428, 424_942), "l1000": (25_691, 100_153)}
 """Controls and all cells of test1: Bendidi et al. 2024, appendix C.2."""
 
 SHOWN, NOT_SHOWN = "mechanism shown on other data", "mechanism not seen on other data"
+BOTH = "both ways on other data"
 UNDECIDED, UNTESTABLE = "undecided on other data", "not testable here"
 
 
@@ -312,7 +313,7 @@ def _decide(verdicts: Mapping[str, str]) -> str:
     if found <= {"worse", "tied"}:
         return NOT_SHOWN
     if {"better", "worse"} <= found:
-        return NOT_SHOWN + " alone: both ways occur"
+        return BOTH
     return UNDECIDED
 
 
@@ -358,7 +359,8 @@ def found_here(tables: Mapping[str, pd.DataFrame], *, rng) -> pd.DataFrame:
 
 
 def _span(values: pd.Series, digits: int = 3) -> str:
-    return f"{values.min():.{digits}f} to {values.max():.{digits}f}"
+    low, high = (f"{value:.{digits}f}" for value in (values.min(), values.max()))
+    return f"all {low}" if low == high else f"{low} to {high}"
 
 
 def _means(scores: pd.DataFrame, role: str) -> pd.Series:
@@ -400,7 +402,7 @@ def _found_neighbourhood(every, scores, question, rng) -> tuple[str, str]:
         f"them models {_span(_means(scores, 'candidate'))}, floors "
         f"{_span(_means(scores, 'floor'))}, and there the best model ({best}) against permuted "
         f"labels: {verdict}",
-        SHOWN if verdict == "better" and with_controls.max() - chance.max() < 0.05 else NOT_SHOWN,
+        _about_controls(verdict, with_controls.max() - chance.max()),
     )
 
 

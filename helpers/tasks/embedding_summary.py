@@ -15,6 +15,8 @@ from helpers.stats import MIN_UNITS, cluster_means
 from helpers.tasks.primary import primary_metric
 
 FLOORS = ("permuted labels", "Gaussian noise")
+UNCOMPARED = "not compared"
+DIMENSIONS = 64  # of the embeddings that the tasks score
 CEILING = "planted truth"
 
 
@@ -219,8 +221,8 @@ def winners(
     Returns
     -------
     DataFrame
-        `task`, the settings, `best` (highest mean), `tied with` (others that share its letter),
-        `n_models`.
+        `task`, the settings, `best` (highest mean), `tied with` (others that share its letter,
+        with "; " between them), `n_models`.
     """
     settings = list(settings)
     values = scores["params"].map(json.loads)
@@ -242,7 +244,7 @@ def winners(
         letters = set(groups.get(best) or "")
         tied = [m for m, g in groups.items() if m != best and g and letters & set(g)]
         rows.append(
-            [question.title, *key, best, ", ".join(tied) if groups else "not compared", len(means)]
+            [question.title, *key, best, "; ".join(tied) if groups else UNCOMPARED, len(means)]
         )
     return pd.DataFrame(rows, columns=["task", *settings, "best", "tied with", "n_models"])
 
@@ -287,20 +289,25 @@ def same_winner(
     Returns
     -------
     DataFrame
-        `task`, `choice`, `chosen`, `best`, `tied with`, `n_models`. A choice that a chapter did
-        not vary is absent.
+        `task`, `choice`, `chosen`, `declared` (whether it is the one that stands for the task; it
+        comes first), `best`, `tied with`, `n_models`, and what becomes of the candidate that is
+        best as declared: `leader` is "leads", "tied" with the best, "behind" it, or "not
+        compared". A choice that a chapter did not vary is absent.
     """
     found = []
 
-    def add(rows, question, choice, column):
-        table = winners(rows, question, settings=[column], n_resamples=n_resamples, rng=rng)
-        found.append(table.rename(columns={column: "chosen"}).assign(choice=choice))
+    def add(rows, question, choice, column, declared, scale=None):
+        table = winners(
+            rows, question, settings=[column], scale=scale, n_resamples=n_resamples, rng=rng
+        )
+        table = table.rename(columns={column: "chosen"}).assign(choice=choice)
+        found.append(_against_declared(table, declared))
 
     for question in QUESTIONS:
         fixed = {k: v for k, v in question.chosen.items() if k != "post"}
         rows = primary_scores(tables[question.task], question, protocol="revised", **fixed)
         if len(set(rows["post"])) > 1:
-            add(rows, question, "post-processing", "post")
+            add(rows, question, "post-processing", "post", question.chosen["post"])
         if "probe" in question.chosen:
             fixed = {k: v for k, v in question.chosen.items() if k != "probe"}
             add(
@@ -308,21 +315,38 @@ def same_winner(
                 question,
                 "probe",
                 "probe",
+                question.chosen["probe"],
             )
     for question in QUESTIONS:
         if question.task in set(ablations["task"]):
             rows = primary_scores(ablations, question, dataset="simulated", protocol="revised")
-            table = winners(
-                _by_dimension(rows),
-                question,
-                settings=["n_dims"],
-                scale=anchors(rows, question),
-                n_resamples=n_resamples,
-                rng=rng,
-            )
-            found.append(table.rename(columns={"n_dims": "chosen"}).assign(choice="dimensions"))
+            scale = anchors(rows, question)
+            varied = _by_dimension(rows)
+            add(varied, question, "dimensions", "n_dims", str(DIMENSIONS), scale)
     table = pd.concat(found, ignore_index=True)
-    return table[["task", "choice", "chosen", "best", "tied with", "n_models"]]
+    columns = ["task", "choice", "chosen", "declared", "best", "tied with", "n_models", "leader"]
+    return table[columns]
+
+
+def _against_declared(table: pd.DataFrame, declared: str) -> pd.DataFrame:
+    """Rows of `winners`, the declared setting first, with what became of its best candidate."""
+    is_declared = table["chosen"] == declared
+    size = pd.to_numeric(table["chosen"], errors="coerce")
+    table = table.assign(declared=is_declared, size=size).sort_values(
+        ["declared", "size", "chosen"], ascending=[False, True, True], kind="stable"
+    )
+    (first,) = table.loc[table["declared"], "best"]
+    leader = [
+        "leads"
+        if best == first
+        else tied
+        if tied == UNCOMPARED
+        else "tied"
+        if first in tied.split("; ")
+        else "behind"
+        for best, tied in zip(table["best"], table["tied with"], strict=True)
+    ]
+    return table.assign(leader=leader).drop(columns="size")
 
 
 def _by_dimension(scores: pd.DataFrame) -> pd.DataFrame:
@@ -348,9 +372,9 @@ def on_real_data(
     Returns
     -------
     DataFrame
-        `task`, `dataset`, `model`, `mean`, `low`, `high` (95 %, over clusters; NaN with few),
-        `floor` (best mean of `FLOORS`), `group`, `n_units`. Rows of the revised protocol, with the
-        declared post-processing, of data that are not simulated.
+        `task`, `dataset`, `split`, `model`, `role`, `mean`, `low`, `high` (95 %, over clusters;
+        NaN with few), `floor` (best mean of `FLOORS`), `group`, `n_units`. Rows of the revised
+        protocol, with the declared post-processing, of data that are not simulated.
     """
     found = []
     for question in QUESTIONS:
@@ -362,14 +386,14 @@ def on_real_data(
             continue
         chosen = {k: v for k, v in question.chosen.items() if k != "dataset"}
         real = primary_scores(real, question, protocol="revised", **chosen)
-        for (dataset, split, kind), own in real.groupby(["dataset", "split", "unit_kind"]):
+        for (dataset, split, _), own in real.groupby(["dataset", "split", "unit_kind"]):
             found.append(
-                _above_floor(own, question, f"{dataset} ({split}, {kind})", n_resamples, rng)
+                _above_floor(own, question, n_resamples, rng).assign(dataset=dataset, split=split)
             )
     return pd.concat(found, ignore_index=True)
 
 
-def _above_floor(scores, question, name, n_resamples, rng) -> pd.DataFrame:
+def _above_floor(scores, question, n_resamples, rng) -> pd.DataFrame:
     better = METRICS[question.metric].better
     means = scores.groupby("model")["value"].mean()
     floors = [f for f in FLOORS if f in means.index]
@@ -388,7 +412,7 @@ def _above_floor(scores, question, name, n_resamples, rng) -> pd.DataFrame:
             scored["value"], scored["cluster"].to_numpy(), n_resamples=n_resamples, rng=rng
         ).itertuples()
         of_model = (one.mean, one.low, one.high, floor, groups.get(model), len(scored))
-        rows.append([question.title, name, model, *of_model])
-    columns = ["task", "dataset", "model", "mean", "low", "high", "floor", "group", "n_units"]
+        rows.append([question.title, model, "candidate", *of_model])
+    columns = ["task", "model", "role", "mean", "low", "high", "floor", "group", "n_units"]
     table = pd.DataFrame(rows, columns=columns)
     return table.sort_values("mean", ascending=better == "lower", kind="stable")
