@@ -445,12 +445,17 @@ def forest(
     panels = [None] if panel is None else list(dict.fromkeys(frame[panel]))
     parts = [frame if name is None else frame[frame[panel] == name] for name in panels]
     labels = [list(dict.fromkeys(part[label])) for part in parts]
-    offsets = (np.arange(len(methods)) - (len(methods) - 1) / 2) * 0.3
+    most = max(part.groupby(label, observed=True)[series].nunique().max() for part in parts)
+    step = min(0.3, 0.7 / most)  # rows stay further apart than dots of one row
     with style():
-        heights = [0.3 * len(rows) + 0.5 for rows in labels]
+        heights = [max(0.3, 0.13 * most + 0.1) * len(rows) + 0.5 for rows in labels]
         figure = Figure(figsize=(_WIDTH, sum(heights) + 0.7))
         axes = figure.subplots(len(panels), 1, squeeze=False, sharex=True, height_ratios=heights)
         for ax, name, part, rows in zip(axes[:, 0], panels, parts, labels, strict=True):
+            beside = {
+                row: [m for m in methods if m in set(own)]
+                for row, own in part.groupby(label, observed=True)[series]
+            }
             for reference, value in (references or {}).items():
                 ax.axvline(
                     value, color=ROLES["floor"], linewidth=1.2, linestyle=(0, (4, 2)), zorder=1
@@ -466,11 +471,13 @@ def forest(
                         va="bottom",
                         fontsize=8,
                     )
-            for method, colour, offset, marker in zip(
-                methods, colours, offsets, "osD^v<", strict=False
-            ):
+            for method, colour, marker in zip(methods, colours, "osD^v<", strict=False):
                 chosen = part[part[series] == method]
-                y = chosen[label].map(rows.index) + offset
+                y = [
+                    rows.index(row)
+                    + (beside[row].index(method) - (len(beside[row]) - 1) / 2) * step
+                    for row in chosen[label]
+                ]
                 ax.hlines(y, chosen[low], chosen[high], color=colour, linewidth=2, alpha=0.55)
                 ax.plot(
                     chosen[x], y, marker, color=colour, markersize=4.5, label=method, linestyle=""
@@ -480,8 +487,8 @@ def forest(
             ax.tick_params(axis="y", length=0)
             ax.grid(visible=False, axis="y")
             ax.spines["left"].set_visible(False)
-            if name is not None:
-                ax.set_title(name)
+            if name is not None:  # above the names of the lines
+                ax.set_title(name, pad=16 if references and ax is axes[0, 0] else None)
         axes[-1, 0].set_xlabel(x if xlabel is None else xlabel)
         handles, names = axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside upper right", ncols=len(methods))

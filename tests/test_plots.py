@@ -408,6 +408,18 @@ def test_a_forest_draws_each_method_beside_the_others():
         plots.forest(frame.iloc[:0], **names)
 
 
+def test_rows_of_a_forest_stay_apart_and_a_single_dot_stands_in_its_row():
+    rows = [("a", m) for m in "klmn"] + [("b", m) for m in "klmn"] + [("c", "n")]
+    frame = pd.DataFrame(rows, columns=["model", "method"]).assign(x=1.0, low=0.9, high=1.1)
+    figure = plots.forest(frame, x="x", low="low", high="high", label="model", series="method")
+    heights = [list(line.get_ydata()) for line in figure.axes[0].lines]
+    (*_, last) = heights
+    assert last[2] == 2  # on its own, in the middle
+    within = np.diff([dots[0] for dots in heights])
+    between = heights[0][1] - heights[-1][0]
+    assert between > 2 * within.max() > 0
+
+
 def test_curves_and_agreement_draw_every_series_and_refuse_what_does_not_fit():
     frame = pd.DataFrame(
         {
