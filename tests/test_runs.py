@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 
 import pandas as pd
@@ -246,6 +247,19 @@ def test_scores_do_not_depend_on_workers_or_the_hash_seed(book):
         (folder,) = (book.home / "runs" / "lab" / "one").iterdir()
         seen.add((folder / "scores.parquet").read_bytes())
     assert len(seen) == 1
+
+
+def test_a_free_worker_does_not_wait_for_the_chapter_of_another(book):
+    plan = """
+        names = {"slow": 16, "other": 1, "one": 1}  # half a second for each value
+        runs = [plan_grid(book, f"lab/{n}", {"value": [v]})[0] for n, v in names.items()]
+        run_all(runs, workers=2, console=Console(width=200))
+    """
+    said = book.python(textwrap.dedent(plan) + STATUS)
+    found = records(said)
+    begun = {name: pd.Timestamp(record["started"]) for name, record in found.items()}
+    slow_ends = begun["slow"] + pd.Timedelta(seconds=found["slow"]["seconds"])
+    assert begun["one"] < slow_ends - pd.Timedelta(seconds=2)
 
 
 def test_unused_results_go_and_used_ones_stay(book):

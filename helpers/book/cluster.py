@@ -102,16 +102,20 @@ def tell(name: str, state: str) -> None:
 
 
 def run_on_worker(run: Run, label: str, folder: str) -> str:
-    """Task of one chapter; leaves its thread to the steps that the chapter asks for."""
+    """Task of one chapter; where steps run too, it leaves its thread to them."""
     import distributed
 
     store.check_home(folder)
     worker = distributed.get_worker()
     environment = {"BENCHBOOK_SCHEDULER": worker.scheduler.address}
-    if "chapter" in worker.state.total_resources:
+    apart = "chapter" in worker.state.total_resources
+    if apart:
         environment["BENCHBOOK_STEP_RESOURCE"] = "step"
     tell(label, "running")
-    distributed.secede()
+    if not apart:
+        # A worker for chapters alone stays busy: to the scheduler a task that has left its thread
+        # weighs nothing, and the next chapter would wait behind it while another worker is free.
+        distributed.secede()
     status = execute(run, environment)
     tell(label, status)
     return status
