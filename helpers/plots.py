@@ -255,14 +255,17 @@ def table_html(
         pd.api.types.is_numeric_dtype(frame[c]) and not pd.api.types.is_bool_dtype(frame[c])
         for c in frame.columns
     ]
-    kind = [' class="bb-number"' if is_number else "" for is_number in numeric]
+    columns = [
+        [_cell(value, formats.get(c), digits) for value in frame[c].tolist()] for c in frame.columns
+    ]
+    kind = [
+        ' class="bb-number"' if is_number else ' class="bb-text"' if _is_prose(cells) else ""
+        for is_number, cells in zip(numeric, columns, strict=True)
+    ]
     head = "".join(
         f'<th scope="col"{k}>{html.escape(str(c))}</th>'
         for c, k in zip(frame.columns, kind, strict=True)
     )
-    columns = [
-        [_cell(value, formats.get(c), digits) for value in frame[c].tolist()] for c in frame.columns
-    ]
     rows = []
     for first, *rest in zip(*columns, strict=True):
         cells = "".join(f"<td{k}>{v}</td>" for k, v in zip(kind[1:], rest, strict=True))
@@ -273,6 +276,11 @@ def table_html(
         f'aria-label="{title}"><table><caption>{title}</caption><thead><tr>{head}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>{_download(frame, name)}</div>"
     )
+
+
+def _is_prose(cells: list[str]) -> bool:
+    """Whether a column holds text that must not be squeezed to a word a line."""
+    return max(map(len, cells)) > 40
 
 
 def _cell(value: object, fmt: str | Callable | None, digits: int) -> str:
