@@ -452,6 +452,21 @@ def test_profiles_are_asked_for_what_they_have(screen):
 # --------------------------------------------------------------------------- steps and report
 
 
+def test_pages_show_words_for_columns_and_values():
+    from helpers.tasks.readout_report import readable
+
+    table = pd.DataFrame(
+        {"probe": ["mlp", "ridge"], "post": ["tvn", "raw"], "metric": "probe_top1", "n_units": 3}
+    )
+    shown = readable(table)
+    assert list(shown) == ["probe", "post", "metric", "units"]
+    assert shown.to_numpy().tolist() == [
+        ["network", "TVN", "top-1", 3],
+        ["ridge", "raw", "top-1", 3],
+    ]
+    assert list(readable(pd.DataFrame({"model": ["a"]}))) == ["model"]
+
+
 def test_steps_hold_every_readout_and_gather_pools_their_folds(screen, embeddings, split):
     from helpers.tasks.readout_report import one_readout, rankings, summary, with_probe
 

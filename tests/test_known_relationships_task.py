@@ -27,6 +27,7 @@ from helpers.tasks.known_relationships import (
     scores,
     with_union,
 )
+from helpers.tasks.known_relationships_report import chosen_elsewhere
 
 FEW = {"n_resamples": 50, "n_permutations": 50}
 
@@ -247,3 +248,20 @@ def test_departures_are_typed():
     assert set(table["kind"]) == {"bug", "paper-code discrepancy", "design choice"}
     assert table["aspect"].is_unique
     assert set(PROTOCOLS) == {"published", "revised"}
+
+
+def test_a_choice_is_scored_on_the_groups_that_did_not_make_it():
+    genes = [f"g{i}" for i in range(8)]
+    groups = pd.Series(np.repeat(["a", "b", "c", "d"], 2), index=genes)
+
+    def of(*recalls):
+        return pd.DataFrame({"recall": np.repeat(recalls, 2), "n_pairs": 3}, index=genes)
+
+    # one is better everywhere: choosing it elsewhere costs nothing
+    assert chosen_elsewhere({"raw": of(0, 0, 0, 0), "tvn": of(1, 1, 1, 1)}, groups) == 1.0
+    # each is good in one half and only there: whoever chooses by one half loses on the other
+    both = {"raw": of(1, 1, 0, 0), "tvn": of(0, 0, 1, 1)}
+    assert chosen_elsewhere(both, groups) < 0.5
+    assert chosen_elsewhere(both, groups) == chosen_elsewhere(both, groups, seed=0)
+    with pytest.raises(ValueError, match="1 groups of genes cannot be halved"):
+        chosen_elsewhere(both, pd.Series("a", index=genes))

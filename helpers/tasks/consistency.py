@@ -128,7 +128,7 @@ DEPARTURES = (
     Departure(
         aspect="post-processing",
         published="raw, centered, center-scaled, TVN; the best one kept",
-        revised="center-scaled; raw and centered beside it, TVN not run",
+        revised="center-scaled; the other three beside it",
         kind="design choice",
         reason="what is chosen on the scored data looks better than it is",
     ),

@@ -9,6 +9,7 @@ from helpers.data.contract import CONTROL
 from helpers.models.postprocess import METHODS
 from helpers.store import Step, results, step
 from helpers.tasks.known_relationships import REQUIREMENTS, perturbed, scores
+from helpers.tasks.readout_report import POST_NAMES
 from helpers.tasks.requirements import unmet
 
 
@@ -113,8 +114,7 @@ def by_post(recalls: pd.DataFrame) -> pd.DataFrame:
     tables = []
     for post in METHODS:
         rows = recalls[recalls["post"] == post]
-        written = "TVN" if post == "tvn" else post.replace("_", "-")
-        tables.append(ordered(rows).assign(post=written))
+        tables.append(ordered(rows).assign(post=POST_NAMES[post]))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -152,6 +152,39 @@ def best_of_posts(recalls: pd.DataFrame) -> pd.DataFrame:
     scored = recalls[recalls["recall"].notna()]
     best = scored.loc[scored.groupby(["model", "database"], sort=False)["recall"].idxmax()]
     return best[["model", "database", "post", "recall"]].reset_index(drop=True)
+
+
+def chosen_elsewhere(
+    genes: Mapping[str, pd.DataFrame], groups: pd.Series, *, n_halvings: int = 20, seed: int = 0
+) -> float:
+    """Recall of the post-processing that is best on other groups of genes.
+
+    Half of the groups choose, the other half is scored, and the other way round.
+
+    Parameters
+    ----------
+    genes : mapping
+        Of the post-processing to `gene_recalls`.
+    groups : Series indexed by gene
+        No known pair has genes of two groups: complexes, say.
+    n_halvings : int
+        Random halvings to average over.
+    seed : int
+    """
+    hits = pd.DataFrame({post: t["recall"] * t["n_pairs"] for post, t in genes.items()})
+    pairs = pd.DataFrame({post: t["n_pairs"] for post, t in genes.items()})
+    hits, pairs = (table.groupby(groups.reindex(table.index)).sum() for table in (hits, pairs))
+    if len(hits) < 2:
+        raise ValueError(f"{len(hits)} groups of genes cannot be halved")
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(n_halvings):
+        order = rng.permutation(len(hits))
+        halves = order[: len(order) // 2], order[len(order) // 2 :]
+        for choosing, scored in (halves, halves[::-1]):
+            recalls = [(hits.iloc[h].sum() / pairs.iloc[h].sum()) for h in (choosing, scored)]
+            found.append(recalls[1][recalls[0].idxmax()])
+    return float(np.mean(found))
 
 
 @step

@@ -24,6 +24,14 @@ POST_NAMES = {
     "tvn": "TVN",
     "best": "kept",
 }
+PROBE_NAMES = {"mlp": "network"}
+METRIC_NAMES = {
+    "probe_top1": "top-1",
+    "probe_top5": "top-5",
+    "ilisi": "iLISI",
+    "ilisi_ratio": "ratio",
+}
+COLUMN_NAMES = {"n_units": "units", "n_unscored": "not scored"}
 
 
 def reported_posts(task: str, metric: str, dataset: str) -> pd.DataFrame:
@@ -82,6 +90,15 @@ def one_readout(rows: pd.DataFrame, unit: str = "perturbation") -> pd.DataFrame:
     if "fold" not in table:
         return table
     return pooled([part.drop(columns="fold") for _, part in table.groupby("fold")])
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """A table as pages show it: names of columns, post-processings, probes, metrics in words."""
+    words = {"post": POST_NAMES, "probe": PROBE_NAMES, "metric": METRIC_NAMES}
+    known = {
+        column: table[column].replace(names) for column, names in words.items() if column in table
+    }
+    return table.assign(**known).rename(columns=COLUMN_NAMES)
 
 
 def with_probe(scores: pd.DataFrame) -> pd.DataFrame:
