@@ -322,9 +322,9 @@ def test_diffusion_is_told_apart_by_where_it_happens():
     inside = fake([[60.0]], model="LR, diffusing", metric=local)
     table = report.diffusion(plain, inside)
     assert table.set_index("diffusion")["value"].round(6).to_dict() == {
-        "none": 40,
-        "explanation": 50,
-        "model": 60,
+        "not diffused": 40,
+        "explanation diffused": 50,
+        "profiles diffused": 60,
     }
     assert set(table["model"]) == {"LR"}
     assert set(table["panel"]) == {"SIMU1, sample"}

@@ -21,7 +21,7 @@ from helpers.scores import check
 from helpers.tasks import explained_rankings, lda_report, practice, retention, retraining
 from helpers.tasks import explanation_experiments as experiments
 from helpers.tasks import explanation_report as report
-from helpers.tasks.attribution import explained
+from helpers.tasks.attribution import explained, reference_scores
 from helpers.tasks.ranking_roster import FAMILIES, gene_rankings
 from helpers.tasks.requirements import CannotAnswer
 
@@ -198,6 +198,14 @@ def test_what_a_sample_shows_is_counted_gene_by_gene(four, mixed):
         i = list(four.obs_names).index(name)
         own = np.flatnonzero(truth[four.obs["class"].iloc[i]])
         assert table.loc[name, "share"] == np.mean([four.X[i, g] > mean[g] for g in own])
+    two = simulated("small-A", n_per_kind=[20, 20])
+    fit = {"mean": np.zeros(two.n_vars), "sd": np.ones(two.n_vars)}
+    planted = reference_scores.function(two, fit, seed=0)
+    ceiling = planted[
+        planted["model"].eq("planted truth") & planted["metric"].eq("feature_agreement_local")
+    ]
+    shown = lda_report.shown_by_a_sample.function(two).groupby("class")["share"].mean()
+    assert shown.iloc[0] == pytest.approx(ceiling["value"].item(), abs=0.02)
     check(lda_report.scores(table.reset_index(), dataset="simulated", seed=0))
     with pytest.raises(DataError, match="kinds are hidden"):
         lda_report.shown_by_a_sample.function(mixed)
@@ -209,12 +217,13 @@ def test_settings_are_those_of_the_published_table():
         *(33, 9_900, 15_000, 1_500),
     ]
     assert table["informative genes"].to_dict() == {
-        "SIMU1": 370,
-        "SIMU2": 370,
-        "SimuA": 10_000,
-        "SimuB": 10_000,
-        "SimuC": 10_000,
+        "SIMU1": "370",
+        "SIMU2": "about 365",
+        "SimuA": "10,000",
+        "SimuB": "10,000",
+        "SimuC": "10,000",
     }
+    assert table["hidden kinds of the first class"].tolist() == [0, 0, 0, 3, 5]
     assert table["groups share genes"].to_dict()["SIMU2"]
 
 

@@ -326,16 +326,16 @@ def diffusion(plain: pd.DataFrame, diffusing: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        What `spread` says, with `feature` (sample or class), `diffusion` (none, explanation,
-        model) and `panel`, a title.
+        What `spread` says, with `feature` (sample or class), `diffusion` (not diffused, explanation
+        diffused, profiles diffused) and `panel`, a title.
     """
     found = spread(pd.concat([plain[plain["role"] == "candidate"], diffusing]))
     tables = []
     for level, feature in (("local", "sample"), ("global", "class")):
         for metric, suffix, kind in (
-            (f"feature_agreement_{level}", "", "none"),
-            (f"feature_agreement_{level}_diffused", "", "explanation"),
-            (f"feature_agreement_{level}", ", diffusing", "model"),
+            (f"feature_agreement_{level}", "", "not diffused"),
+            (f"feature_agreement_{level}_diffused", "", "explanation diffused"),
+            (f"feature_agreement_{level}", ", diffusing", "profiles diffused"),
         ):
             inside = found["model"].str.endswith(", diffusing") == bool(suffix)
             rows = found[inside & (found["metric"] == metric)]

@@ -19,21 +19,23 @@ def settings() -> pd.DataFrame:
     rows = []
     for name in ("SIMU1", "SIMU2", "SimuA", "SimuB", "SimuC"):
         knobs = SETTINGS[name]
-        kinds = len(knobs["n_per_kind"])
-        class_of = knobs.get("class_of") or range(kinds)
-        each = knobs["groups_per_kind"] * 10
-        others = sum(c != class_of[0] for c in class_of) if len(set(class_of)) == 2 else 0
+        class_of = knobs.get("class_of") or range(len(knobs["n_per_kind"]))
+        hidden = sum(c == class_of[0] for c in class_of)
+        others = len(class_of) - hidden if len(set(class_of)) == 2 else 0
+        n_groups, n_genes = knobs["groups_per_kind"] * (1 + others), knobs["n_genes"]
         disjoint = knobs.get("design", "disjoint") == "disjoint"
+        # Where groups share genes, the expected number of different genes, in fives.
+        unique = 5 * round(n_genes * (1 - (1 - 10 / n_genes) ** n_groups) / 5)
         rows.append(
             {
                 "data set": name,
                 "classes": len(set(class_of)),
-                "hidden kinds": kinds if kinds > len(set(class_of)) else 0,
+                "hidden kinds of the first class": hidden if hidden > 1 else 0,
                 "samples": sum(knobs["n_per_kind"]),
-                "genes": knobs["n_genes"],
+                "genes": n_genes,
                 "groups": knobs["n_groups"],
                 "groups share genes": not disjoint,
-                "informative genes": each * (1 + others),
+                "informative genes": f"{10 * n_groups:,}" if disjoint else f"about {unique:,}",
             }
         )
     return pd.DataFrame(rows)
@@ -121,8 +123,9 @@ def _correlations(z, members) -> tuple[float, float]:
 def shown_by_a_sample(data) -> pd.DataFrame:
     """How many of its class's informative genes a single test sample shows.
 
-    An explanation of a sample may name a gene only if the sample has more of it than the baseline,
-    the training mean. (With two classes, less of it where it marks the other class.)
+    An explanation that takes each gene in the direction planted for its class can name a gene only
+    if the sample has more of it than the baseline: the training mean, or with two classes that of
+    the other class. (With two classes, less of it where it marks the other class.)
 
     Parameters
     ----------
@@ -143,15 +146,20 @@ def shown_by_a_sample(data) -> pd.DataFrame:
     if kinds != list(data.obs["class"].cat.categories):
         raise DataError("kinds are hidden in classes: use a setting without")
     train = (data.obs["split"] == "train").to_numpy()
-    above = data.X[train].mean(axis=0) < data.X
+    label = data.obs["class"].to_numpy().astype(str)
     truth, over = informative_genes(data), np.asarray(data.uns["truth"]["overexpressed"])
     members = group_members(data)
+    baseline = {
+        name: data.X[train & (label != name if len(kinds) == 2 else True)].mean(axis=0)
+        for name in kinds
+    }
     rows = []
     for i in np.flatnonzero(~train):
-        name = data.obs["class"].iloc[i]
+        name = label[i]
+        above = data.X[i] > baseline[name]
         own = np.zeros(data.n_vars, dtype=bool)
         own[np.concatenate([members[g] for g in over[kinds.index(name)]])] = True
-        shows = np.where(own, above[i], ~above[i])[truth[name]]
+        shows = np.where(own, above, ~above)[truth[name]]
         rows.append((data.obs_names[i], name, shows.mean(), int(truth[name].sum())))
     return pd.DataFrame(rows, columns=["sample", "class", "share", "n"])
 
