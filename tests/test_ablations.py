@@ -10,7 +10,15 @@ from helpers.data.simulate import simulate_screen
 from helpers.data.splits import batch_perturbation_split
 from helpers.store import Step
 from helpers.tasks import ablations
-from helpers.tasks.ablations import BASE, Setting, against_base, settings, some_cells
+from helpers.tasks.ablations import (
+    BASE,
+    Setting,
+    against_base,
+    against_distance,
+    agreement,
+    settings,
+    some_cells,
+)
 from helpers.tasks.representations import other_screen, roster, tier_screen
 
 
@@ -97,6 +105,41 @@ def test_differences_are_paired_and_judged():
         assert better["verdict"] == "better"
         assert found.loc[(task, "PCA, same"), "verdict"] == "undecided"
         assert found.loc[(task, "PCA of log counts"), "verdict"] == "base"
+
+
+def test_dimensions_are_in_order_and_named_once():
+    screen = tier_screen(0, "tiny")
+    for n_dims, expected in ((8, ["8", "16"]), (16, ["16"])):
+        grid = settings(screen, seed=0, preset="tiny", n_dims=n_dims, factors=["dimensions"])
+        assert [one.label for one in grid if one.family == "PCA"] == expected
+
+
+def test_verdicts_and_distances_of_the_bases():
+    verdicts = {
+        "PCA": ("base", "base", 0.2, 0.2), "PCA, up": ("better", "better", 0.7, 0.3),
+        "PCA, both": ("better", "worse", 0.3, 0.1), "scVI": ("base", "base", 0.5, 0.4),
+        "scVI, down": ("worse", "undecided", 0.1, 0.3),
+        "scVI, same": ("tied", "undecided", 0.5, 0.4),
+    }  # fmt: skip
+    moved = pd.DataFrame(
+        {
+            "task": task, "family": model.split(",")[0], "model": model, "mean": found[2 + i],
+            "verdict": found[i], "difference": found[2 + i] - verdicts[model.split(",")[0]][2 + i],
+        }
+        for i, task in enumerate(("one", "two"))
+        for model, found in verdicts.items()
+    )  # fmt: skip
+    moved = pd.concat([moved, moved])  # a base stands under every factor
+    assert agreement(moved) == {
+        "alike": ["PCA, up"],
+        "opposite": ["PCA, both"],
+        "one": ["scVI, down"],
+        "none": ["scVI, same"],
+    }
+    found = against_distance(moved)
+    assert found["distance"].tolist() == pytest.approx([0.3, 0.2])
+    assert found["further"].tolist() == [["PCA, up", "scVI, down"], []]
+    assert found["reversing"].tolist() == [["PCA, up", "scVI, down"], []]
 
 
 def test_too_few_units_cannot_be_compared():

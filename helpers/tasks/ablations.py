@@ -137,8 +137,8 @@ def settings(
         few = some_cells(screen, n_cells=n_cells, seed=seed)
         add("cells", f"{n_cells:,}", "PCA", pca_of(split=few), n_cells=n_cells)
         add("cells", f"{n_cells:,}", "scVI", scvi_of(split=few), n_cells=n_cells)
-    dims = by_preset(preset, tiny=[16, n_dims], book=[16, 32, n_dims, 128], full=[32, n_dims, 128])
-    for n in dims:
+    dims = by_preset(preset, tiny={16}, book={16, 32, 128}, full={32, 128})
+    for n in sorted(dims | {n_dims}):
         given = {family: {} if n == n_dims else {"n_dims": n} for family in FAMILIES}
         pca = None if n == n_dims else pca_embedding(screen, n_components=n, seed=seed)
         scvi = None if n == n_dims else scvi_of(n_latent=n)
@@ -291,6 +291,60 @@ def against_base(scores: pd.DataFrame, settings: Sequence[Setting], *, seed: int
                     row |= found.loc[one.model, columns].to_dict()
                 tables.append(row | {"n_units": len(both.table)})
     return pd.DataFrame(tables)
+
+
+def agreement(moved: pd.DataFrame) -> dict[str, list[str]]:
+    """Models by what the two tasks decide of them.
+
+    Parameters
+    ----------
+    moved : DataFrame
+        Result of `against_base`.
+
+    Returns
+    -------
+    dict of lists
+        "alike" and "opposite": better or worse in both tasks; "one": in one task only; "none".
+    """
+    own = moved[moved["verdict"] != "base"].drop_duplicates(["task", "model"])
+    signs = own.assign(sign=own["verdict"].map({"better": 1, "worse": -1}).fillna(0))
+    wide = signs.pivot_table(index="model", columns="task", values="sign", sort=False)
+    product, decided = wide.prod(axis=1), (wide != 0).sum(axis=1)
+    kinds = {"alike": product > 0, "opposite": product < 0, "one": decided == 1}
+    kinds["none"] = decided == 0
+    return {kind: list(wide.index[chosen]) for kind, chosen in kinds.items()}
+
+
+def against_distance(moved: pd.DataFrame) -> pd.DataFrame:
+    """Do settings move a score as far as the two families' bases are apart?
+
+    Parameters
+    ----------
+    moved : DataFrame
+        Result of `against_base`.
+
+    Returns
+    -------
+    DataFrame
+        One row a task: `distance` of the bases; `further`, models whose difference from their base
+        is larger; `reversing`, models that lie on the other side of the other family's base. The
+        farthest come first in both lists.
+    """
+    rows = {}
+    for task, own in moved.drop_duplicates(["task", "model"]).groupby("task", sort=False):
+        base = own[own["verdict"] == "base"].set_index("family")["mean"]
+        low, high = base.sort_values(kind="stable").index
+        own = own.sort_values("difference", key=lambda d: -d.abs(), kind="stable")
+        changed = own[own["verdict"] != "base"]
+        distance = base[high] - base[low]
+        over = (changed["family"] == low) & (changed["mean"] > base[high])
+        under = (changed["family"] == high) & (changed["mean"] < base[low])
+        rows[task] = {
+            "distance": distance,
+            "further": list(changed.loc[changed["difference"].abs() > distance, "model"]),
+            "reversing": list(changed.loc[over | under, "model"]),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def learning_curves(fits: Mapping[str, Step]) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from helpers.tasks.reconstruction import PROTOCOLS, scores
 TITLES = {
     "reconstruction_spearman": "Spearman",
     "structural_integrity_overall": "Structural Integrity",
-    "profile_integrity": "of mean profiles",
+    "profile_integrity": "profile integrity",
 }
 
 
