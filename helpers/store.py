@@ -95,15 +95,18 @@ def imported_names(tree: ast.AST, package: str = "") -> Iterator[str]:
             yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
-_PARSING = threading.Lock()
+_PARSING = threading.RLock()
+"""Held while syntax trees are made, here or by readers of results.
+
+CPython 3.11 counts how deep it is in a tree in one place for all threads; where the collector of
+garbage lets another thread in, and that makes a tree too, SystemError is raised in one of them. A
+worker reads code in the thread that talks to the scheduler, and NumPy and pyarrow take headers
+apart as Python literals in the one that computes.
+"""
 
 
 def syntax_tree(text: str) -> ast.Module:
-    """The syntax tree of Python code.
-
-    One at a time: in CPython 3.11 two threads that parse at once can raise SystemError, and a
-    worker reads code in the thread that computes and in the one that talks to the scheduler.
-    """
+    """The syntax tree of Python code."""
     with _PARSING:
         return ast.parse(text)
 
@@ -515,7 +518,8 @@ def load(folder: Path) -> Any:
         raise StoreError(f"{folder}: not a stored result ({error}); {advice}") from error
     if not intact:
         raise StoreError(f"{file}: differs from what was written (sha256); {advice}")
-    return _READERS[kind](file)
+    with _PARSING:
+        return _READERS[kind](file)
 
 
 def _write(value: Any, folder: Path) -> tuple[str, Path]:

@@ -1,10 +1,14 @@
 """Identity, sharing, locks, atomic writes, pruning of steps."""
 
+import gc
 import json
 import os
 import subprocess
 import sys
 import textwrap
+import threading
+import time
+from pathlib import Path
 
 import anndata
 import numpy as np
@@ -235,6 +239,37 @@ def test_a_result_that_was_tampered_with_is_refused_and_can_be_removed(home):
         step.result()
     assert store.prune_damaged()[0] == 1
     np.testing.assert_array_equal(step.result(), VALUES["array"])
+
+
+def test_code_is_read_while_results_are_loaded(home):
+    asked = made(kind="arrays")
+    asked.result()
+    text = Path(store.__file__).read_text()
+    errors, ends = [], time.monotonic() + 2
+
+    def repeat(function, argument):
+        while time.monotonic() < ends:
+            try:
+                function(argument)
+            except SystemError as error:
+                errors.append(error)
+
+    pairs = [(store.syntax_tree, text), (store.load, asked.folder)]
+    threads = [threading.Thread(target=repeat, args=pair) for pair in pairs]
+    before, often = gc.get_threshold(), sys.getswitchinterval()
+    gc.callbacks.append(other := lambda *_: sum(range(50)))  # as dask has some
+    gc.set_threshold(50)
+    sys.setswitchinterval(1e-5)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        gc.callbacks.remove(other)
+        gc.set_threshold(*before)
+        sys.setswitchinterval(often)
+    assert not errors
 
 
 def test_a_description_cut_short_is_refused(home):
