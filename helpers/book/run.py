@@ -231,10 +231,15 @@ def _execute_in(run: Run, folder: Path, kernel_environment: dict[str, str]) -> d
     import jupytext
     import papermill
     from nbclient.exceptions import DeadKernelError
+    from traitlets.config import Config
 
     source, executed = folder / "source.ipynb", folder / "notebook.ipynb"
     jupytext.write(run.notebook(), source, fmt="ipynb")
     started, error = time.time(), None
+    # Files, not ports: of two kernels that start at once, both can be promised the same port. Their
+    # names must be short.
+    sockets = tempfile.mkdtemp(prefix="bb-")
+    reached = {"transport": "ipc", "connection_file": f"{sockets}/kernel.json"}
     try:
         papermill.execute_notebook(
             source,
@@ -245,6 +250,7 @@ def _execute_in(run: Run, folder: Path, kernel_environment: dict[str, str]) -> d
             progress_bar=False,
             log_output=False,
             extra_arguments=_kernel_arguments(run, folder, kernel_environment),
+            config=Config(KernelManager=reached),
         )
     except papermill.PapermillExecutionError as failure:
         error = {
@@ -262,6 +268,8 @@ def _execute_in(run: Run, folder: Path, kernel_environment: dict[str, str]) -> d
             "cell": cell if cell is None else cell - bool(run.overrides),
             "source": text,
         }
+    finally:
+        shutil.rmtree(sockets, ignore_errors=True)
     if error is None and run.chapter.saves_scores and not (folder / "scores.parquet").is_file():
         error = {
             "name": "NoScores",
