@@ -7,7 +7,12 @@ import pytest
 
 from helpers import plots
 from helpers.data.contract import DataError
-from helpers.data.lda import group_members, informative_genes, informative_groups
+from helpers.data.lda import (
+    group_members,
+    informative_genes,
+    informative_groups,
+    simulate_lda,
+)
 from helpers.data.lda_settings import lda
 from helpers.metrics.heads import Head
 from helpers.metrics.retention import balanced_accuracy, retained_accuracy
@@ -263,6 +268,22 @@ def test_a_shortcut_raises_genes_of_nobody_and_is_named(four):
     for groups, fold in ((4, 2.0), (1, 1.0)):
         with pytest.raises(DataError, match="belong to no class"):
             experiments.with_shortcut.function(four, groups_per_class=groups, fold=fold)
+
+
+def test_noise_goes_into_genes_without_reads_and_no_others():
+    shared = simulate_lda(
+        np.random.default_rng(0), n_per_kind=[20] * 2, n_genes=200, n_groups=20,
+        groups_per_kind=4, design="random", n_reads=20_000,
+    )  # fmt: skip
+    shared.uns["dataset"] = {"name": "shared"}
+    noisy = experiments.with_noise_in_empty_genes.function(shared, seed=1)
+    empty = ~shared.X.any(axis=0)
+    assert 40 < empty.sum() < 120  # (1 - 10/200)^20 of 200 genes: 72 are expected
+    np.testing.assert_array_equal(noisy.var["noise"], empty)
+    np.testing.assert_array_equal(noisy.X[:, ~empty], shared.X[:, ~empty])
+    assert noisy.X[:, empty].std(axis=0).min() > 0.15  # uniform: 0.29
+    with pytest.raises(DataError, match="every gene has reads"):
+        experiments.with_noise_in_empty_genes.function(noisy, seed=1)
 
 
 def test_hidden_kinds_come_back_from_explanations(mixed):

@@ -351,6 +351,14 @@ def _range(metric: str) -> tuple[float, float]:
     return 100 * METRICS[metric].low, 100 * METRICS[metric].high
 
 
+def means(table: pd.DataFrame) -> pd.DataFrame:
+    """Mean over units, draws and trainings, in percent: metrics by their titles x models."""
+    candidates = table[(table["role"] == "candidate") & table["metric"].isin(TITLES)]
+    wide = candidates.pivot_table("value", "metric", "model", sort=False) * 100
+    order = [metric for metric in TITLES if metric in wide.index]
+    return wide.loc[order].rename(index=TITLES).rename_axis(columns=None)
+
+
 def reproduction(table: pd.DataFrame) -> pd.DataFrame:
     """Published rows beside ours: does the published draw look like one of ours?
 

@@ -68,6 +68,45 @@ def with_shortcut(data, *, groups_per_class: int, fold: float):
 
 
 @step
+def with_noise_in_empty_genes(data, *, seed: int):
+    """Data in which genes that no read fell on hold uniform noise, as in published simulations.
+
+    Where groups share genes some belong to none, and are zero in every sample. Noise far below one
+    read keeps their standard deviation from being zero; once standardised, it is as large as the
+    signal of any other gene.
+
+    Parameters
+    ----------
+    data : AnnData
+        With genes that are zero in every sample.
+    seed : int
+
+    Returns
+    -------
+    AnnData
+        `X` in float32; `var["noise"]` says which genes hold noise.
+
+    Raises
+    ------
+    DataError
+        Every gene has reads.
+
+    References
+    ----------
+    mbonto/XAI_for_genomics, first version of get_simu.py, adds it to all genes.
+    """
+    empty = ~np.asarray(data.X.any(axis=0)).ravel()
+    if not empty.any():
+        raise DataError(f"{data.uns['dataset']['name']}: every gene has reads, none holds noise")
+    noisy = data.copy()
+    noisy.X = np.asarray(data.X, dtype=np.float32)
+    rng = np.random.default_rng(seed)
+    noisy.X[:, empty] = rng.random((data.n_obs, empty.sum()), dtype=np.float32)
+    noisy.var["noise"] = empty
+    return noisy
+
+
+@step
 def merged_classes(data, *, merge: list[str], name: str):
     """Real data in which some classes are called one, and become its hidden kinds.
 
