@@ -96,7 +96,7 @@ def scvi_effort(preset: str) -> dict[str, int]:
     return by_preset(
         preset,
         tiny=dict(n_steps=40, n_evaluations=4),
-        book=dict(n_steps=1_000, n_evaluations=12),
+        book=dict(n_steps=1_500, n_evaluations=12),
         full=dict(n_steps=20_000, n_evaluations=40),
     )
 
