@@ -21,7 +21,15 @@ from helpers.data.ondisk import Counts, first_pass, open_screen
 from helpers.data.stream import write_simulated_screen
 from helpers.metrics.permutation import permutation_consistency
 from helpers.models.streamed_pca import streamed_pca
-from helpers.tasks.large_screen import embed_screen, large_recall, large_separability, processed
+from helpers.tasks.known_relationships import recall
+from helpers.tasks.large_screen import (
+    coded,
+    embed_screen,
+    large_consistency,
+    large_means,
+    large_separability,
+    processed,
+)
 
 KNOBS = {"n_genes": 2_000, "library_size": 900.0}
 
@@ -48,11 +56,8 @@ def _scanpy_pca(path: Path) -> np.ndarray:
 
 def _scored(path: Path) -> pd.DataFrame:
     found = embed_screen(path)
-    labels = found.perturbation, found.batch
-    white = processed(found.embedding, *labels)
-    treated = found.perturbation != CONTROL
-    rng = np.random.default_rng(0)
-    return permutation_consistency(white, *labels, where=treated, n_permutations=50, rng=rng)
+    cells = coded(found.embedding, found.perturbation, found.batch)
+    return large_consistency.function(cells, n_permutations=50)
 
 
 def run() -> list[dict]:
@@ -115,19 +120,13 @@ def full(path: str, n_threads: int) -> None:
             rng=np.random.default_rng(0),
         )
     _say("together", *begun)
-    batches, batch_names = pd.factorize(batch, sort=True)
-    cells = {
-        "embedding": found.embedding,
-        "perturbation": codes,
-        "perturbations": names.astype(str),
-        "batch": batches,
-        "batches": batch_names.astype(str),
-    }
+    cells = coded(found.embedding, perturbation, batch)
     with timed("recall, with TVN"):
         genes = names[names != CONTROL]
         pairs = np.random.default_rng(0).choice(genes, (2, 20 * len(genes)))
         known = pd.DataFrame({"gene_a": pairs[0], "gene_b": pairs[1], "database": "at random"})
-        large_recall.function(cells, known, min_perturbations=2)
+        asked = {"posts": ["tvn"], "protocol": "revised", "min_perturbations": 2}
+        recall.function(large_means.function(cells), known, **asked)
     with timed("ridge probe, 5 folds, with TVN"):
         large_separability.function(cells)
 

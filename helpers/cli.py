@@ -196,9 +196,10 @@ def large(
     from helpers.data.sets.tx_evaluation import COLUMNS
     from helpers.store import results
     from helpers.tasks import large_screen
+    from helpers.tasks.known_relationships import recall
 
-    known = registry.load("known-relationships")
     if Task.relationships in task:
+        known = registry.load("known-relationships")
         known.result()  # what is missing is said before hours are spent
     columns = {"perturbation": perturbation, "batch": batch, "control": control}
     path = Path(file)
@@ -225,7 +226,14 @@ def large(
             cells, n_permutations=permutations, **shared
         )
     if Task.relationships in task:
-        asked[Task.relationships] = large_screen.large_recall(cells, known, **shared)
+        asked[Task.relationships] = recall(
+            large_screen.large_means(cells, post=str(post)),
+            known,
+            posts=[str(post)],
+            protocol="revised",
+            union=True,
+            seed=seed,
+        )
     if Task.separability in task:
         asked[Task.separability] = large_screen.large_separability(cells, **shared)
     out.mkdir(parents=True, exist_ok=True)

@@ -279,21 +279,21 @@ def test_one_seed_one_result_and_rows_in_any_order_one_similarity():
     rng = np.random.default_rng(5)
     embedding, labels, batch = screen(rng, n_targets=3, effect=0.4)
 
-    def tested(rows, seed=0):
+    def scored(rows, seed=0):
         return consistency_test(
             embedding[rows], labels[rows], batch[rows], n_draws=300, n_bootstrap=300,
             rng=np.random.default_rng(seed),
         )  # fmt: skip
 
     rows = np.arange(len(labels))
-    first = tested(rows)
-    pd.testing.assert_frame_equal(first, tested(rows))
-    shuffled = tested(rng.permutation(rows))
+    first = scored(rows)
+    pd.testing.assert_frame_equal(first, scored(rows))
+    shuffled = scored(rng.permutation(rows))
     exact = ["similarity", "n_cells", "n_used", "n_pairs"]
     pd.testing.assert_frame_equal(first[exact], shuffled[exact], rtol=1e-10)
     # Draws go by row: other draws, the same null.
     np.testing.assert_allclose(first["null_mean"], shuffled["null_mean"], atol=0.003)
-    assert not first["null_mean"].equals(tested(rows, seed=1)["null_mean"])
+    assert not first["null_mean"].equals(scored(rows, seed=1)["null_mean"])
 
 
 def test_what_has_no_pair_is_nan_and_counted():

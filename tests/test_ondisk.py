@@ -22,7 +22,7 @@ from helpers.models import streamed_postprocess
 from helpers.models.pca import pca_embedding
 from helpers.models.postprocess import postprocess
 from helpers.tasks import large_screen as large
-from helpers.tasks.known_relationships import UNION
+from helpers.tasks.known_relationships import UNION, recall
 from helpers.tasks.linear_separability import separability
 from helpers.tasks.readouts import pooled
 
@@ -374,7 +374,9 @@ def test_a_screen_on_disk_scores_as_in_memory(tmp_path, monkeypatch):
     treated = labels[~is_control]
     means = {name: white[~is_control][treated == name].mean(axis=0) for name in "ABC"}
     known = pd.DataFrame({"gene_a": ["A", "A"], "gene_b": ["B", "C"], "database": "X"})
-    recalled = large.large_recall.function(cells, known, min_perturbations=3, min_pairs=2)
+    asked = {"posts": ["tvn"], "protocol": "revised", "union": True}
+    mean_of = large.large_means.function(cells)
+    recalled = recall.function(mean_of, known, **asked, min_perturbations=3, min_pairs=2)
     cosine = {
         pair: means[pair[0]] @ means[pair[1]] / np.prod([np.linalg.norm(means[g]) for g in pair])
         for pair in ("AB", "AC", "BC")
@@ -382,7 +384,7 @@ def test_a_screen_on_disk_scores_as_in_memory(tmp_path, monkeypatch):
     # Of three pairs the largest and the least are the tails.
     upper = np.mean([cosine[pair] == max(cosine.values()) for pair in ("AB", "AC")])
     assert recalled.set_index("database")["upper"].to_dict() == {"X": upper, UNION: upper}
-    few = large.large_recall.function(cells, known)
+    few = recall.function(mean_of, known, **asked)
     assert few["recall"].isna().all() and few["answer"].str.contains("needs 200").all()
 
     shuffled = np.random.default_rng(0).permutation(3_000)

@@ -55,7 +55,7 @@ def changed(screen, rows):
     return other
 
 
-def same_up_to_sign(a, b, tolerance=2e-3):
+def assert_same_up_to_sign(a, b, tolerance=2e-3):
     scale = np.abs(b).max()
     sign = np.sign((a * b).sum(axis=0))
     np.testing.assert_allclose(a * sign, b, atol=tolerance * scale)
@@ -68,14 +68,14 @@ def test_pca_of_counts_is_the_svd_of_centred_counts(screen):
     X = screen.X.toarray().astype(float)
     u, s, _ = np.linalg.svd(X - X.mean(axis=0), full_matrices=False)
     found = pca_embedding.function(screen, n_components=5, seed=0, scale="counts")
-    same_up_to_sign(found, u[:, :5] * s[:5])
+    assert_same_up_to_sign(found, u[:, :5] * s[:5])
 
 
 @pytest.mark.parametrize("scale", ["log1p", "counts"])
 def test_a_fit_applied_to_its_own_cells_is_the_embedding(screen, scale):
     given = pca_fit.function(screen, n_components=4, seed=0, scale=scale)
     direct = pca_embedding.function(screen, n_components=4, seed=0, scale=scale)
-    same_up_to_sign(pca_scores.function(screen, given), direct, tolerance=1e-4)
+    assert_same_up_to_sign(pca_scores.function(screen, given), direct, tolerance=1e-4)
     assert (np.diff(given["variance"]) <= 0).all()
 
 
@@ -85,9 +85,9 @@ def test_a_fit_on_training_cells_looks_at_no_other(screen, split):
     expression = log_expression(screen)
     centred = expression[rows] - expression[rows].mean(axis=0)
     vt = np.linalg.svd(centred, full_matrices=False)[2][:4]
-    same_up_to_sign(given["components"].T, vt.T)
+    assert_same_up_to_sign(given["components"].T, vt.T)
     everywhere = (expression - expression[rows].mean(axis=0)) @ vt.T
-    same_up_to_sign(pca_scores.function(screen, given), everywhere)
+    assert_same_up_to_sign(pca_scores.function(screen, given), everywhere)
     # Whatever the other cells hold, the fit is the same.
     given, again = (
         pca_fit.function(s, n_components=4, seed=0, split=split)

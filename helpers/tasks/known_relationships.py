@@ -294,6 +294,7 @@ def recall(
     *,
     posts: list[str],
     protocol: str,
+    union: bool = False,
     seed: int = 0,
     n_resamples: int = 1000,
     n_permutations: int = 200,
@@ -311,6 +312,8 @@ def recall(
     posts : list of str
         Post-processings to score; see `postprocess`.
     protocol : {"published", "revised"}
+    union : bool
+        Ask about the pairs of any database as well; see `with_union`.
     seed, n_resamples, n_permutations : int
         Of intervals and of each matched null (*revised* only).
     min_perturbations, min_pairs : int
@@ -334,6 +337,8 @@ def recall(
         raise DataError(f"protocol is {protocol!r}; choose from {', '.join(PROTOCOLS)}")
     effort = {"n_resamples": n_resamples, "n_permutations": n_permutations, "seed": seed}
     least = {"perturbed_genes": min_perturbations, "known_pairs": min_pairs}
+    if union:
+        relationships = with_union(relationships)
     tables = []
     for post in posts:
         if post not in METHODS:

@@ -25,7 +25,6 @@ from helpers.models.postprocess import FEW_CONTROLS
 from helpers.models.streamed_pca import streamed_pca
 from helpers.models.streamed_postprocess import streamed_postprocess
 from helpers.store import step
-from helpers.tasks.known_relationships import recall, with_union
 from helpers.tasks.linear_separability import separability
 from helpers.tasks.readouts import pooled
 
@@ -222,14 +221,19 @@ def large_embedding(
         perturbation, batch = labels_of(screen, named)
         cells = screen.obs.index.astype(str)
         vectors = read_embedding(_located(embedding), cells, key=key).to_numpy()
-    codes, names = pd.factorize(perturbation, sort=True)
-    batch_codes, batches = pd.factorize(batch, sort=True)
+    return coded(vectors, perturbation, batch)
+
+
+def coded(embedding, perturbation, batch) -> dict[str, np.ndarray]:
+    """Vectors of cells with their labels as numbers and names, as `large_embedding` gives them."""
+    perturbations, names = pd.factorize(perturbation, sort=True)
+    batches, batch_names = pd.factorize(batch, sort=True)
     return {
-        "embedding": vectors,
-        "perturbation": codes.astype(np.int32),
+        "embedding": embedding,
+        "perturbation": perturbations.astype(np.int32),
         "perturbations": names.astype(str),
-        "batch": batch_codes.astype(np.int32),
-        "batches": batches.astype(str),
+        "batch": batches.astype(np.int32),
+        "batches": batch_names.astype(str),
     }
 
 
@@ -271,49 +275,25 @@ def large_consistency(
 
 
 @step
-def large_recall(
-    cells,
-    relationships,
-    *,
-    post: str = "tvn",
-    seed: int = 0,
-    n_resamples: int = 1000,
-    n_permutations: int = 200,
-    min_perturbations: int = 200,
-    min_pairs: int = 100,
-) -> pd.DataFrame:
-    """Recall of known relationships by the cosine of mean embeddings, *revised* protocol.
+def large_means(cells, *, post: str = "tvn") -> dict[str, np.ndarray]:
+    """Mean embedding of each perturbation, for `helpers.tasks.known_relationships.recall`.
 
     Parameters
     ----------
     cells : dict of arrays
         Of `large_embedding`; perturbations are called by the symbol of their gene.
-    relationships : DataFrame
-        `database`, `gene_a`, `gene_b`.
     post : str
         See `processed`.
-    seed, n_resamples, n_permutations, min_perturbations, min_pairs : int
-        See `recall`.
 
     Returns
     -------
-    DataFrame
-        See `recall`: one row a database, and one for pairs of any of them.
+    dict of arrays
+        As of `perturbation_means`, of this post-processing alone.
     """
     vectors, perturbation, _ = _processed(cells, post)
     treated = perturbation != CONTROL
     means, names, n_cells = aggregate(vectors[treated], perturbation[treated])
-    return recall.function(
-        {post: means, "names": names.astype(str), "n_cells": n_cells},
-        with_union(relationships),
-        posts=[post],
-        protocol="revised",
-        seed=seed,
-        n_resamples=n_resamples,
-        n_permutations=n_permutations,
-        min_perturbations=min_perturbations,
-        min_pairs=min_pairs,
-    )
+    return {post: means, "names": names.astype(str), "n_cells": n_cells}
 
 
 @step
