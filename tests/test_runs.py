@@ -262,6 +262,18 @@ def test_a_free_worker_does_not_wait_for_the_chapter_of_another(book):
     assert begun["one"] < slow_ends - pd.Timedelta(seconds=2)
 
 
+def test_workers_keep_freed_memory_as_any_process_does(book):
+    said = book.python("""
+        import os
+        from helpers.book.cluster import client_of
+
+        with client_of(None, 1) as client:
+            found = client.run(os.getenv, "MALLOC_TRIM_THRESHOLD_")
+        print("FOUND", *found.values())
+    """)
+    assert "FOUND None None" in said
+
+
 def test_unused_results_go_and_used_ones_stay(book):
     book.python("run('one')\nrun('one', value=2)\nrun('other')")
     book.contents("one")

@@ -128,6 +128,7 @@ def client_of(address: str | None, workers: int) -> Iterator:
     The local one has two processes a worker: one where steps run, and one that looks after the
     kernel of a chapter. So a step that kills its process takes no chapter along.
     """
+    import dask
     import distributed
 
     if address:
@@ -150,8 +151,11 @@ def client_of(address: str | None, workers: int) -> Iterator:
     here = "127.0.0.1"
     options = {"host": here, "port": 0, "dashboard": False, "dashboard_address": f"{here}:0"}
     scheduler = {"cls": distributed.Scheduler, "options": options}
+    # dask would have its workers give every freed block back to the system at once; the loops of
+    # torch then take nearly twice as long (benchmarks/bench_workers.py).
+    as_glibc_does = {"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None}
     with contextlib.ExitStack() as stack:
-        with _deaf_to_ctrl_c():
+        with _deaf_to_ctrl_c(), dask.config.set(as_glibc_does):
             cluster = stack.enter_context(
                 distributed.SpecCluster(
                     workers=processes, scheduler=scheduler, silence_logs=logging.CRITICAL

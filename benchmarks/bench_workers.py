@@ -1,0 +1,38 @@
+"""The local cluster against dask's own: its workers give freed memory back at once.
+
+Page faults then cost a loop of torch about as much as its arithmetic (glibc's default keeps small
+blocks: mallopt(3), M_TRIM_THRESHOLD; dask sets 64 KiB, distributed.nanny.pre-spawn-environ).
+"""
+
+import numpy as np
+
+from benchmarks import fastest, row
+from helpers.book.cluster import client_of
+from helpers.data.simulate import simulate_screen
+from helpers.models.scvi import scvi_fit
+
+
+def fit_seconds() -> float:
+    """Processor seconds of 200 steps of scVI, 1,000 genes, in the process that this runs in."""
+    screen = simulate_screen(rng=np.random.default_rng(0), n_cells=2_000, n_genes=1_000)
+    scvi_fit.function(screen, seed=0, n_steps=1, n_evaluations=1)
+    return fastest(lambda: scvi_fit.function(screen, seed=0, n_steps=200, n_evaluations=1), 2)[0]
+
+
+def run() -> list[dict]:
+    """One row: a fit of scVI in a worker."""
+    import distributed
+
+    with client_of(None, 1) as client:
+        seconds = client.submit(fit_seconds, resources={"step": 1}).result()
+    with (
+        distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as own,
+        distributed.Client(own) as client,
+    ):
+        reference_seconds = client.submit(fit_seconds).result()
+    name = "scVI in a worker / in a worker of dask's LocalCluster"
+    return [row(name, seconds, reference_seconds, 1.2)]
+
+
+if __name__ == "__main__":
+    print(run())
