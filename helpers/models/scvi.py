@@ -215,7 +215,7 @@ def _train(network, likelihood, training, validation, rng, n_steps, batch_size, 
     points = set(np.linspace(0, n_steps, n_points + 1).astype(int)[1:].tolist())
     # scvi-tools' optimiser; the encoder of library sizes is left out, they are observed.
     learned = [p for name, p in network.named_parameters() if not name.startswith("l_encoder")]
-    optimiser = torch.optim.Adam(learned, lr=rate, eps=0.01, weight_decay=1e-6)
+    optimiser = torch.optim.Adam(learned, lr=rate, eps=0.01, weight_decay=1e-6, fused=True)
     recent = []
     for step_number, rows in enumerate(training.batches(batch_size, rng), start=1):
         if step_number > n_steps:
@@ -271,17 +271,11 @@ def _loss(network, likelihood: str, cells: _Cells, rows, when: str):
         theta = torch.exp(network.px_r)  # (n_genes,), inverse dispersion
         log_total = torch.log(theta + mean + EPSILON)
         log_zero = theta * (torch.log(theta + EPSILON) - log_total)
-        log_p = (
-            log_zero
-            + x * (torch.log(mean + EPSILON) - log_total)
-            + torch.lgamma(x + theta)
-            - torch.lgamma(theta)
-        )
+        log_p = log_zero + x * (torch.log(mean + EPSILON) - log_total)
+        log_p = log_p + torch.lgamma(x + theta) - torch.lgamma(theta)
         if likelihood == "zinb":
             logit = decoded["px"].zi_logits  # of a zero that is none of the negative binomial's
-            log_p = torch.where(
-                x < EPSILON, softplus(log_zero - logit) - softplus(-logit), log_p - softplus(logit)
-            )
+            log_p = log_p + (x == 0) * softplus(logit - log_zero) - softplus(logit)
     return cells.log_factorials[rows] - log_p.sum(dim=1), kl
 
 
