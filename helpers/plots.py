@@ -308,8 +308,11 @@ def number(value: float, digits: int = 3) -> str:
     --------
     >>> number(-0.03142, 2)
     '\u22120.03'
+    >>> number(-0.0003, 2)
+    '0.00'
     """
-    return f"{value:,.{digits}f}".replace("-", "\N{MINUS SIGN}")
+    # the format's z: no minus sign before zeros
+    return f"{value:z,.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _number(value: float, digits: int) -> str:
