@@ -14,7 +14,8 @@ def mend(app, pagename, templatename, context, doctree):
     body = re.sub(r"<th([^>]*)></th>", r"<td\1></td>", body)
     # a wide formula scrolls in its box, so the box must take the keyboard focus
     body = body.replace('<div class="math ', '<div tabindex="0" class="math ')
-    # a number from a cell and its sign stay on one line
+    # numbers from cells: a true minus sign, and no line break before per cent
+    body = re.sub(r'(<span class="pasted-text">)-(?=[\d.])', r"\1&minus;", body)
     body = body.replace("</span> %", "</span>&nbsp;%")
     if 'class="citation"' in body or "doc-biblioentry" in body:
         body = _bibliography(body)
