@@ -69,7 +69,7 @@ def run() -> list[dict]:
     np.testing.assert_allclose(found.per_cell, reference, rtol=1e-3)
     rows.append(row("iLISI of 8,000 cells x 32, 248 neighbours / released loop", ours, theirs, 10))
 
-    n_classes = 1_500
+    n_classes = 6_900  # about as many as a genome-wide screen has; the one-hot votes are as wide
     labels, own = rng.integers(n_classes, size=20_000), rng.integers(n_classes, size=400)
     labels[:n_classes] = np.arange(n_classes)
     reference = rng.standard_normal((20_000, 32), dtype=np.float32)
@@ -77,9 +77,11 @@ def run() -> list[dict]:
     ours, found = fastest(
         lambda: knn_vote(nearest_neighbours(reference, queries, k=251), labels, own), 3
     )
-    theirs, hits = fastest(lambda: published_vote(reference, labels, queries, own, n_classes, 251))
+    theirs, hits = fastest(
+        lambda: published_vote(reference, labels, queries, own, n_classes, 251), 2
+    )
     np.testing.assert_array_equal(found["top1"] == 1, hits)
-    rows.append(row("vote of 251 among 20,000, 1,500 classes / released loop", ours, theirs, 20))
+    rows.append(row("vote of 251 among 20,000, 6,900 classes / released loop", ours, theirs, 20))
 
     centres, labels = rng.standard_normal((200, 64)), rng.integers(200, size=4_000)
     cells = centres[labels] + 2 * rng.standard_normal((4_000, 64))
