@@ -16,6 +16,7 @@ from helpers.tasks.ablations import (
     against_base,
     against_distance,
     agreement,
+    fitted_elsewhere,
     settings,
     some_cells,
 )
@@ -55,6 +56,37 @@ def test_a_model_is_one_step_and_a_step_one_model():
     _, few = tiny_grid(factors=["seed"])
     assert [one.label for one in few] == ["first", "second"]
     assert all(isinstance(one.embedding, Step) for one in grid)
+
+
+def test_every_trainable_model_stands_against_its_own_fit_on_the_evaluation_cells():
+    screen = tier_screen(0, "tiny")
+    split, other = batch_perturbation_split(screen), other_screen(screen, 0, "tiny")
+    shared = {"seed": 0, "preset": "tiny", "split": split, "other": other}
+    found = fitted_elsewhere(screen, n_dims=64, **shared)
+    by_family = {}
+    for one in found:
+        by_family.setdefault(one.family, []).append(one)
+    named = roster(screen, seed=0, simulated=True, preset="tiny")
+    trainable = {n for n, one in named.items() if one.fitted_on == "evaluation cells"}
+    assert set(by_family) == trainable
+    for family, own in by_family.items():
+        assert [one.label for one in own] == [
+            "evaluation cells", "training batches", "another data set",
+        ]  # fmt: skip
+        assert own[0].model == family
+        assert own[0].embedding.key == named[family].embedding.key
+        # the fits elsewhere differ from it in the cells, and in nothing else
+        base = own[0].embedding
+        for one, source in zip(own[1:], (screen, other), strict=True):
+            fit = one.embedding.arguments["fit"]
+            assert fit.arguments["screen"].key == source.key
+            assert (fit.arguments["split"] is not None) == (one.label == "training batches")
+            if "fit" in base.arguments:
+                changed = {"screen", "split", "genes"}
+                kept = {k: v for k, v in fit.arguments.items() if k not in changed}
+                first = base.arguments["fit"].arguments
+                assert kept == {k: v for k, v in first.items() if k not in changed}
+    assert len({one.embedding.key for one in found}) == len(found)
 
 
 def test_some_cells_are_drawn_once_each():

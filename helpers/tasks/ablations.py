@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -22,7 +23,7 @@ from helpers.tasks.consistency import scores as consistency_scores
 from helpers.tasks.linear_separability import linear_separability
 from helpers.tasks.linear_separability import scores as probe_scores
 from helpers.tasks.readout_report import one_readout
-from helpers.tasks.representations import scvi_effort
+from helpers.tasks.representations import roster, scvi_effort
 
 FAMILIES = ("PCA", "scVI")
 BASE = {"PCA": "PCA of log counts", "scVI": "scVI"}
@@ -40,7 +41,8 @@ class Setting:
     ----------
     factor, label : str
         The choice, and what is chosen.
-    family : {"PCA", "scVI"}
+    family : str
+        "PCA" or "scVI", or the name of its base where that is another model.
     model : str
         Unique name, as in scores. The base of a family stands under every factor.
     embedding : Step
@@ -172,6 +174,34 @@ def settings(
     return found if factors is None else [one for one in found if one.factor in factors]
 
 
+def fitted_elsewhere(
+    screen: Step, *, seed: int, preset: str, n_dims: int, split: Step, other: Step
+) -> list[Setting]:
+    """Every trainable model of the roster, by the cells that it was fitted on.
+
+    A model fitted on the evaluation cells is the base of its own family.
+
+    Parameters
+    ----------
+    screen, seed, preset, n_dims, split, other
+        As in `helpers.tasks.representations.roster`.
+    """
+    arguments = {"seed": seed, "preset": preset, "n_dims": n_dims, "split": split, "other": other}
+    fitted = [
+        one
+        for one in roster(screen, everywhere=True, **arguments).values()
+        if one.fitted_on != "nothing"
+    ]
+    found = []
+    for one in fitted:
+        name = re.sub(", (training batches|transferred)$", "", one.name)
+        family = BASE.get(name, name)
+        found.append(
+            Setting("fitted on", one.fitted_on, family, one.name, one.embedding, one.params)
+        )
+    return found
+
+
 def score(
     screen: Step,
     settings: Sequence[Setting],
@@ -261,7 +291,8 @@ def against_base(scores: pd.DataFrame, settings: Sequence[Setting], *, seed: int
     for task, metric in MEASURES.items():
         own = scores[(scores["metric"] == metric) & (scores["role"] == "candidate")]
         means = own.groupby("model")["value"].mean()
-        for family in FAMILIES:
+        for family in dict.fromkeys(s.family for s in settings):
+            base = BASE.get(family, family)
             names = list(dict.fromkeys(s.model for s in settings if s.family == family))
             if len(names) < 2:
                 continue
@@ -276,14 +307,14 @@ def against_base(scores: pd.DataFrame, settings: Sequence[Setting], *, seed: int
                     both.table[names],
                     both.clusters,
                     better=METRICS[metric].better,
-                    reference=BASE[family],
+                    reference=base,
                     rng=np.random.default_rng(seed),
                 )
             found = found.set_index("model")
             for one in (s for s in settings if s.family == family):
                 row = {"task": task, "metric": metric, "factor": one.factor, "label": one.label}
                 row |= {"family": family, "model": one.model, "mean": means[one.model]}
-                if one.model == BASE[family]:
+                if one.model == base:
                     row |= {"difference": 0.0, "low": 0.0, "high": 0.0, "p_holm": np.nan}
                     row |= {"verdict": "base"}
                 else:

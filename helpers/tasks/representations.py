@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 from helpers.data.genes import shared_genes
@@ -110,6 +111,7 @@ def roster(
     preset: str = "book",
     split: Step | None = None,
     other: Step | None = None,
+    everywhere: bool = False,
     only: Sequence[str] | None = None,
 ) -> dict[str, Representation]:
     """Representations of a screen, candidates first, then floors, then the ceiling.
@@ -134,6 +136,9 @@ def roster(
         Of `helpers.data.splits`; without it nothing is fitted on training batches.
     other : Step, optional
         Of another screen, counts, with genes of the same names; without it nothing is transferred.
+    everywhere : bool
+        Fit every candidate on training batches and on the other data set too, not PCA of log
+        counts and scVI alone.
     only : sequence of str, optional
         Names to keep, in the order of the roster. Nothing else is ever computed.
 
@@ -154,6 +159,14 @@ def roster(
     def scvi_of(source, **arguments):
         arguments = effort | arguments
         return scvi_embedding(screen, scvi_fit(source, seed=seed, n_latent=n_dims, **arguments))
+
+    elsewhere = {"PCA": pca_of, "scVI": scvi_of}
+    if everywhere:
+        elsewhere |= {
+            "PCA of raw counts": partial(pca_of, scale="counts"),
+            "scVI, log counts": partial(scvi_of, inputs="log1p"),
+            "linear scVI": partial(scvi_of, decoder="linear"),
+        }
 
     def entry(name, embedding, role, fitted_on):
         params = {"n_dims": n_dims, "fitted_on": fitted_on}
@@ -176,15 +189,16 @@ def roster(
         candidate("linear scVI", scvi_of(screen, decoder="linear")),
     ]
     if split is not None:
+        where = "training batches"
         entries += [
-            candidate("PCA, training batches", pca_of(screen, split=split), "training batches"),
-            candidate("scVI, training batches", scvi_of(screen, split=split), "training batches"),
+            candidate(f"{name}, {where}", fitted(screen, split=split), where)
+            for name, fitted in elsewhere.items()
         ]
     if other is not None:
         genes = shared_genes(other, screen)
         entries += [
-            candidate("PCA, transferred", pca_of(other, genes=genes), "another data set"),
-            candidate("scVI, transferred", scvi_of(other, genes=genes), "another data set"),
+            candidate(f"{name}, transferred", fitted(other, genes=genes), "another data set")
+            for name, fitted in elsewhere.items()
         ]
     entries += [
         candidate("untrained scVI", scvi_of(screen, n_steps=0), "nothing"),
