@@ -1,4 +1,4 @@
-"""Mend what the theme and its libraries leave unsaid for those who do not see the page."""
+"""Mend what the theme and its libraries leave undone: what is not seen, and how numbers are set."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The local cluster against dask's own: its workers give freed memory back at once.
+"""The local cluster against dask's own, whose workers give freed memory back at once.
 
 Page faults then cost a loop of torch about as much as its arithmetic (glibc's default keeps small
 blocks: mallopt(3), M_TRIM_THRESHOLD; dask sets 64 KiB, distributed.nanny.pre-spawn-environ).

@@ -318,7 +318,7 @@ def number(value: float, digits: int = 3) -> str:
 def _number(value: float, digits: int) -> str:
     if value != 0 and abs(value) < 0.5 * 10**-digits:
         return f"{value:.1e}"
-    return f"{value:,.{digits}f}"
+    return f"{value:z,.{digits}f}"
 
 
 # Panels -------------------------------------------------------------------------------------
