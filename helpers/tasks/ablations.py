@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -42,7 +41,8 @@ class Setting:
     factor, label : str
         The choice, and what is chosen.
     family : str
-        "PCA" or "scVI", or the name of its base where that is another model.
+        Settings that are compared with one base: `BASE` of it, or the model that it is called
+        after.
     model : str
         Unique name, as in scores. The base of a family stands under every factor.
     embedding : Step
@@ -179,22 +179,23 @@ def fitted_elsewhere(
 ) -> list[Setting]:
     """Every trainable model of the roster, by the cells that it was fitted on.
 
-    A model fitted on the evaluation cells is the base of its own family.
-
     Parameters
     ----------
     screen, seed, preset, n_dims, split, other
         As in `helpers.tasks.representations.roster`.
+
+    Returns
+    -------
+    list of Setting
+        Under one factor, labelled by the cells. A family is called after its fit on the evaluation
+        cells, which is its base.
     """
     arguments = {"seed": seed, "preset": preset, "n_dims": n_dims, "split": split, "other": other}
-    fitted = [
-        one
-        for one in roster(screen, everywhere=True, **arguments).values()
-        if one.fitted_on != "nothing"
-    ]
     found = []
-    for one in fitted:
-        name = re.sub(", (training batches|transferred)$", "", one.name)
+    for one in roster(screen, everywhere=True, **arguments).values():
+        if one.fitted_on == "nothing":
+            continue
+        name = one.name.removesuffix(", training batches").removesuffix(", transferred")
         family = BASE.get(name, name)
         found.append(
             Setting("fitted on", one.fitted_on, family, one.name, one.embedding, one.params)
