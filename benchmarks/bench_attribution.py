@@ -5,10 +5,10 @@ from functools import partial
 import numpy as np
 
 from benchmarks import fastest, row
-from helpers.data.lda import simulate_lda
-from helpers.metrics.attribution import integrated_gradients
-from helpers.metrics.heads import Head
-from helpers.metrics.prediction_gap import prediction_gap
+from helpers.data.explanation.lda import simulate_lda
+from helpers.metrics.explanation.attribution import integrated_gradients
+from helpers.metrics.explanation.heads import Head
+from helpers.metrics.explanation.prediction_gap import prediction_gap
 
 GENES, CLASSES, HIDDEN = 15_000, 33, 20  # SIMU1
 TOLERANCE = 0.01

@@ -3,7 +3,7 @@
 import numpy as np
 
 from benchmarks import fastest, row
-from helpers.metrics.consistency import perturbation_consistency
+from helpers.metrics.embeddings.consistency import perturbation_consistency
 
 
 def pairwise(embedding: np.ndarray) -> float:

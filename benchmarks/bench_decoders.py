@@ -4,9 +4,9 @@ import numpy as np
 
 from benchmarks import fastest, row
 from helpers.data.normalise import log1p_cp10k
-from helpers.data.simulate import simulate_screen
-from helpers.metrics.reconstruction import gene_correlations
-from helpers.models.decoders import MLPDecoder, RidgeDecoder
+from helpers.data.simulate.screen import simulate_screen
+from helpers.metrics.embeddings.reconstruction import gene_correlations
+from helpers.models.embeddings.decoders import MLPDecoder, RidgeDecoder
 from helpers.models.pca import pca_embedding
 
 

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import fastest, row
-from helpers.metrics.knn_vote import knn_vote
-from helpers.metrics.lisi import lisi
-from helpers.metrics.neighbours import nearest_neighbours
-from helpers.models.probes import LinearProbe
+from helpers.metrics.embeddings.knn_vote import knn_vote
+from helpers.metrics.embeddings.lisi import lisi
+from helpers.metrics.embeddings.neighbours import nearest_neighbours
+from helpers.models.embeddings.probes import LinearProbe
 
 
 def published_lisi(cells: np.ndarray, batch: pd.Categorical, perplexity: int) -> np.ndarray:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from benchmarks import fastest, row
-from helpers.metrics.mutual_information import mutual_information
+from helpers.metrics.explanation.mutual_information import mutual_information
 
 
 def run() -> list[dict]:

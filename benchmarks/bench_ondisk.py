@@ -18,11 +18,11 @@ import pandas as pd
 from benchmarks import fastest, row
 from helpers.data.contract import CONTROL
 from helpers.data.ondisk import Counts, first_pass, open_screen
-from helpers.data.stream import write_simulated_screen
-from helpers.metrics.permutation import permutation_consistency
-from helpers.models.streamed_pca import streamed_pca
-from helpers.tasks.known_relationships import recall
-from helpers.tasks.large_screen import (
+from helpers.data.simulate.stream import write_simulated_screen
+from helpers.metrics.embeddings.permutation import permutation_consistency
+from helpers.models.embeddings.streamed_pca import streamed_pca
+from helpers.tasks.embeddings.known_relationships import recall
+from helpers.tasks.embeddings.large_screen import (
     coded,
     embed_screen,
     large_consistency,

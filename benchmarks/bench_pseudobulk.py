@@ -4,7 +4,7 @@ import numpy as np
 
 from benchmarks import fastest, row
 from helpers.data.pseudobulk import pseudobulk
-from helpers.data.simulate import simulate_screen
+from helpers.data.simulate.screen import simulate_screen
 
 
 def by_masks(screen, by: list[str]) -> np.ndarray:

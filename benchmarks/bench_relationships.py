@@ -4,7 +4,11 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import fastest, row
-from helpers.metrics.relationships import Similarities, relationship_recall, unordered_pairs
+from helpers.metrics.embeddings.relationships import (
+    Similarities,
+    relationship_recall,
+    unordered_pairs,
+)
 
 
 def row_wise(pairs: pd.DataFrame) -> pd.DataFrame:

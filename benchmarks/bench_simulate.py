@@ -4,7 +4,7 @@ import numpy as np
 from scipy.sparse import csr_matrix, vstack
 
 from benchmarks import fastest, row
-from helpers.data.simulate import simulate_screen
+from helpers.data.simulate.screen import simulate_screen
 
 
 def gamma_poisson(screen, *, dispersion: float, rng, rows: int = 1_000) -> csr_matrix:

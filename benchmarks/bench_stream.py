@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import fastest, row
-from helpers.data.simulate import simulate_screen
-from helpers.data.stream import write_simulated_screen
+from helpers.data.simulate.screen import simulate_screen
+from helpers.data.simulate.stream import write_simulated_screen
 
 KNOBS = {"n_genes": 8_000, "library_size": 900.0}
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from benchmarks import fastest, row
 from helpers.book.cluster import client_of
-from helpers.data.simulate import simulate_screen
-from helpers.models.scvi import scvi_fit
+from helpers.data.simulate.screen import simulate_screen
+from helpers.models.embeddings.scvi import scvi_fit
 
 
 def fit_seconds() -> float:

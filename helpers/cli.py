@@ -111,7 +111,8 @@ def import_embedding(
     ] = None,
 ) -> None:
     """Check an embedding that was computed elsewhere and keep it for the chapters."""
-    from helpers.data import embeddings, exchange
+    from helpers.data import exchange
+    from helpers.data.embeddings import imported as embeddings
 
     facts = exchange.read_manifest(manifest)
     screen = _screen(facts["dataset"])
@@ -143,17 +144,17 @@ def embed(
     device: Annotated[str, typer.Option(help="cpu, or cuda.")] = "cpu",
 ) -> None:
     """Compute an embedding here from a checkpoint and keep it for the chapters."""
-    from helpers.data import embeddings
+    from helpers.data.embeddings import imported as embeddings
     from helpers.data.fetch import sha256
 
     screen = _screen(dataset)
     if model is Model.geneformer:
-        from helpers.models import geneformer
+        from helpers.models.embeddings import geneformer
 
         loaded = geneformer.read_checkpoint(checkpoint)
         values = geneformer.embed(screen, loaded, batch_size=batch_size, device=device)
     else:
-        from helpers.models import scgpt
+        from helpers.models.embeddings import scgpt
 
         loaded = scgpt.read_checkpoint(checkpoint)
         values = scgpt.embed(screen, loaded, seed=seed, batch_size=batch_size, device=device)
@@ -195,8 +196,8 @@ def large(
     from helpers.data.fetch import fetch
     from helpers.data.sets.tx_evaluation import COLUMNS
     from helpers.store import results
-    from helpers.tasks import large_screen
-    from helpers.tasks.known_relationships import recall
+    from helpers.tasks.embeddings import large_screen
+    from helpers.tasks.embeddings.known_relationships import recall
 
     if Task.relationships in task:
         known = registry.load("known-relationships")

@@ -11,8 +11,9 @@ from scipy.sparse import csc_matrix, csr_matrix
 from typer.testing import CliRunner
 
 from helpers import cli
-from helpers.data import embeddings, registry
+from helpers.data import registry
 from helpers.data.contract import DataError
+from helpers.data.embeddings import imported as embeddings
 from helpers.data.exchange import (
     check_manifest,
     counts_sha256,
@@ -22,7 +23,7 @@ from helpers.data.exchange import (
     read_manifest,
 )
 from helpers.store import step
-from helpers.tasks.imported import imported_representations
+from helpers.tasks.embeddings.imported import imported_representations
 
 
 def screen(n_cells=30, n_genes=8, seed=0):

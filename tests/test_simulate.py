@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.sparse import csr_matrix
 
-from helpers.data import simulate
 from helpers.data.contract import CONTROL, check
-from helpers.data.counts import negative_binomial
-from helpers.data.simulate import simulate_screen, simulated_screen
+from helpers.data.simulate import screen as simulate
+from helpers.data.simulate.counts import negative_binomial
+from helpers.data.simulate.screen import simulate_screen, simulated_screen
 
 SMALL = {"n_cells": 2_000, "n_genes": 300, "n_targets": 20}
 QUIET = {"library_sd": 0.0, "batch_sd": 0.0, "state_sd": 0.0, "cell_sd": 0.0}

@@ -6,8 +6,13 @@ import pytest
 from anndata import AnnData
 
 from helpers.data.contract import CONTROL, DataError
-from helpers.data.simulate import simulate_screen
-from helpers.data.splits import KEYS, batch_perturbation_split, guide_split, held_out_split
+from helpers.data.simulate.screen import simulate_screen
+from helpers.data.splits import (
+    KEYS,
+    batch_perturbation_split,
+    guide_split,
+    held_out_split,
+)
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import pandas as pd
 
 from helpers.data.contract import CONTROL
-from helpers.tasks import batch_mixing, known_relationships, neighbourhood
-from helpers.tasks.consistency import PROTOCOLS, available
-from helpers.tasks.linear_separability import PROBE_CELLS, TOP_FIVE
+from helpers.tasks.embeddings import batch_mixing, known_relationships, neighbourhood
+from helpers.tasks.embeddings.consistency import PROTOCOLS, available
+from helpers.tasks.embeddings.linear_separability import PROBE_CELLS, TOP_FIVE
 from helpers.tasks.requirements import ENOUGH_UNITS, FEWEST_UNITS, Requirement, answer
 
 _EFFECTS = Requirement(

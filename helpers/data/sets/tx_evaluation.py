@@ -1,6 +1,7 @@
 """Three full screens over the same 2,393 targets, as gathered for Tx-Evaluation. Unverified.
 
-Their counts stay on disk: a reader gives a summary, and `helpers.tasks.large_screen` scores them.
+Their counts stay on disk: a reader gives a summary, and
+`helpers.tasks.embeddings.large_screen` scores them.
 """
 
 from __future__ import annotations

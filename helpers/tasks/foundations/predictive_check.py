@@ -1,0 +1,211 @@
+"""Task: does a simulated screen look like the one whose knobs it has?"""
+
+import numpy as np
+import pandas as pd
+
+from helpers.data.foundations.fitted import FITTED, simulated_preset
+from helpers.data.foundations.screen_statistics import STATISTICS, screen_statistics
+from helpers.data.simulate.screen import RANGES, simulated_screen
+from helpers.scores import params
+from helpers.store import Step, results, step
+
+TASK = "predictive-check"
+LEVEL = 0.95
+
+
+@step
+def statistics(screen, *, seed: int) -> pd.DataFrame:
+    """`screen_statistics` of the cells that have counts, as a table.
+
+    Returns
+    -------
+    DataFrame indexed by statistic
+        `value`, NaN where the screen cannot say; `n_cells`.
+    """
+    cells = np.asarray(screen.X.sum(axis=1)).ravel() > 0
+    found = screen_statistics(screen[cells], seed=seed)
+    return pd.DataFrame(
+        {"value": found, "n_cells": int(cells.sum())}, index=found.index.rename("statistic")
+    )
+
+
+def draws(preset: str, *, seeds: list[int]) -> list[Step]:
+    """Statistics of screens drawn with a fitted preset, one step a seed."""
+    return [statistics(simulated_preset(preset, seed), seed=seed) for seed in seeds]
+
+
+def check_table(real: pd.DataFrame, drawn: list[pd.DataFrame]) -> pd.DataFrame:
+    """The real screen's statistics against those of draws.
+
+    The band holds the next draw with a probability of 95 %: mean ± t s sqrt(1 + 1/n), for
+    statistics that are about normal between draws.
+
+    Parameters
+    ----------
+    real : DataFrame
+        Of `statistics`.
+    drawn : list of DataFrame
+        At least 3, of the same statistics.
+
+    Returns
+    -------
+    DataFrame, one row a statistic
+        `statistic`, `real`, `mean`, `low`, `high`, `verdict` ("inside", "outside" or "not in this
+        screen"), `distance` ((real - mean) in half-widths of the band: outside beyond ±1),
+        `below` (share of draws below the real value, ties half), `n_draws`.
+
+    Raises
+    ------
+    ValueError
+        Fewer than 3 draws.
+    """
+    from scipy.stats import t
+
+    if len(drawn) < 3:
+        raise ValueError(f"{len(drawn)} draws; at least 3 are needed for a band")
+    values = pd.concat([d["value"] for d in drawn], axis=1).loc[list(STATISTICS)].to_numpy()
+    value = real["value"].loc[list(STATISTICS)].to_numpy()
+    n = values.shape[1]
+    mean, sd = values.mean(axis=1), values.std(axis=1, ddof=1)
+    half = t.ppf((1 + LEVEL) / 2, n - 1) * sd * np.sqrt(1 + 1 / n)
+    difference = value - mean
+    distance = np.divide(difference, half, out=np.full(len(value), np.nan), where=half > 0)
+    known = np.isfinite(value) & np.isfinite(mean)
+    inside = np.abs(difference) <= half
+    below = (values < value[:, None]).mean(axis=1) + 0.5 * (values == value[:, None]).mean(axis=1)
+    return pd.DataFrame(
+        {
+            "statistic": list(STATISTICS),
+            "real": value,
+            "mean": mean,
+            "low": mean - half,
+            "high": mean + half,
+            "verdict": np.where(known, np.where(inside, "inside", "outside"), "not in this screen"),
+            "distance": np.where(known, distance, np.nan),
+            "below": np.where(known, below, np.nan),
+            "n_draws": n,
+        }
+    )
+
+
+@step
+def calibration(draws: list, *, preset: str) -> pd.DataFrame:
+    """Each draw against the others: how often a screen of the preset itself falls outside.
+
+    Parameters
+    ----------
+    draws : list of DataFrame
+        Of `statistics`, at least 4.
+    preset : str
+        Names the row.
+
+    Returns
+    -------
+    DataFrame of one row
+        `preset`, `outside` (statistics of left-out draws outside the band of the others), `n`.
+    """
+    tables = [check_table(d, draws[:i] + draws[i + 1 :]) for i, d in enumerate(draws)]
+    verdicts = pd.concat(tables)["verdict"]
+    known = verdicts != "not in this screen"
+    return pd.DataFrame(
+        {"preset": [preset], "outside": [int((verdicts == "outside").sum())], "n": [known.sum()]}
+    )
+
+
+def check(preset: str, real_screen: Step, *, seeds: list[int]) -> pd.DataFrame:
+    """The predictive check of a preset; draws are computed side by side on a cluster."""
+    real, *drawn = results([statistics(real_screen, seed=0), *draws(preset, seeds=seeds)])
+    return check_table(real, drawn)
+
+
+def scores(table: pd.DataFrame, *, dataset: str, preset: str, seed: int) -> pd.DataFrame:
+    """Result of `check` as rows of the score table: the percentile of the real screen."""
+    return pd.DataFrame(
+        {
+            "task": TASK,
+            "dataset": dataset,
+            "split": "all",
+            "protocol": "revised",
+            "model": preset,
+            "params": params({}),
+            "post": "raw",
+            "metric": "predictive_percentile",
+            "role": "candidate",
+            "unit_kind": "statistic",
+            "unit": table["statistic"],
+            "cluster": table["statistic"],
+            "seed": seed,
+            "n": table["n_draws"],
+            "value": table["below"],
+        }
+    )
+
+
+def outside(table: pd.DataFrame) -> pd.DataFrame:
+    """What of a check lies outside the band, farthest first; to stand wherever a preset is used.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of `check`.
+
+    Returns
+    -------
+    DataFrame
+        `statistic`, `meaning`, `real`, `low`, `high`, `distance`; no row where all lie inside.
+    """
+    beyond = table[table["verdict"] == "outside"]
+    beyond = beyond.reindex(beyond["distance"].abs().sort_values(ascending=False).index)
+    beyond = beyond.assign(meaning=beyond["statistic"].map(STATISTICS))
+    return beyond[["statistic", "meaning", "real", "low", "high", "distance"]]
+
+
+def preset_of(dataset: str) -> str:
+    """Name of the preset that was fitted to a data set.
+
+    Raises
+    ------
+    ValueError
+        None was.
+    """
+    for name, preset in FITTED.items():
+        if preset.dataset == dataset:
+            return name
+    fitted = ", ".join(p.dataset for p in FITTED.values())
+    raise ValueError(f"no preset was fitted to {dataset!r}; there are presets of {fitted}")
+
+
+def distances(table: pd.DataFrame) -> pd.DataFrame:
+    """The distances of a check with the band as an interval from -1 to 1, for a figure."""
+    shown = table[table["verdict"] != "not in this screen"]
+    roles = np.where(shown["verdict"] == "inside", "candidate", "reported")
+    return shown.assign(role=roles)
+
+
+def knob_table() -> pd.DataFrame:
+    """Every knob of the simulator: its default and range."""
+    rows = []
+    for name, parameter in simulated_screen.signature.parameters.items():
+        if name in RANGES:
+            low, high = RANGES[name]
+            rows.append({"knob": name, "default": parameter.default, "from": low, "to": high})
+    table = pd.DataFrame(rows).astype({"default": float, "from": float, "to": float})
+    return table.map(lambda v: f"{v:,.10g}" if isinstance(v, float) else v)
+
+
+def sweep(knob: str, values, statistic: str, *, seed: int, **size) -> pd.DataFrame:
+    """One statistic of screens that differ in one knob only.
+
+    Returns
+    -------
+    DataFrame
+        `knob`, `setting`, `statistic`, `value`.
+    """
+    asked = [
+        statistics(simulated_screen(seed=seed, **size, **{knob: value}), seed=seed)
+        for value in values
+    ]
+    found = [table["value"][statistic] for table in results(asked)]
+    return pd.DataFrame(
+        {"knob": knob, "setting": list(values), "statistic": statistic, "value": found}
+    )

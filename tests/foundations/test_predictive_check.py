@@ -1,0 +1,236 @@
+"""Statistics of screens, presets fitted to them, and models that must win somewhere."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.data.contract import CONTROL, DataError
+from helpers.data.foundations.fitted import FITTED, fit_preset, part_of_screen, simulated_preset
+from helpers.data.foundations.screen_statistics import (
+    STATISTICS,
+    _variance_share,
+    screen_statistics,
+)
+from helpers.data.simulate.regimes import regime_knobs
+from helpers.data.simulate.screen import simulate_screen, simulated_screen
+from helpers.metrics.foundations.errors import relative_error
+from helpers.models.embeddings.quadratic import quadratic_embedding, state_gated
+from helpers.models.floors import latent
+from helpers.models.foundations.combinations import ProgramInteraction, ScaledAdditive
+from helpers.models.pca import pca_embedding
+from helpers.tasks.embeddings.consistency import consistency
+from helpers.tasks.foundations import predictive_check
+from helpers.tasks.foundations.combinations import ROLES, combination_errors, scores
+
+SMALL = {"n_cells": 3_000, "n_genes": 200, "n_targets": 15}
+
+
+def simulate(seed=0, **knobs):
+    return simulate_screen(rng=np.random.default_rng(seed), **{**SMALL, **knobs})
+
+
+@pytest.fixture(scope="module")
+def screen():
+    return simulate()
+
+
+def test_variance_share_is_omega_squared_of_a_one_way_anova():
+    rng = np.random.default_rng(0)
+    groups = np.repeat(list("abcd"), 50)
+    x = rng.standard_normal((200, 1)) + np.repeat(rng.standard_normal(4), 50)[:, None]
+    frame = pd.DataFrame({"x": x[:, 0], "g": groups})
+    within = frame.groupby("g")["x"].var().mean()
+    between = 50 * ((frame.groupby("g")["x"].mean() - x.mean()) ** 2).sum()
+    expected = (between - 3 * within) / (((x - x.mean()) ** 2).sum() + within)
+    assert _variance_share(x, groups) == pytest.approx(expected)
+    chance = [_variance_share(rng.standard_normal((200, 5)), groups) for _ in range(200)]
+    assert abs(np.mean(chance)) < 3 * np.std(chance) / np.sqrt(200)
+
+
+def test_without_effects_nothing_is_reliable_and_nothing_correlates():
+    knobs = {"effect_size": 0.0, "batch_sd": 0.0}
+    found = pd.DataFrame([screen_statistics(simulate(s, **knobs)) for s in range(12)])
+    error = found.std() / np.sqrt(len(found))
+    names = ["reliability, median", "cosine to mean effect", "target share", "replicate share"]
+    for name in names:
+        assert abs(found[name].mean()) < 4 * error[name], name
+
+
+def test_statistics_answer_to_their_knobs(screen):
+    base = screen_statistics(screen)
+    assert list(base.index) == list(STATISTICS)
+    for knobs, statistic in (
+        ({"batch_sd": 0.5}, "replicate share"),
+        ({"effect_size": 0.5}, "target share"),
+        ({"systematic_shift": 0.4}, "cosine to mean effect"),
+        ({"dispersion": 1.0}, "variance/mean, high"),
+        ({"library_sd": 0.6}, "library sd"),
+        ({"cell_sd": 0.35}, "eigenvalues 2-5"),
+    ):
+        assert screen_statistics(simulate(**knobs))[statistic] > base[statistic], knobs
+    panel = screen.copy()
+    panel.obs = panel.obs.drop(columns="guide")
+    assert np.isnan(screen_statistics(panel)["guide concordance"])
+
+
+def test_a_screen_that_cannot_be_described_is_refused(screen):
+    treated = screen[(screen.obs["perturbation"] != CONTROL).to_numpy()].copy()
+    with pytest.raises(DataError, match="0 control cells; at least 4"):
+        screen_statistics(treated)
+    with pytest.raises(DataError, match=r"holds no 'control' cell.*use a screen with controls"):
+        fit_preset(treated)
+    with pytest.raises(ValueError, match="rounds is 0"):
+        fit_preset(screen, rounds=0)
+    empty = screen.copy()
+    empty.X.data[empty.X.indptr[5] : empty.X.indptr[6]] = 0
+    with pytest.raises(DataError, match="1 cells have no counts"):
+        screen_statistics(empty)
+    with pytest.raises(DataError, match="no context 'K562'; there are simulated"):
+        part_of_screen.function(screen, context="K562")
+
+
+def test_a_fit_recovers_what_was_planted():
+    planted = {
+        "n_cells": 6_000,
+        "n_genes": 200,
+        "n_targets": 20,
+        "guides_per_target": 2,
+        "library_size": 600.0,
+        "library_sd": 0.5,
+        "abundance_sd": 1.2,
+        "dispersion": 0.4,
+        "effective_share": 1.0,
+        "unexpressed_share": 0.0,
+        "state_sd": 0.3,
+        "expressed_mean": 0.0,
+    }
+    screen = simulate_screen(rng=np.random.default_rng(5), **planted)
+    fitted = fit_preset(screen, rounds=8)
+    for knob in ("n_cells", "n_genes", "n_targets", "guides_per_target"):
+        assert fitted[knob] == planted[knob]
+    assert fitted["control_share"] == pytest.approx(0.15, abs=0.001)
+    assert fitted["library_size"] == pytest.approx(600, rel=0.25)
+    assert fitted["library_sd"] == pytest.approx(0.5, abs=0.1)
+    assert fitted["abundance_sd"] == pytest.approx(1.2, rel=0.2)
+    assert fitted["batch_sd"] == pytest.approx(0.2, rel=0.35)
+    assert fitted["effect_size"] == pytest.approx(0.4, rel=0.5)
+    other = simulate_screen(rng=np.random.default_rng(6), **fitted)
+    real, drawn = screen_statistics(screen), screen_statistics(other)
+    for name in ("library median", "library sd", "abundance sd"):
+        assert drawn[name] == pytest.approx(real[name], rel=0.2), name
+
+
+def test_fitted_presets_name_knobs_within_their_ranges():
+    for name in FITTED:
+        step = simulated_preset(name, 0)
+        assert step.function is simulated_screen
+    with pytest.raises(ValueError, match="no fitted preset 'replogle'; there are papalexi2021"):
+        simulated_preset("replogle", 0)
+    with pytest.raises(ValueError, match="no preset was fitted to 'kang'"):
+        predictive_check.preset_of("kang")
+    drawn = simulate_screen(
+        rng=np.random.default_rng(0), **{**FITTED["norman2019-K562"].knobs, "n_cells": 3_375}
+    )
+    assert drawn.obs["perturbation"].nunique() == 34
+
+
+def tables(values):
+    frame = pd.DataFrame({"n_cells": 10}, index=pd.Index(STATISTICS, name="statistic"))
+    return [frame.assign(value=v) for v in values]
+
+
+def test_the_band_is_the_prediction_interval_of_the_next_draw():
+    rng = np.random.default_rng(0)
+    verdicts = []
+    for _ in range(100):
+        real, *drawn = tables(rng.standard_normal((21, len(STATISTICS))))
+        verdicts.append(predictive_check.check_table(real, drawn)["verdict"].to_numpy())
+    share = (np.array(verdicts) == "outside").mean()
+    assert abs(share - 0.05) < 4 * np.sqrt(0.05 * 0.95 / (100 * len(STATISTICS)))
+
+
+def test_what_lies_outside_is_listed_and_what_is_unknown_is_counted_apart():
+    real, *drawn = tables([np.full(len(STATISTICS), v) for v in (9.0, 0.0, 1.0, 2.0)])
+    real.iloc[0, real.columns.get_loc("value")] = np.nan
+    real.iloc[1, real.columns.get_loc("value")] = 1.0
+    table = predictive_check.check_table(real, drawn)
+    assert list(table["verdict"][:3]) == ["not in this screen", "inside", "outside"]
+    assert table["below"][1] == 0.5 and table["below"][2] == 1.0
+    assert np.isnan(table["distance"][0])
+    beyond = predictive_check.outside(table)
+    assert len(beyond) == len(STATISTICS) - 2 and beyond["meaning"].notna().all()
+    with pytest.raises(ValueError, match="2 draws; at least 3"):
+        predictive_check.check_table(real, drawn[:2])
+
+
+def test_products_of_components_see_what_pca_cannot():
+    knobs = regime_knobs("state-dependent", n_cells=3_000, n_genes=300, n_targets=16)
+    screen = simulate_screen(rng=np.random.default_rng(0), **knobs)
+    pca = pca_embedding.function(screen, n_components=20, seed=0)
+    truth = state_gated.function(screen, latent.function(screen))
+    embeddings = {
+        "PCA": pca,
+        "products": quadratic_embedding.function(pca, n_components=20),
+        "truth": truth,
+    }
+    acting = screen.uns["truth"]["targets"]["effective"]
+    mean = {
+        name: consistency.function(screen, e, protocol="revised", n_draws=20)["similarity"][
+            acting.index[acting]
+        ].mean()
+        for name, e in embeddings.items()
+    }
+    assert mean["truth"] > mean["products"] > mean["PCA"] + 0.03
+
+
+def test_products_are_all_products_and_are_refused_where_there_is_nothing_to_multiply():
+    x = np.random.default_rng(0).standard_normal((50, 3)) * [1, 2, 3] + 4
+    z = (x - x.mean(axis=0)) / x.std(axis=0)
+    products = quadratic_embedding.function(x, n_components=2)
+    expected = np.column_stack([z[:, 0] ** 2, z[:, 0] * z[:, 1], z[:, 1] ** 2])
+    np.testing.assert_allclose(products, expected, rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match="allows 1 to 3"):
+        quadratic_embedding.function(x, n_components=4)
+    with pytest.raises(ValueError, match="coordinate 1 is constant"):
+        quadratic_embedding.function(np.column_stack([x[:, 0], np.ones(50)]), n_components=2)
+
+
+def test_the_interaction_model_finds_the_first_term_of_saturation():
+    rng = np.random.default_rng(0)
+    programs = rng.standard_normal((80, 5))
+    u, v = 0.3 * rng.standard_normal((2, 60, 5))
+    limit = 2.0
+    moves = [limit * np.tanh(x / limit) for x in (u, v, u + v)]
+    a, b, ab = (m @ programs.T for m in moves)
+    model = ProgramInteraction(programs).fit(a, b, ab)
+    assert model.interaction_ == pytest.approx(-1 / limit**2, rel=0.1)
+    assert relative_error(model.predict(a, b), ab).max() < 1e-3
+    assert ProgramInteraction(programs).fit(a, b, a + b).interaction_ == pytest.approx(0, abs=1e-9)
+    assert ScaledAdditive().fit(a, b, 0.7 * (a + b)).scale_ == pytest.approx(0.7)
+
+
+def test_an_interaction_model_beats_additive_only_where_something_interacts():
+    size = {"n_cells": 8_000, "n_genes": 300, "n_targets": 14, "n_combinations": 40}
+    gain = {}
+    for name in ("log-additive", "saturating-epistatic"):
+        knobs = regime_knobs(name, **size)
+        screen = simulate_screen(rng=np.random.default_rng(1), **knobs)
+        errors = combination_errors.function(screen, seed=0)
+        assert (errors["no effect"] == 1).all()
+        gain[name] = (errors["additive"] - errors["program interaction"]) / errors["additive"]
+        assert errors["additive"].mean() < 1
+    assert gain["saturating-epistatic"].mean() > 0.02
+    assert (gain["saturating-epistatic"] > 0).mean() > 0.7
+    assert abs(gain["log-additive"].mean()) < 0.02
+    table = scores({("simulated", 0): errors})
+    assert len(table) == len(ROLES) * 20
+
+
+def test_too_few_combinations_are_refused(screen):
+    with pytest.raises(DataError, match=r"0 combinations.*8 are needed"):
+        combination_errors.function(screen, seed=0)
+    with pytest.raises(ValueError, match="not both"):
+        relative_error(np.ones((2, 3)), np.ones((3, 2)))
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        relative_error(np.full((1, 2), np.nan), np.ones((1, 2)))
+    assert np.isnan(relative_error(np.ones((1, 2)), np.zeros((1, 2)))).all()

@@ -1,0 +1,284 @@
+"""Quality of screens: what was planted must be found; real screens against published numbers."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.data import registry
+from helpers.data.contract import CONTROL, DataError
+from helpers.data.normalise import log1p_cp10k
+from helpers.data.sets.scperturb_edistances import to_control
+from helpers.data.simulate.screen import simulate_screen
+from helpers.metrics.facts import METRICS
+from helpers.models.pca import pca_embedding
+from helpers.scores import check
+from helpers.tasks import answerability
+from helpers.tasks.foundations import screen_quality as sq
+from helpers.tasks.requirements import Requirement, answer
+
+KNOBS = dict(n_genes=500, n_targets=20, unexpressed_share=0.2, control_share=0.2, efficacy=0.6)
+
+
+def embed(screen):
+    return pca_embedding.function(screen, n_components=20, seed=0)
+
+
+def measure(screen, **arguments):
+    arguments = {"n_permutations": 99, "n_splits": 10, "max_cells": 300} | arguments
+    return sq.quality.function(screen, embed(screen), **arguments)
+
+
+@pytest.fixture(scope="module")
+def screen():
+    return simulate_screen(rng=np.random.default_rng(1), n_cells=4_000, **KNOBS)
+
+
+@pytest.fixture(scope="module")
+def found(screen):
+    return measure(screen)
+
+
+def real(name, context):
+    if registry.status(name)["state"] == "absent":
+        pytest.skip(f"{name} is not on this machine")
+    return sq.one_context.function(registry.load(name).function.function(), context=context)
+
+
+@pytest.fixture(scope="module")
+def papalexi():
+    return real("papalexi2021", "THP-1")
+
+
+# ---------------------------------------------------------------------------- simulated
+
+
+def test_planted_effects_are_found_and_nothing_else(screen, found):
+    effective = screen.uns["truth"]["targets"]["effective"]
+    size = np.sqrt((screen.uns["truth"]["effects"] ** 2).sum(1))
+    called = found.loc[effective.index, "q_value"] <= 0.05
+    assert called[size > 0.4].all()
+    assert called[~effective].mean() <= 0.2
+    floors = found[found["kind"] == "control-guide"]
+    assert len(floors) == 9
+    assert abs(floors["reliability"].mean()) < 3 * floors["reliability"].sem() + 0.02
+    assert (floors["n_de"] <= 2).all()
+
+
+def test_planted_responders_and_reliability_are_found(screen, found):
+    large = simulate_screen(rng=np.random.default_rng(1), n_cells=40_000, **KNOBS)
+    beside = sq.planted(screen, found, large)
+    clear = beside[beside["effective"] & (beside["separation"] > 1.5)]
+    assert len(clear) >= 4
+    off = clear["responders"] - clear["planted_responders"]
+    assert abs(off.mean()) < 0.06
+    assert off.abs().max() < 0.25
+    reliable = beside[found["reliability"].reindex(beside.index) > 0.1]
+    assert len(reliable) >= 5
+    off = reliable["accuracy"] - reliable["predicted_accuracy"]
+    assert abs(off.mean()) < 0.04
+    assert off.abs().max() < 0.12
+
+
+def test_knock_down_is_seen_in_the_target_itself(screen, found):
+    truth = screen.uns["truth"]
+    expressed = truth["targets"].index[truth["targets"]["expressed"]]
+    # of the cells, a share of `efficacy` loses a share `knockdown` of the expression
+    expected = -truth["knockdown"] * truth["guides"].groupby("target")["efficacy"].mean()
+    off = found.loc[expressed, "on_target_change"] - expected[expressed]
+    assert abs(off.mean()) < 0.1
+    assert found.loc[found["kind"] != "perturbation", "on_target_change"].isna().all()
+
+
+def test_reliability_grows_with_cells_and_shared_controls_make_it_up(screen):
+    nothing = simulate_screen(
+        rng=np.random.default_rng(2), n_cells=4_000, **KNOBS | {"effect_size": 0.0}
+    )
+    curve = sq.reliability_by_cells.function(screen, sizes=[10, 40, 5_000], n_splits=5)
+    assert set(curve["n_cells"]) == {10, 40}
+    mean = curve[curve["kind"] == "perturbation"].groupby("n_cells")["correlation"].mean()
+    assert mean[40] > mean[10]
+    made_up = sq.reliability_by_controls.function(nothing, sizes=[20, 200], n_splits=5)
+    made_up = made_up[made_up["kind"] == "perturbation"]
+    mean = made_up.groupby(["controls", "n_controls"])["correlation"].mean()
+    expected = made_up.groupby(["controls", "n_controls"])["expected"].mean()
+    np.testing.assert_allclose(mean, expected, atol=0.06)
+
+
+def test_guides_of_a_target_agree_where_it_has_an_effect(screen, found):
+    size = np.sqrt((screen.uns["truth"]["effects"] ** 2).sum(1))
+    assert found.loc[size.nlargest(3).index, "guide_concordance"].min() > 0.2
+    assert abs(found.loc[size[size == 0].index, "guide_concordance"].mean()) < 0.1
+    assert (found.loc[size.index, "n_guide_pairs"] == 3).all()
+
+
+def test_the_same_seed_gives_the_same(screen, found):
+    pd.testing.assert_frame_equal(found, measure(screen))
+
+
+def test_what_is_not_there_is_said(screen):
+    bare = screen.copy()
+    del bare.obs["guide"], bare.obs["replicate"]
+    bare.obs["batch"] = pd.Categorical(["b"] * bare.n_obs)
+    lacks = sq.overview.function(bare)["lacks"].item()
+    assert "guides" in lacks and "replicates" in lacks and "a second batch" in lacks
+    assert sq.overview.function(screen)["lacks"].item() == "nothing"
+    found = measure(bare)
+    assert set(found["kind"]) == {"perturbation", "control-draw"}
+    assert found["guide_concordance"].isna().all()
+    assert found["n_guides"].isna().all()
+    table = check(sq.scores(found, dataset="simulated", context="simulated", seed=0))
+    assert "guide_concordance" not in set(table["metric"])
+
+
+def test_a_perturbation_of_few_cells_is_counted_and_not_scored(screen):
+    name = next(n for n in screen.obs["perturbation"].cat.categories if n != CONTROL)
+    keep = np.ones(screen.n_obs, bool)
+    keep[np.flatnonzero(screen.obs["perturbation"] == name)[5:]] = False
+    row = measure(screen[keep].copy()).loc[name]
+    assert row["n_cells"] == 5
+    assert row[["n_de", "edistance", "p_value", "reliability", "responders"]].isna().all()
+
+
+def test_scores_satisfy_the_schema_and_their_facts(found):
+    table = check(sq.scores(found, dataset="simulated", context="simulated", seed=0))
+    assert set(table["metric"]) == set(sq.METRICS.values()) <= set(METRICS)
+    for metric, values in table.groupby("metric")["value"]:
+        assert values.dropna().between(METRICS[metric].low, METRICS[metric].high).all()
+    assert set(table["role"]) == {"candidate", "floor"}
+
+
+def test_bad_input_is_named(screen):
+    with pytest.raises(DataError, match=r"no cell of context 'K562' \(contexts: simulated\)"):
+        sq.one_context.function(screen, context="K562")
+    perturbed = screen[(screen.obs["perturbation"] != CONTROL).to_numpy()].copy()
+    with pytest.raises(DataError, match="has no control"):
+        sq.one_context.function(perturbed, context="simulated")
+    with pytest.raises(DataError, match="the embedding has 3 rows"):
+        sq.quality.function(screen, np.zeros((3, 2)))
+    two = screen.copy()
+    two.obs["context"] = np.where(np.arange(two.n_obs) % 2, "a", "b")
+    with pytest.raises(DataError, match="has 2 contexts"):
+        sq.quality.function(two, np.zeros((two.n_obs, 2)))
+    with pytest.raises(DataError, match="by is 'donor'"):
+        sq.effect_sizes.function(screen, embed(screen), by="donor")
+
+
+# ---------------------------------------------------------------------------- real screens
+
+
+def halves(screen):
+    names = sorted(set(screen.obs["perturbation"]) - {CONTROL})
+    smallest = {"n_permutations": 9, "max_cells": 50, "n_splits": 20}
+    return measure(screen, **smallest).loc[names, "reliability"]
+
+
+def test_papalexi_split_halves_are_those_known(papalexi):
+    reliability = halves(papalexi)
+    assert set(reliability.nlargest(5).index) == {"STAT1", "JAK2", "IFNGR1", "IFNGR2", "SMAD4"}
+    assert reliability.nlargest(5).between(0.85, 0.96).all()
+    assert reliability.median() == pytest.approx(0.22, abs=0.15)  # without the target's own gene
+
+
+def test_papalexi_targets_lose_their_own_expression(papalexi):
+    label = papalexi.obs["perturbation"].to_numpy()
+    expression = log1p_cp10k(papalexi)
+    for target, control_mean, mean in (("STAT1", 6.26, 2.92), ("JAK2", 4.14, 1.49)):
+        gene = expression[:, target].X.toarray().ravel()
+        assert gene[label == CONTROL].mean() == pytest.approx(control_mean, abs=0.01)
+        assert gene[label == target].mean() == pytest.approx(mean, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("line", "low", "high"),
+    [("K562", 0.7, 0.85), ("A172", -0.1, 0.15), ("T98G", -0.1, 0.15), ("U87MG", -0.1, 0.15)],
+)
+def test_norman_has_effects_in_k562_and_none_in_glioblastoma(line, low, high):
+    found = measure(real("norman2019-subset", line), n_permutations=199)
+    perturbed = found[found["kind"] == "perturbation"]
+    assert low < perturbed["reliability"].median() < high
+    if line == "K562":
+        assert (perturbed["q_value"] <= 0.05).sum() >= 20
+    else:
+        assert (perturbed["q_value"] <= 0.05).sum() <= 1
+
+
+@pytest.mark.parametrize(
+    ("name", "context", "published_name", "by", "known"),
+    [
+        ("papalexi2021", "THP-1", "papalexi2021", "guide", 0.77),
+        ("norman2019-subset", "K562", "norman2019", "perturbation", 0.71),
+    ],
+)
+def test_effect_sizes_rank_as_published_energy_distances(name, context, published_name, by, known):
+    if registry.status("scperturb-edistances")["state"] == "absent":
+        pytest.skip("scperturb-edistances is not on this machine")
+    distances = registry.load("scperturb-edistances").function.function()
+    published = to_control(distances, published_name)
+    screen = real(name, context)
+    sizes = sq.effect_sizes.function(screen, embed(screen), by=by, max_cells=300)
+    table = sq.against_published(sizes, published, rng=np.random.default_rng(0), n_resamples=50)
+    table = table.set_index("measure")
+    assert table.loc["effect_norm", "spearman"] == pytest.approx(known, abs=0.02)
+    assert table.loc["edistance", "spearman"] > 0.6
+    with pytest.raises(ValueError, match="0 names in common"):
+        sq.against_published(sizes, {}, rng=np.random.default_rng(0))
+
+
+# ---------------------------------------------------------------------------- answerability
+
+
+def test_answers_are_yes_power_limited_or_cannot():
+    needs = (Requirement("a", 2, "apples"), Requirement("b", 5, "bees", enough=30))
+    assert str(answer(needs, {"a": 2, "b": 30})) == "yes"
+    limited = answer(needs, {"a": 2, "b": 7})
+    assert (str(limited), limited.reason) == ("power-limited (n = 7)", "7 bees (power needs 30)")
+    cannot = answer(needs, {"a": 1, "b": 4})
+    assert cannot.verdict == "cannot"
+    assert cannot.reason == "1 apples (needs 2); 4 bees (needs 5)"
+    with pytest.raises(ValueError, match="is below 5"):
+        Requirement("b", 5, "bees", enough=4)
+
+
+def test_facts_count_what_is_there(screen, found):
+    obs = screen.obs.astype({"perturbation": str, "context": str})
+    names = sorted(set(obs["perturbation"]) - {CONTROL})
+    rng = np.random.default_rng(0)
+    obs["context"] = rng.choice(["a", "b"], len(obs))
+    only_a, pair = names[0], "+".join(names[1:3])
+    obs.loc[obs["perturbation"] == only_a, "context"] = "a"
+    obs.loc[obs["perturbation"] == names[3], "perturbation"] = pair
+    two = screen.copy()
+    two.obs = obs.astype({"perturbation": "category"})
+    effects = pd.DataFrame(
+        [("a", only_a, 0.01), ("a", names[1], 0.01), ("b", names[1], 0.01), ("b", names[2], 0.2)],
+        columns=["context", "unit", "q_value"],
+    )
+    known = pd.DataFrame(
+        [(names[0], names[1], "CORUM"), (names[1], names[2], "CORUM"), (names[1], "X", "STRING")],
+        columns=["gene_a", "gene_b", "database"],
+    )
+    has = answerability.facts(two, effects, known)
+    assert has["perturbations_with_effect"].to_dict() == {"a": 2, "b": 1}
+    assert has["combinations"].to_dict() == {"a": 1, "b": 1}
+    assert has["known_pairs"].to_dict() == {"a": 2, "b": 1}
+    assert has["perturbed_genes"].to_dict() == {"a": 19, "b": 18}
+    assert has["transfer_pairs"].to_dict() == {"a": 2, "b": 2}  # only_a has no other context
+    assert has["contexts_in_common"].to_dict() == {"a": 2, "b": 2}
+    two.obs["perturbation_type"] = np.where(two.obs["context"] == "a", "CRISPRa", "CRISPRi")
+    apart = answerability.facts(two, effects, known)
+    assert apart["contexts_in_common"].to_dict() == {"a": 0, "b": 0}
+    assert apart["transfer_pairs"].to_dict() == {"a": 0, "b": 0}
+    answers = answerability.matrix({"simulated": has})
+    assert len(answers) == 2 * len(answerability.TASKS)
+    recall = answers[answers["task"] == "recall of known relationships"]
+    assert set(recall["verdict"]) == {"cannot"}
+    assert "19 perturbed genes (needs 200)" in recall["reason"].iloc[0]
+    assert set(answers["verdict"]) <= {"yes", "power-limited", "cannot"}
+    table = answerability.wide(answers)
+    assert list(table.columns) == list(answerability.TASKS)
+    assert list(table.index) == [("simulated", "a"), ("simulated", "b")]
+    assert table.loc[("simulated", "b"), "recall of known relationships"] == "cannot"
+    few = answerability.missing(answers).set_index("task")
+    assert "batch mixing, revised" not in few.index  # four batches are enough
+    assert "batch mixing, published" in few.index  # of which two are for testing
+    assert few.loc["transfer between contexts", "contexts"] == "a, b"
