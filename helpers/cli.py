@@ -194,8 +194,8 @@ def large(
     """Score a screen that does not fit into memory."""
     from helpers.data import registry
     from helpers.data.fetch import fetch
-    from helpers.data.sets.tx_evaluation import COLUMNS
-    from helpers.store import results
+    from helpers.data.tx_evaluation import COLUMNS
+    from helpers.store.steps import results
     from helpers.tasks.embeddings import large_screen
     from helpers.tasks.embeddings.known_relationships import recall
 
@@ -204,7 +204,7 @@ def large(
         known.result()  # what is missing is said before hours are spent
     columns = {"perturbation": perturbation, "batch": batch, "control": control}
     path = Path(file)
-    if file in registry.DATASETS and registry.dataset(file).kind == "large-screen":
+    if file in registry.names() and registry.dataset(file).kind == "large-screen":
         (path,) = fetch(registry.dataset(file), confirm=typer.confirm).values()
         columns = COLUMNS
     if scheduler:
@@ -315,19 +315,19 @@ def clean(
     ] = False,
 ) -> None:
     """Remove stored results; everything can be computed again."""
-    from helpers import store
     from helpers.book.build import at_work, remove_stale_runs, used_steps
     from helpers.book.chapters import Book
+    from helpers.store import disk
 
     if not (unused or damaged):
         raise typer.BadParameter("say what: --unused or --damaged")
     with at_work(alone=True):
         if damaged:
-            number, freed = store.prune_damaged()
+            number, freed = disk.prune_damaged()
             console.print(f"{number} damaged results removed ({freed / 1e6:.1f} MB)")
         if unused:
             runs = remove_stale_runs(Book())
-            number, freed = store.prune(used_steps())
+            number, freed = disk.prune(used_steps())
             console.print(f"{runs} runs and {number} results removed ({freed / 1e6:.1f} MB)")
 
 
@@ -339,7 +339,7 @@ def data_list() -> None:
     table = Table(box=None, pad_edge=False)
     for column in ("data set", "kind", "MB", "licence", "state"):
         table.add_column(column)
-    for name, dataset in registry.DATASETS.items():
+    for name, dataset in registry.datasets().items():
         size = "?" if dataset.size is None else f"{dataset.size / 1e6:.1f}"
         state = registry.status(name)["state"]
         table.add_row(name, dataset.kind, size, dataset.licence, state)
@@ -381,7 +381,7 @@ def main() -> None:
     from helpers.book.chapters import ChapterError
     from helpers.book.site import SiteError
     from helpers.data.contract import DataError
-    from helpers.store import StoreError
+    from helpers.store.disk import StoreError
 
     problems = (Busy, ChapterError, DataError, SiteError, StoreError, FileExistsError)
     try:
