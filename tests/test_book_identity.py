@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 import helpers
-from helpers.store.source import STEP_SOURCES, Sources, _Module, snapshot
+from helpers.store.reach import STEP_SOURCES, Sources
+from helpers.store.source import Module, snapshot
 from helpers.store.steps import StepFunction
 
 ROOT = Path(__file__).parents[1]
@@ -164,7 +165,7 @@ def edited(module: str, name: str) -> Sources:
     target.body.append(ast.parse("edited = True").body[0])
     sources = Sources(words=False)
     sources._modules = dict(STEP_SOURCES._modules)
-    sources._modules[module] = _Module.of(module, tree, module.rpartition(".")[0])
+    sources._modules[module] = Module.of(module, tree, module.rpartition(".")[0])
     sources._read = {k: v for k, v in STEP_SOURCES._read.items() if k[0] != module}
     return sources
 

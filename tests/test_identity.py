@@ -4,7 +4,7 @@ import textwrap
 
 import pytest
 
-from helpers.store.source import Sources
+from helpers.store.reach import Sources
 
 
 class Package:

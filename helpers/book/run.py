@@ -21,7 +21,7 @@ from helpers.book.chapters import Chapter, ChapterError, has_tag, plain_json
 from helpers.data import registry
 from helpers.home import claim, home
 from helpers.store.disk import canonical_json, file_sha256
-from helpers.store.source import PAGE_SOURCES, Code, digest, unchanged
+from helpers.store.reach import PAGE_SOURCES, Code, digest, unchanged
 
 REAL_DATA = "real-data"  # tag of the cells that need the chapter's data sets
 # two spinning threads are up to 30 times slower on a busy machine

@@ -23,13 +23,8 @@ import filelock
 from helpers.home import claim, home
 from helpers.store import disk
 from helpers.store.disk import StoreError, canonical_json
-from helpers.store.source import (
-    STEP_SOURCES,
-    Code,
-    digest,
-    remember_imported,
-    source_file,
-)
+from helpers.store.reach import STEP_SOURCES, Code, digest
+from helpers.store.source import remember_imported, source_file
 
 
 def step(function: Callable) -> "StepFunction":
