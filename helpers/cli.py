@@ -195,7 +195,7 @@ def large(
     from helpers.data import registry
     from helpers.data.fetch import fetch
     from helpers.data.tx_evaluation import COLUMNS
-    from helpers.store.steps import results
+    from helpers.store import results
     from helpers.tasks.embeddings import large_screen
     from helpers.tasks.embeddings.known_relationships import recall
 
@@ -381,7 +381,7 @@ def main() -> None:
     from helpers.book.chapters import ChapterError
     from helpers.book.site import SiteError
     from helpers.data.contract import DataError
-    from helpers.store.disk import StoreError
+    from helpers.store import StoreError
 
     problems = (Busy, ChapterError, DataError, SiteError, StoreError, FileExistsError)
     try:

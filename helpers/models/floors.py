@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.data.contract import DataError
-from helpers.store.steps import step
+from helpers.store import step
 
 
 @step

@@ -8,7 +8,7 @@ from helpers import scores as score_table
 from helpers.data.contract import DataError
 from helpers.data.simulate.screen import simulate_screen
 from helpers.data.splits import batch_perturbation_split
-from helpers.store.steps import Step
+from helpers.store import Step
 from helpers.tasks.embeddings import ablations
 from helpers.tasks.embeddings.ablations import (
     BASE,

@@ -8,7 +8,7 @@ from scipy.sparse import csr_matrix
 
 from helpers.data.contract import DataError
 from helpers.data.simulate.screen import Digest, plan_screen, simulated_screen
-from helpers.store.steps import step
+from helpers.store import step
 
 
 @step

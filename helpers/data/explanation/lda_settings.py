@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from helpers.data.contract import DataError
 from helpers.data.explanation.lda import simulated_lda
-from helpers.store.steps import Step
+from helpers.store import Step
 
 
 def _classes(n: int, *, samples: int, genes: int, groups: int, each: int, **more) -> dict:

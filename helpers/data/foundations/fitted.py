@@ -12,7 +12,7 @@ import numpy as np
 from helpers.data.contract import CONTROL, DataError
 from helpers.data.foundations.screen_statistics import screen_statistics
 from helpers.data.simulate.screen import RANGES, simulate_screen, simulated_screen
-from helpers.store.steps import Step, step
+from helpers.store import Step, step
 
 if TYPE_CHECKING:
     import pandas as pd

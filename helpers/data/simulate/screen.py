@@ -24,7 +24,7 @@ from scipy.sparse import csc_matrix, csr_matrix
 from helpers.data.contract import CONTROL
 from helpers.data.simulate import interactions
 from helpers.data.simulate.counts import TOO_LARGE, draw_counts
-from helpers.store.steps import step
+from helpers.store import step
 
 UNEXPRESSED_MEANS = (0.01, 0.05)  # counts; far enough from 0.15 for a screen of a hundred cells
 EFFICACY_CONCENTRATION = 5.0

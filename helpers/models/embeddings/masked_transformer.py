@@ -18,7 +18,7 @@ from helpers.data.contract import DataError
 from helpers.data.genes import columns
 from helpers.data.normalise import log1p_cp10k
 from helpers.models.reproducible import reproducible
-from helpers.store.steps import step
+from helpers.store import step
 
 PEAK = 0.2  # of the steps, where the learning rate is highest
 

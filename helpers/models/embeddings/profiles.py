@@ -3,7 +3,7 @@
 import numpy as np
 
 from helpers.data.contract import DataError
-from helpers.store.steps import step
+from helpers.store import step
 
 
 @step

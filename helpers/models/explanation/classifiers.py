@@ -12,7 +12,7 @@ import numpy as np
 
 from helpers.data.contract import DataError
 from helpers.models.explanation.gene_graph import as_sparse
-from helpers.store.steps import step
+from helpers.store import step
 
 _WORDS = 1 << 16  # dropout compares random words of 16 bits
 

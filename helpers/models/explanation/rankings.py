@@ -12,7 +12,7 @@ import numpy as np
 from helpers.data.contract import DataError
 from helpers.metrics.de import mann_whitney
 from helpers.metrics.explanation.mutual_information import mutual_information
-from helpers.store.steps import step
+from helpers.store import step
 
 # Arrays ------------------------------------------------------------------------------------------
 

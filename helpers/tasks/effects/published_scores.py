@@ -12,7 +12,7 @@ import pandas as pd
 from helpers.comparisons import compare, paired, rank_intervals, tie_groups
 from helpers.scores import params
 from helpers.stats import Interval, cluster_means
-from helpers.store.steps import step
+from helpers.store import step
 
 CELL_LINES = {
     "adamson": "Adamson, K562",

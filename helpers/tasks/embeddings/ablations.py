@@ -16,7 +16,7 @@ from helpers.models.embeddings.scvi import INPUTS, LIKELIHOODS, scvi_embedding, 
 from helpers.models.pca import pca_embedding, pca_fit, pca_scores
 from helpers.presets import by_preset, child_seeds
 from helpers.stats import MIN_UNITS
-from helpers.store.steps import Step, results, step
+from helpers.store import Step, results, step
 from helpers.tasks.embeddings.consistency import consistency
 from helpers.tasks.embeddings.consistency import scores as consistency_scores
 from helpers.tasks.embeddings.linear_separability import linear_separability

@@ -13,7 +13,7 @@ import pandas as pd
 
 from helpers.metrics.embeddings.lisi import expected_lisi, lisi
 from helpers.metrics.embeddings.neighbours import nearest_neighbours
-from helpers.store.steps import step
+from helpers.store import step
 from helpers.tasks.departures import Departure, table_of
 from helpers.tasks.embeddings.readouts import SHRINK_BELOW, each_post, prepared, score_rows
 from helpers.tasks.requirements import CannotAnswer, Requirement, require

@@ -21,7 +21,7 @@ from helpers.metrics.embeddings.consistency import (
 from helpers.models.embeddings.postprocess import FEW_CONTROLS, postprocess
 from helpers.scores import params as canonical
 from helpers.stats import benjamini_hochberg, cluster_bootstrap, wilson_interval
-from helpers.store.steps import step
+from helpers.store import step
 from helpers.tasks.departures import Departure, table_of
 from helpers.tasks.requirements import CannotAnswer, Requirement, require
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from helpers.data.contract import CONTROL
 from helpers.stats import wilson_interval
-from helpers.store.steps import Step, results, step
+from helpers.store import Step, results, step
 from helpers.tasks.embeddings.consistency import PROTOCOLS, available, scores
 from helpers.tasks.requirements import unmet
 

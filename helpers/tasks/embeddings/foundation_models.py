@@ -11,7 +11,7 @@ from helpers.data.contract import DataError
 from helpers.data.exchange import export, read_embedding
 from helpers.models.embeddings.scgpt import bin_values
 from helpers.models.embeddings.vocabulary import LEAST_GENES
-from helpers.store.steps import step
+from helpers.store import step
 from helpers.tasks.departures import Departure, table_of
 
 # Bendidi et al. 2024, arXiv 2410.13956 v2, table 2: genome-wide K562 screen, for each metric the

@@ -26,7 +26,7 @@ from helpers.metrics.embeddings.relationships import (
 )
 from helpers.models.embeddings.postprocess import FEW_CONTROLS, METHODS, postprocess
 from helpers.scores import params as canonical
-from helpers.store.steps import step
+from helpers.store import step
 from helpers.tasks.departures import Departure, table_of
 from helpers.tasks.requirements import Requirement, unmet
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from helpers.data.contract import CONTROL
 from helpers.models.embeddings.postprocess import METHODS
-from helpers.store.steps import Step, results, step
+from helpers.store import Step, results, step
 from helpers.tasks.embeddings.known_relationships import REQUIREMENTS, perturbed, scores
 from helpers.tasks.embeddings.readout_report import POST_NAMES
 from helpers.tasks.requirements import unmet

@@ -24,7 +24,7 @@ from helpers.metrics.embeddings.relationships import aggregate
 from helpers.models.embeddings.postprocess import FEW_CONTROLS
 from helpers.models.embeddings.streamed_pca import streamed_pca
 from helpers.models.embeddings.streamed_postprocess import streamed_postprocess
-from helpers.store.steps import step
+from helpers.store import step
 from helpers.tasks.embeddings.linear_separability import separability
 from helpers.tasks.embeddings.readouts import pooled
 

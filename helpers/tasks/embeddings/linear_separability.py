@@ -20,7 +20,7 @@ from helpers.models.embeddings.probes import (
     blocks,
 )
 from helpers.stats import cluster_means
-from helpers.store.steps import step
+from helpers.store import step
 from helpers.tasks.departures import Departure, table_of
 from helpers.tasks.embeddings.readouts import SHRINK_BELOW, by_class, prepared, score_rows
 from helpers.tasks.requirements import CannotAnswer, Requirement, require

@@ -12,7 +12,7 @@ from helpers.comparisons import paired, rank_intervals
 from helpers.metrics.embeddings.lisi import expected_lisi, lisi
 from helpers.metrics.embeddings.neighbours import nearest_neighbours
 from helpers.stats import MIN_UNITS, cluster_means
-from helpers.store.steps import Step, results, step
+from helpers.store import Step, results, step
 from helpers.tasks.embeddings.bendidi2024 import reported
 from helpers.tasks.embeddings.readouts import pooled
 from helpers.tasks.embeddings.representations import Representation

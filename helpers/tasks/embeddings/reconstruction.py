@@ -22,7 +22,7 @@ from helpers.metrics.embeddings.reconstruction import (
 from helpers.models.embeddings.decoders import MLPDecoder, NegativeBinomialDecoder, RidgeDecoder
 from helpers.models.embeddings.postprocess import FEW_CONTROLS, METHODS, postprocess
 from helpers.scores import params as canonical
-from helpers.store.steps import step
+from helpers.store import step
 from helpers.tasks.departures import Departure, table_of
 from helpers.tasks.requirements import Requirement, require, unmet
 

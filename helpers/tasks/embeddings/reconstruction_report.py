@@ -8,7 +8,7 @@ import pandas as pd
 from helpers.data.contract import CONTROL
 from helpers.data.normalise import log1p_cp10k
 from helpers.metrics.embeddings.reconstruction import overall_integrity, structural_integrity
-from helpers.store.steps import Step, results, step
+from helpers.store import Step, results, step
 from helpers.tasks.embeddings.reconstruction import PROTOCOLS, scores
 
 TITLES = {

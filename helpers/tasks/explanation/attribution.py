@@ -25,7 +25,7 @@ from helpers.metrics.explanation.prediction_gap import adjusted, prediction_gap
 from helpers.models.explanation.classifiers import standardise
 from helpers.models.explanation.gene_graph import as_sparse
 from helpers.scores import params as canonical
-from helpers.store.steps import step
+from helpers.store import step
 from helpers.tasks.requirements import CannotAnswer
 
 TASK = "attribution"

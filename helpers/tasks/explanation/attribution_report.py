@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.metrics.facts import METRICS
-from helpers.store.steps import Step, StepFunction, results
+from helpers.store import Step, StepFunction, results
 from helpers.tasks.departures import Departure, table_of
 from helpers.tasks.explanation.attribution import attribution_scores, reference_scores, scores
 

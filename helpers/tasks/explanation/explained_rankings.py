@@ -5,7 +5,7 @@ import numpy as np
 from helpers.data.contract import DataError
 from helpers.metrics.explanation.attribution import class_means
 from helpers.models.explanation.rankings import absolute_weights, class_means_of_size, linear_shap
-from helpers.store.steps import step
+from helpers.store import step
 from helpers.tasks.explanation.attribution import (
     METHODS,
     PROTOCOLS,

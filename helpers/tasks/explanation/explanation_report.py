@@ -9,7 +9,7 @@ from helpers.metrics.explanation.feature_agreement import feature_agreement, gro
 from helpers.metrics.facts import METRICS
 from helpers.scores import params as canonical
 from helpers.stats import mean_interval
-from helpers.store.steps import Step, results
+from helpers.store import Step, results
 from helpers.tasks.explanation.attribution import scores as attribution_rows
 
 

@@ -9,7 +9,7 @@ from helpers.data.explanation.lda_settings import SETTINGS
 from helpers.models.explanation.rankings import expression
 from helpers.scores import params
 from helpers.stats import wilson_interval
-from helpers.store.steps import step
+from helpers.store import step
 
 TASK = "lda-simulation"
 

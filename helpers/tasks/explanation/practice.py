@@ -12,7 +12,7 @@ from helpers.metrics.explanation.prediction_gap import prediction_gap
 from helpers.metrics.explanation.retention import balanced_accuracy
 from helpers.models.explanation.classifiers import standardise
 from helpers.stats import mean_interval
-from helpers.store.steps import step
+from helpers.store import step
 from helpers.tasks.explanation.attribution import baseline_of, explained
 
 

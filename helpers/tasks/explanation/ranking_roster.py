@@ -12,7 +12,7 @@ from helpers.models.explanation.rankings import (
     welch_ranking,
     wilcoxon_ranking,
 )
-from helpers.store.steps import Step
+from helpers.store import Step
 from helpers.tasks.explanation.explained_rankings import (
     attribution_ranking,
     linear_shap_ranking,

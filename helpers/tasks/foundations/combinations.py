@@ -11,7 +11,7 @@ from helpers.data.normalise import log1p_cp10k
 from helpers.metrics.foundations.errors import relative_error
 from helpers.models.foundations.combinations import ProgramInteraction, ScaledAdditive, additive
 from helpers.scores import params
-from helpers.store.steps import step
+from helpers.store import step
 
 TASK = "combinations"
 ROLES = {

@@ -7,7 +7,7 @@ from helpers.data.foundations.fitted import FITTED, simulated_preset
 from helpers.data.foundations.screen_statistics import STATISTICS, screen_statistics
 from helpers.data.simulate.screen import RANGES, simulated_screen
 from helpers.scores import params
-from helpers.store.steps import Step, results, step
+from helpers.store import Step, results, step
 
 TASK = "predictive-check"
 LEVEL = 0.95

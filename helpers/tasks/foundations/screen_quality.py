@@ -27,7 +27,7 @@ from helpers.metrics.foundations.reliability import (
 from helpers.metrics.foundations.responders import cross_fitted_projection, responder_fraction
 from helpers.scores import params as canonical
 from helpers.stats import benjamini_hochberg, cluster_bootstrap
-from helpers.store.steps import step
+from helpers.store import step
 
 TASK = "screen-quality"
 FLOORS = {"control-guide": "non-targeting guides", "control-draw": "draws of controls"}

@@ -9,7 +9,7 @@ from helpers.data.normalise import log1p_cp10k
 from helpers.data.pseudobulk import pseudobulk
 from helpers.scores import params
 from helpers.stats import mean_interval
-from helpers.store.steps import step
+from helpers.store import step
 
 TASK = "shared-controls"
 
