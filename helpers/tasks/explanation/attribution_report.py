@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from helpers.metrics.facts import METRICS
+from helpers.metrics.explanation.facts import METRICS
 from helpers.store import Step, StepFunction, results
 from helpers.tasks.departures import Departure, table_of
 from helpers.tasks.explanation.attribution import attribution_scores, reference_scores, scores

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from helpers.metrics.explanation.facts import METRICS
 from helpers.metrics.explanation.feature_agreement import feature_agreement, group_agreement
-from helpers.metrics.facts import METRICS
 from helpers.scores import params as canonical
 from helpers.stats import mean_interval
 from helpers.store import Step, results
