@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from scipy.stats import binom
 
 from helpers import plots
+from helpers.summaries import score_summary
 
 LIGHT, DARK = "#ffffff", "#10171c"  # the two backgrounds of _static/custom.css
 
@@ -320,7 +321,7 @@ def test_bad_interval_plots_are_refused(change, message):
 def test_score_summary_is_the_mean_of_scored_units():
     scores = score_table(PCA=("candidate", 0.3), noise=("floor", 0.0), truth=("ceiling", 0.5))
     scores.loc[0, "value"] = np.nan
-    summary = plots.score_summary(scores).set_index("model")
+    summary = score_summary(scores).set_index("model")
     assert list(summary.index) == ["truth", "PCA", "noise"]
     values = scores.loc[scores["model"] == "PCA", "value"].to_numpy()
     assert summary.loc["PCA", "mean"] == pytest.approx(values[1:].mean(), abs=1e-12)
@@ -333,7 +334,7 @@ def test_score_summary_is_the_mean_of_scored_units():
 
 def test_scores_shade_the_room_between_floor_and_ceiling():
     scores = score_table(PCA=("candidate", 0.3), noise=("floor", 0.0), truth=("ceiling", 0.5))
-    summary = plots.score_summary(scores).set_index("model")["mean"]
+    summary = score_summary(scores).set_index("model")["mean"]
     (ax,) = plots.scores(scores).axes
     (band,) = ax.patches
     assert band.get_x() == pytest.approx(summary["noise"])

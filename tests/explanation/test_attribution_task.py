@@ -8,7 +8,7 @@ from anndata import AnnData
 from helpers.data.contract import DataError
 from helpers.data.explanation.lda import simulate_lda
 from helpers.data.explanation.lda_settings import SETTINGS
-from helpers.metrics.facts import METRICS
+from helpers.metrics.explanation.facts import METRICS, PRIMARY
 from helpers.models.explanation.classifiers import fit_logistic_regression, fit_mlp
 from helpers.models.explanation.gene_graph import correlation_graph
 from helpers.scores import check
@@ -18,9 +18,6 @@ from helpers.tasks.explanation.attribution import (
     permuted_classes,
     reference_scores,
 )
-from helpers.tasks.explanation.explained import baseline_of, explained, studied_classes
-from helpers.tasks.explanation.rankings import attribution_ranking
-from helpers.tasks.primary import primary_metric
 from helpers.tasks.requirements import CannotAnswer
 
 MODELS = {"LR": fit_logistic_regression, "MLP": fit_mlp}
@@ -107,7 +104,7 @@ def test_every_metric_is_known_and_every_class_is_scored(tables):
         assert (table.groupby("metric")["unit"].nunique() == 8).all()
         for metric, values in table.groupby("metric")["value"]:
             assert values.between(METRICS[metric].low, METRICS[metric].high).all()
-    assert primary_metric("attribution") in set(tables["LR"]["metric"])
+    assert PRIMARY["attribution"] in set(tables["LR"]["metric"])
 
 
 def test_local_agreement_is_that_of_a_plain_loop(data, fits):

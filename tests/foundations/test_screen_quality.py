@@ -9,7 +9,7 @@ from helpers.data.contract import CONTROL, DataError
 from helpers.data.normalise import log1p_cp10k
 from helpers.data.sets.scperturb_edistances import to_control
 from helpers.data.simulate.screen import simulate_screen
-from helpers.metrics.facts import METRICS
+from helpers.metrics.foundations.facts import METRICS
 from helpers.models.pca import pca_embedding
 from helpers.scores import check
 from helpers.tasks.foundations import screen_quality as sq

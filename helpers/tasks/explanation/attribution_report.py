@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from helpers import scores
-from helpers.metrics.facts import METRICS
+from helpers.metrics.explanation.facts import METRICS
 from helpers.store import Step, StepFunction
 from helpers.tasks.departures import Departure, table_of
 from helpers.tasks.explanation.attribution import TASK, attribution_scores, reference_scores

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from helpers import scores
-from helpers.metrics.facts import METRICS
+from helpers.metrics.explanation.facts import METRICS
 from helpers.stats import mean_interval
 
 
