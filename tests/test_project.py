@@ -24,7 +24,7 @@ FLOORS = [  # a module may import from its own floor and from those below
         *("helpers.store", "helpers.scores", "helpers.plots", "helpers.metrics"),
         *("helpers.stats", "helpers.nested", "helpers.comparisons"),
     },
-    {"helpers.home", "helpers.presets"},
+    {"helpers.home", "helpers.presets", "helpers.words"},
 ]
 MODULES = sorted((ROOT / "helpers").rglob("*.py"))
 

@@ -356,14 +356,14 @@ def test_a_sum_over_fewer_genes_is_smaller_for_everybody():
 
 
 def test_scores_are_tables_of_scores_and_each_task_has_its_metric(doubles, singles, transfer):
-    from helpers.metrics.facts import METRICS
+    from helpers.metrics.effects.facts import METRICS, PRIMARY
+    from helpers.metrics.facts import primary_metric
     from helpers.scores import check
-    from helpers.tasks.primary import PRIMARY, primary_metric
 
     for scores in (doubles, singles, transfer):
         checked = check(scores)
         (name,) = checked["task"].unique()
-        assert primary_metric(name) in set(checked["metric"]) <= set(METRICS)
+        assert primary_metric(name, PRIMARY) in set(checked["metric"]) <= set(METRICS)
     assert set(PRIMARY.values()) <= set(METRICS)
     with pytest.raises(ValueError, match="no primary metric; declare it"):
-        primary_metric("guessing")
+        primary_metric("guessing", PRIMARY)

@@ -13,7 +13,8 @@ from helpers.metrics.embeddings.consistency import (
     empirical_p_value,
     perturbation_consistency,
 )
-from helpers.metrics.facts import METRICS, Metric
+from helpers.metrics.embeddings.facts import METRICS
+from helpers.metrics.facts import Metric
 from helpers.models.embeddings.postprocess import postprocess
 
 

@@ -20,7 +20,7 @@ from helpers.models.foundations.combinations import ProgramInteraction, ScaledAd
 from helpers.models.pca import pca_embedding
 from helpers.tasks.embeddings.consistency import consistency
 from helpers.tasks.foundations import predictive_check
-from helpers.tasks.foundations.combinations import ROLES, combination_errors, scores
+from helpers.tasks.foundations.combinations import ROLES, combination_errors, score_rows
 
 SMALL = {"n_cells": 3_000, "n_genes": 200, "n_targets": 15}
 
@@ -222,7 +222,7 @@ def test_an_interaction_model_beats_additive_only_where_something_interacts():
     assert gain["saturating-epistatic"].mean() > 0.02
     assert (gain["saturating-epistatic"] > 0).mean() > 0.7
     assert abs(gain["log-additive"].mean()) < 0.02
-    table = scores({("simulated", 0): errors})
+    table = score_rows({("simulated", 0): errors})
     assert len(table) == len(ROLES) * 20
 
 

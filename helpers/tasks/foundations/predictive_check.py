@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 
+from helpers import scores
 from helpers.data.foundations.fitted import FITTED, simulated_preset
 from helpers.data.foundations.screen_statistics import STATISTICS, screen_statistics
 from helpers.data.simulate.screen import RANGES, simulated_screen
-from helpers.scores import params
 from helpers.store import Step, results, step
 
 TASK = "predictive-check"
@@ -118,26 +118,19 @@ def check(preset: str, real_screen: Step, *, seeds: list[int]) -> pd.DataFrame:
     return check_table(real, drawn)
 
 
-def scores(table: pd.DataFrame, *, dataset: str, preset: str, seed: int) -> pd.DataFrame:
+def score_rows(table: pd.DataFrame, *, dataset: str, preset: str, seed: int) -> pd.DataFrame:
     """Result of `check` as rows of the score table: the percentile of the real screen."""
-    return pd.DataFrame(
-        {
-            "task": TASK,
-            "dataset": dataset,
-            "split": "all",
-            "protocol": "revised",
-            "model": preset,
-            "params": params({}),
-            "post": "raw",
-            "metric": "predictive_percentile",
-            "role": "candidate",
-            "unit_kind": "statistic",
-            "unit": table["statistic"],
-            "cluster": table["statistic"],
-            "seed": seed,
-            "n": table["n_draws"],
-            "value": table["below"],
-        }
+    return scores.rows(
+        task=TASK,
+        dataset=dataset,
+        model=preset,
+        metric="predictive_percentile",
+        role="candidate",
+        unit_kind="statistic",
+        unit=table["statistic"],
+        seed=seed,
+        n=table["n_draws"],
+        value=table["below"],
     )
 
 
