@@ -7,13 +7,11 @@ import pytest
 from helpers import scores as score_table
 from helpers.data.contract import CONTROL, DataError
 from helpers.data.simulate.screen import simulate_screen
-from helpers.metrics.embeddings.relationships import (
-    Similarities,
-    relationship_recall,
-    unordered_pairs,
-)
+from helpers.metrics.embeddings.gene_pairs import unordered_pairs
+from helpers.metrics.embeddings.postprocess import postprocess
+from helpers.metrics.embeddings.relationships import relationship_recall
+from helpers.metrics.embeddings.similarities import Similarities
 from helpers.metrics.facts import METRICS
-from helpers.models.embeddings.postprocess import postprocess
 from helpers.models.floors import gaussian_noise, latent, uniform_noise
 from helpers.tasks.embeddings.known_relationships import (
     DISTANCE_SIMILARITIES,

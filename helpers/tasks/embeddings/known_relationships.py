@@ -12,19 +12,15 @@ import numpy as np
 import pandas as pd
 
 from helpers.data.contract import CONTROL, DataError
+from helpers.metrics.embeddings.gene_pairs import partners, unordered_pairs, usable_pairs
+from helpers.metrics.embeddings.postprocess import FEW_CONTROLS, METHODS, postprocess
 from helpers.metrics.embeddings.relationships import (
-    Similarities,
-    aggregate,
     bootstrap_recall,
     gene_recall,
-    gram_from_distances,
     matched_permutations,
-    partners,
     relationship_recall,
-    unordered_pairs,
-    usable_pairs,
 )
-from helpers.models.embeddings.postprocess import FEW_CONTROLS, METHODS, postprocess
+from helpers.metrics.embeddings.similarities import Similarities, aggregate, gram_from_distances
 from helpers.scores import params as canonical
 from helpers.store import step
 from helpers.tasks.departures import Departure, table_of

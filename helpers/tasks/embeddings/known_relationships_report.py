@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.data.contract import CONTROL
-from helpers.models.embeddings.postprocess import METHODS
+from helpers.metrics.embeddings.postprocess import METHODS
 from helpers.store import Step, results, step
 from helpers.tasks.embeddings.known_relationships import REQUIREMENTS, perturbed, scores
 from helpers.tasks.embeddings.readout_report import POST_NAMES
@@ -205,7 +205,7 @@ def cell_counting(means, *, post: str) -> dict[str, float]:
     """
     from scipy.stats import spearmanr
 
-    from helpers.metrics.embeddings.relationships import unit_rows
+    from helpers.metrics.embeddings.similarities import unit_rows
 
     unit = unit_rows(means[post])
     i, j = np.triu_indices(len(unit), 1)
