@@ -130,7 +130,7 @@ def mixing(
     embedding : ndarray of shape (n_cells, n_dims)
     protocol : {"published", "revised"}
     post : str
-        Of `helpers.models.embeddings.postprocess.METHODS`.
+        Of `helpers.metrics.embeddings.postprocess.METHODS`.
     seed : int
         Draws the permutation, and the sample of cells.
     split : dict of arrays, optional

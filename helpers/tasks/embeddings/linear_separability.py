@@ -139,7 +139,7 @@ def separability(
     probe : {"published", "linear", "ridge", "mlp"}
         The first in *published* only, the others in *revised* only.
     post : str
-        Of `helpers.models.embeddings.postprocess.METHODS`.
+        Of `helpers.metrics.embeddings.postprocess.METHODS`.
     seed : int
         Of the probes that draw.
     inner : str

@@ -94,7 +94,7 @@ def published_vote(
     split : dict of arrays
         Of `batch_perturbation_split`.
     post : str
-        Of `helpers.models.embeddings.postprocess.METHODS`.
+        Of `helpers.metrics.embeddings.postprocess.METHODS`.
     k : int
         Neighbours that vote; all of a smaller reference.
     context : str, optional
@@ -174,7 +174,7 @@ def retrieval(
     screen : AnnData of shape (n_cells, n_genes)
     embedding : ndarray of shape (n_cells, n_dims)
     post : str
-        Of `helpers.models.embeddings.postprocess.METHODS`.
+        Of `helpers.metrics.embeddings.postprocess.METHODS`.
     seed : int
         Draws the queries.
     k : int
