@@ -68,21 +68,63 @@ def run(
 def build(
     preset: Annotated[str, typer.Option(help="tiny, book or full.")] = "book",
     seed: Annotated[int, typer.Option(min=0, help="Root of all seeds.")] = 0,
+    only: Annotated[
+        str | None,
+        typer.Option(metavar="TIER", help="Build one tier, e.g. embeddings.", show_default="all"),
+    ] = None,
     workers: Workers = CORES,
     scheduler: Scheduler = None,
 ) -> None:
-    """Run what has changed and build the site."""
+    """Run what has changed and build the site, or one tier of it."""
     from helpers.book import build as book_build
     from helpers.book.chapters import Book
 
     status = book_build.build(
         Book(),
         {"preset": preset, "seed": seed},
+        only=only,
         workers=workers,
         address=scheduler,
         console=console,
     )
     raise typer.Exit(status)
+
+
+@app.command()
+def diff(
+    old: Annotated[Path, typer.Argument(help="A folder of results, or a built book.")],
+    new: Annotated[Path, typer.Argument(help="The one to compare with it.")],
+    chapter: Annotated[
+        str | None, typer.Option(help="Part of a chapter's name.", show_default="all chapters")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="CSV for every row that differs.")] = None,
+) -> None:
+    """Compare the scores of two folders of results; exits with 1 where something differs."""
+    from helpers.book.diff import diff as compare
+
+    found = compare(old, new, chapter)
+    table = Table(box=None, pad_edge=False)
+    for column in ("chapter", *found.chapters.columns):
+        table.add_column(column, justify="left" if column == "chapter" else "right")
+    for name, row in found.chapters.iterrows():
+        counts = [f"{row[c]:.0f}" for c in found.chapters.columns[:-1]]
+        largest = "" if not row["changed"] else f"{row['largest']:.3g}"
+        table.add_row(str(name), *counts, largest)
+    console.print(table)
+    changed = found.rows[found.rows["what"] == "changed"]
+    for row in changed.sort_values("change", key=abs, ascending=False).head(10).itertuples():
+        console.print(
+            f"{row.chapter}: {row.task}, {row.dataset}, {row.model}, {row.metric}, {row.unit}: "
+            f"{row.old:.6g} -> {row.new:.6g}"
+        )
+    if out is not None:
+        found.rows.to_csv(out, index=False)
+        console.print(f"{out}: {len(found.rows)} rows")
+    verdict = (
+        f"{len(found.rows)} rows differ" if found else "every row is the same, to the last bit"
+    )
+    console.print(f"{verdict} ({found.chapters['new'].sum():.0f} rows)")
+    raise typer.Exit(int(bool(found)))
 
 
 @app.command()
@@ -379,11 +421,12 @@ def main() -> None:
     """Entry point: errors that a user can mend are one sentence and exit code 2."""
     from helpers.book.build import Busy
     from helpers.book.chapters import ChapterError
+    from helpers.book.diff import DiffError
     from helpers.book.site import SiteError
     from helpers.data.contract import DataError
     from helpers.store import StoreError
 
-    problems = (Busy, ChapterError, DataError, SiteError, StoreError, FileExistsError)
+    problems = (Busy, ChapterError, DataError, DiffError, SiteError, StoreError, FileExistsError)
     try:
         app()
     except problems as error:

@@ -219,6 +219,30 @@ class Book:
             if "kernelspec:" in self.page_file(name).read_text().split("\n---", 1)[0]
         }
 
+    @property
+    def tiers(self) -> list[str]:
+        """Folders of chapters, in the order of the table of contents."""
+        return list(dict.fromkeys(n.split("/")[1] for n in self.pages if n.count("/") == 2))
+
+    def pages_of(self, tier: str) -> list[str]:
+        """Pages of a tier.
+
+        Raises
+        ------
+        ChapterError
+            There is no such tier; all are named.
+        """
+        if tier not in self.tiers:
+            raise ChapterError(f"there is no tier {tier!r}; there are {', '.join(self.tiers)}")
+        return [n for n in self.pages if n.startswith(f"chapters/{tier}/")]
+
+    def caption(self, tier: str) -> str:
+        """What the table of contents calls a tier."""
+        first = self.pages_of(tier)[0]
+        parts = self.toc.get("parts", [])
+        found = (p.get("caption") for p in parts if {"file": first} in p.get("chapters", []))
+        return next(found, None) or tier.replace("_", " ").capitalize()
+
     def page_file(self, name: str) -> Path:
         file = self.folder / f"{name}.md"
         if not file.is_file():

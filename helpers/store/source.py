@@ -65,8 +65,8 @@ def is_ours(top: str) -> bool:
 
 
 def _apart(file: str) -> bool:
-    """Whether a file lies in no folder of libraries."""
-    return not file.startswith(_LIBRARIES)
+    """Whether a file lies in no folder of libraries; libraries make up names without a folder."""
+    return Path(file).is_absolute() and not file.startswith(_LIBRARIES)
 
 
 _LIBRARIES = tuple(

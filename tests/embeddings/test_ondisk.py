@@ -13,7 +13,7 @@ from helpers.data.contract import CONTROL, DataError
 from helpers.data.normalise import log1p_cp10k
 from helpers.data.ondisk import Counts, first_pass, open_screen
 from helpers.data.pseudobulk import pseudobulk
-from helpers.data.sets import tx_evaluation
+from helpers.data import tx_evaluation
 from helpers.data.splits import held_out_split
 from helpers.metrics.embeddings.consistency import perturbation_consistency
 from helpers.metrics.embeddings.permutation import permutation_consistency
