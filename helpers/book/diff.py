@@ -109,7 +109,7 @@ def _scores_of(place: Path) -> pd.DataFrame:
     table = pd.concat(tables, ignore_index=True)
     if lost := [c for c in COLUMNS if c not in table]:
         raise DiffError(f"{place}: its scores have no column {', '.join(lost)}")
-    same = [c for c in (*KEYS[:-1], "value")]
+    same = [*KEYS[:-1], "value"]
     table = table.drop_duplicates(same)  # a row that two chapters share
     return table.assign(copy=table.groupby(KEYS[:-1], dropna=False).cumcount())
 
