@@ -1,10 +1,11 @@
-"""What the tasks of effects need of a screen, and the facts of their metrics."""
+"""What the book knows of effects: facts of metrics, and what tasks need of a screen."""
+
+import pandas as pd
 
 from helpers.data.contract import CONTROL
 from helpers.metrics.effects.facts import METRICS, PRIMARY
 from helpers.tasks.requirements import ENOUGH_UNITS, FEWEST_UNITS, Requirement
-
-__all__ = ["METRICS", "PRIMARY", "REQUIREMENTS", "available"]
+from helpers.tasks.tier import Tier
 
 _EFFECTS = Requirement(
     "perturbations_with_effect",
@@ -41,31 +42,38 @@ REQUIREMENTS = {
         ),
     ),
 }
-"""What each task needs."""
 
 
-def available(screen, context: str, *, effects, **_) -> dict[str, int]:
-    """Counts of one context of a screen that `REQUIREMENTS` name.
+def available(screen, effects, relationships, *, replicate: str) -> pd.DataFrame:
+    """Counts that `REQUIREMENTS` name, one row a context; see `Tier`.
 
-    Parameters
-    ----------
-    screen : AnnData of counts
-        All contexts. A perturbation is compared with another context's only where both are of one
-        `perturbation_type`, if the screen states it.
-    context : str
-    effects : DataFrame
-        `context`, `unit` and `q_value` of perturbations.
+    A perturbation is compared with another context's only where both are of one
+    `perturbation_type`, if the screen states it.
     """
-    strong = effects[effects["q_value"] <= 0.05]
-    strong = set(zip(strong["context"], strong["unit"], strict=True))
+    significant = effects[effects["q_value"] <= 0.05]
+    strong = set(zip(significant["context"], significant["unit"], strict=True))
     obs = screen.obs[screen.obs["perturbation"] != CONTROL].astype({"perturbation": str})
     kind = obs["perturbation_type"].astype(str) if "perturbation_type" in obs else "any"
-    obs = obs.assign(context=obs["context"].astype(str), kind=kind)
-    cells = obs[["context", "perturbation", "kind"]].drop_duplicates()
-    here = cells[cells["context"] == context]
-    names = set(here["perturbation"])
-    singles = {name for name in names if "+" not in name}
-    with_effect = {name for name in names if (context, name) in strong}
-    partners = cells.merge(here[["perturbation", "kind"]], on=["perturbation", "kind"])
-    elsewhere = partners["context"] != context
-    ...
+    alike = ["perturbation", "kind"]
+    cells = obs.assign(kind=kind)[["context", *alike]].drop_duplicates()
+    common = cells[cells.groupby(alike)["context"].transform("nunique") > 1]
+    rows = {}
+    for context in sorted(screen.obs["context"].unique()):
+        names = set(cells.loc[cells["context"] == context, "perturbation"])
+        singles = {name for name in names if "+" not in name}
+        with_effect = {name for name in names if (context, name) in strong}
+        partners = common.merge(common.loc[common["context"] == context, alike], on=alike)
+        transfer = strong & set(zip(partners["context"], partners["perturbation"], strict=True))
+        rows[context] = {
+            "perturbations_with_effect": len(with_effect),
+            "measured_targets": sum(
+                all(gene in screen.var_names for gene in name.split("+")) for name in with_effect
+            ),
+            "combinations": sum("+" in name and set(name.split("+")) <= singles for name in names),
+            "contexts_in_common": int(partners["context"].nunique()),
+            "transfer_pairs": len(transfer),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("context")
+
+
+TIER = Tier("effects", METRICS, PRIMARY, REQUIREMENTS, available)
