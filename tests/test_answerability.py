@@ -7,6 +7,7 @@ import pytest
 from helpers.data.contract import CONTROL
 from helpers.data.simulate.screen import simulate_screen
 from helpers.tasks import answerability
+from helpers.tasks.catalogue import REQUIREMENTS
 from helpers.tasks.requirements import Requirement, answer
 
 
@@ -65,13 +66,13 @@ def test_facts_count_what_is_there(screen):
     assert apart["contexts_in_common"].to_dict() == {"a": 0, "b": 0}
     assert apart["transfer_pairs"].to_dict() == {"a": 0, "b": 0}
     answers = answerability.matrix({"simulated": has})
-    assert len(answers) == 2 * len(answerability.TASKS)
+    assert len(answers) == 2 * len(REQUIREMENTS)
     recall = answers[answers["task"] == "recall of known relationships"]
     assert set(recall["verdict"]) == {"cannot"}
     assert "19 perturbed genes (needs 200)" in recall["reason"].iloc[0]
     assert set(answers["verdict"]) <= {"yes", "power-limited", "cannot"}
     table = answerability.wide(answers)
-    assert list(table.columns) == list(answerability.TASKS)
+    assert list(table.columns) == list(REQUIREMENTS)
     assert list(table.index) == [("simulated", "a"), ("simulated", "b")]
     assert table.loc[("simulated", "b"), "recall of known relationships"] == "cannot"
     few = answerability.missing(answers).set_index("task")

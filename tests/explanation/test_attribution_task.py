@@ -18,6 +18,8 @@ from helpers.tasks.explanation.attribution import (
     permuted_classes,
     reference_scores,
 )
+from helpers.tasks.explanation.explained import baseline_of, explained, studied_classes
+from helpers.tasks.explanation.rankings import attribution_ranking
 from helpers.tasks.requirements import CannotAnswer
 
 MODELS = {"LR": fit_logistic_regression, "MLP": fit_mlp}
