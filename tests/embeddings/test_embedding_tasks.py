@@ -451,7 +451,7 @@ def test_profiles_are_asked_for_what_they_have(screen):
 
 
 def test_pages_show_words_for_columns_and_values():
-    from helpers.tasks.embeddings.readout_report import readable
+    from helpers.tasks.embeddings.readouts_report import readable
 
     table = pd.DataFrame(
         {"probe": ["mlp", "ridge"], "post": ["tvn", "raw"], "metric": "probe_top1", "n_units": 3}
@@ -466,7 +466,7 @@ def test_pages_show_words_for_columns_and_values():
 
 
 def test_steps_hold_every_readout_and_gather_pools_their_folds(screen, embeddings, split):
-    from helpers.tasks.embeddings.readout_report import one_readout, rankings, with_probe
+    from helpers.tasks.embeddings.readouts_report import one_readout, rankings, with_probe
 
     folds = [held_out_split.function(screen, fold=f, n_folds=2) for f in range(2)]
     readouts = [["linear", "raw"], ["ridge", "center_scaled"]]
