@@ -15,7 +15,7 @@ from minibook import MiniBook
 from site_checks import check_site, dead_links
 
 from helpers.book.chapters import Book
-from helpers.metrics.facts import METRICS
+from helpers.tasks.catalogue import METRICS
 
 ROOT = Path(__file__).parents[1]
 BOOK = Book(ROOT)

@@ -8,18 +8,17 @@ from scipy.sparse import csc_matrix, csr_matrix
 from typer.testing import CliRunner
 
 from helpers import cli
-from helpers.data import registry
+from helpers.data import registry, tx_evaluation
 from helpers.data.contract import CONTROL, DataError
 from helpers.data.normalise import log1p_cp10k
 from helpers.data.ondisk import Counts, first_pass, open_screen
 from helpers.data.pseudobulk import pseudobulk
-from helpers.data.sets import tx_evaluation
 from helpers.data.splits import held_out_split
 from helpers.metrics.embeddings.consistency import perturbation_consistency
 from helpers.metrics.embeddings.permutation import permutation_consistency
+from helpers.metrics.embeddings.postprocess import postprocess
 from helpers.models.embeddings import streamed_pca as module
 from helpers.models.embeddings import streamed_postprocess
-from helpers.models.embeddings.postprocess import postprocess
 from helpers.models.pca import pca_embedding
 from helpers.tasks.embeddings import large_screen as large
 from helpers.tasks.embeddings.known_relationships import UNION, recall

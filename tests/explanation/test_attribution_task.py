@@ -15,14 +15,11 @@ from helpers.scores import check
 from helpers.tasks.explanation import attribution_report as report
 from helpers.tasks.explanation.attribution import (
     attribution_scores,
-    baseline_of,
-    class_attributions,
-    explained,
     permuted_classes,
     reference_scores,
-    scores,
-    studied_classes,
 )
+from helpers.tasks.explanation.explained import baseline_of, explained, studied_classes
+from helpers.tasks.explanation.rankings import attribution_ranking
 from helpers.tasks.requirements import CannotAnswer
 
 MODELS = {"LR": fit_logistic_regression, "MLP": fit_mlp}
@@ -175,13 +172,12 @@ def test_a_constant_gene_gets_nothing_and_spoils_nothing(data):
 
 def test_class_attributions_are_means_over_correct_samples(data, fits):
     found = explained(data, fits["MLP"])
-    means = class_attributions.function(data, fits["MLP"])
-    own = (found.labels == "class 3") & found.correct
-    np.testing.assert_allclose(means["mean"][3], found.attributions[own].mean(axis=0), atol=1e-7)
-    np.testing.assert_allclose(
-        means["mean_abs"][3], np.abs(found.attributions[own]).mean(axis=0), atol=1e-7
+    signed, absolute = (
+        attribution_ranking.function(data, fits["MLP"], signed=s)[3] for s in (True, False)
     )
-    assert means["n"][3] == own.sum()
+    own = found.attributions[(found.labels == "class 3") & found.correct]
+    np.testing.assert_allclose(signed, own.mean(axis=0), atol=1e-7)
+    np.testing.assert_allclose(absolute, np.abs(own).mean(axis=0), atol=1e-7)
 
 
 def test_gradient_times_input_is_scored_too(data, fits):
@@ -209,7 +205,8 @@ def test_a_class_that_is_never_right_is_counted_and_not_scored(data, fits):
 
 def rows(table, **changes):
     named = {"dataset": "fixture", "draw": 0, "model": "LR", "protocol": "published"}
-    return scores(table, **(named | {"role": "candidate", "seed": 1} | changes))
+    named |= {"role": "candidate", "params": {}, "seed": 1}
+    return report.score_rows(table, **(named | changes))
 
 
 def test_rows_satisfy_the_score_schema(tables):

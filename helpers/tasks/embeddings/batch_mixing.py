@@ -96,7 +96,7 @@ def batch_mixing(
     embedding : ndarray of shape (n_cells, n_dims)
     protocol : {"published", "revised"}
     posts : list of str
-        Each in turn; of `helpers.models.embeddings.postprocess.METHODS`.
+        Each in turn; of `helpers.metrics.embeddings.postprocess.METHODS`.
     seed : int
         Draws the permutation, and the sample of cells.
     split : dict of arrays, optional

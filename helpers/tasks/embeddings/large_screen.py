@@ -20,8 +20,8 @@ from helpers.data.fetch import locate, sha256
 from helpers.data.ondisk import CHUNK, Counts, ScreenOnDisk, first_pass, open_screen
 from helpers.data.splits import held_out_split
 from helpers.metrics.embeddings.permutation import permutation_consistency
-from helpers.metrics.embeddings.relationships import aggregate
-from helpers.models.embeddings.postprocess import FEW_CONTROLS
+from helpers.metrics.embeddings.postprocess import FEW_CONTROLS
+from helpers.metrics.embeddings.similarities import aggregate
 from helpers.models.embeddings.streamed_pca import streamed_pca
 from helpers.models.embeddings.streamed_postprocess import streamed_postprocess
 from helpers.store import step

@@ -93,7 +93,7 @@ def linear_separability(
     protocol : {"published", "revised"}
     readouts : list of [probe, post]
         Probes "published" in *published* only, "linear", "ridge", "mlp" in *revised* only;
-        post-processings of `helpers.models.embeddings.postprocess.METHODS`.
+        post-processings of `helpers.metrics.embeddings.postprocess.METHODS`.
     seed : int
         Of the probes that draw.
     inner : str

@@ -91,7 +91,7 @@ def published_votes(
     split : dict of arrays
         Of `batch_perturbation_split`.
     posts : list of str
-        Each in turn; of `helpers.models.embeddings.postprocess.METHODS`.
+        Each in turn; of `helpers.metrics.embeddings.postprocess.METHODS`.
     k : int
         Neighbours that vote; all of a smaller reference.
     context : str, optional
@@ -163,7 +163,7 @@ def neighbourhood(
     screen : AnnData of shape (n_cells, n_genes)
     embedding : ndarray of shape (n_cells, n_dims)
     posts : list of str
-        Each in turn; of `helpers.models.embeddings.postprocess.METHODS`.
+        Each in turn; of `helpers.metrics.embeddings.postprocess.METHODS`.
     seed : int
         Draws the queries.
     k : int

@@ -8,7 +8,7 @@ import pandas as pd
 
 from helpers.data.contract import CONTROL, DataError
 from helpers.metrics.embeddings.neighbours import finite_embedding
-from helpers.models.embeddings.postprocess import FEW_CONTROLS, METHODS, postprocess
+from helpers.metrics.embeddings.postprocess import FEW_CONTROLS, METHODS, postprocess
 
 REVISED_POST = "center_scaled"
 """Post-processing of the revised protocols, declared before any result: the others are shown."""
@@ -107,7 +107,7 @@ def prepared(
 ) -> Cells:
     """Cells of one context, their embedding checked and post-processed.
 
-    `post` and `shrink_below` are those of `helpers.models.embeddings.postprocess.postprocess`.
+    `post` and `shrink_below` are those of `helpers.metrics.embeddings.postprocess.postprocess`.
 
     Raises
     ------
