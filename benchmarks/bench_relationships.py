@@ -4,11 +4,9 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import fastest, row
-from helpers.metrics.embeddings.relationships import (
-    Similarities,
-    relationship_recall,
-    unordered_pairs,
-)
+from helpers.metrics.embeddings.gene_pairs import unordered_pairs
+from helpers.metrics.embeddings.relationships import relationship_recall
+from helpers.metrics.embeddings.similarities import Similarities
 
 
 def row_wise(pairs: pd.DataFrame) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from lint_chapters import problems, sources
 
-from helpers.store import imported_names
+from helpers.store.source import imported_names
 
 ROOT = Path(__file__).parents[1]
 FLOORS = [  # a module may import from its own floor and from those below

@@ -1,4 +1,4 @@
-"""Identity, sharing, locks, atomic writes, pruning of steps."""
+"""Sharing, locks, atomic writes, reading, pruning of steps."""
 
 import gc
 import json
@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import store
+from helpers.store import disk, source, steps
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def package(tmp_path, monkeypatch):
         "__init__.py": "",
         "leaf.py": "def double(x):\n    return 2 * x\n",
         "model.py": """
-            from helpers.store import step
+            from helpers.store.steps import step
             from lab import leaf
 
             @step
@@ -41,7 +41,7 @@ def package(tmp_path, monkeypatch):
                 return leaf.double(number) * times
             """,
         "bystander.py": """
-            from helpers.store import step
+            from helpers.store.steps import step
 
             @step
             def constant():
@@ -108,22 +108,6 @@ def test_comments_and_docstrings_are_not_code(package):
     assert documented.split()[1] == before.split()[1]
 
 
-def test_reach_follows_imports_of_imports_and_imports_inside_functions(package):
-    (package / "leaf.py").write_text("def double(x):\n    import lab.deep\n    return 2 * x\n")
-    (package / "deep.py").write_text("import json\nfrom . import deeper\n")
-    (package / "deeper.py").write_text("")
-    code = "from helpers.store import reach; print(*reach('lab.model'))"
-    reached = python(code, package).split()
-    assert {"lab.model", "lab.leaf", "lab.deep", "lab.deeper"} <= set(reached)
-    assert "lab.bystander" not in reached
-
-
-def test_identity_names_the_libraries_that_the_code_imports(package):
-    (package / "leaf.py").write_text("import pandas\n")
-    code = "from helpers.store import code_of; print(*code_of('lab.model').versions)"
-    assert {"python", "numpy", "scipy", "pandas"} <= set(python(code, package).split())
-
-
 def test_parameters_and_inputs_are_part_of_the_identity(package):
     code = """
         from lab.model import doubled, number
@@ -182,7 +166,7 @@ def test_a_step_killed_midway_leaves_nothing_and_runs_again(package):
 # ---------------------------------------------------------------- values and damage, in process
 
 
-@store.step
+@steps.step
 def made(*, kind: str):
     return VALUES[kind]
 
@@ -235,16 +219,16 @@ def test_a_result_that_was_tampered_with_is_refused_and_can_be_removed(home):
     with (step.folder / "result.npy").open("r+b") as file:
         file.seek(-8, 2)
         file.write(np.float64(99).tobytes())
-    with pytest.raises(store.StoreError, match=r"differs from what was written.*--damaged"):
+    with pytest.raises(disk.StoreError, match=r"differs from what was written.*--damaged"):
         step.result()
-    assert store.prune_damaged()[0] == 1
+    assert disk.prune_damaged()[0] == 1
     np.testing.assert_array_equal(step.result(), VALUES["array"])
 
 
 def test_code_is_read_while_results_are_loaded(home):
     asked = made(kind="arrays")
     asked.result()
-    text = Path(store.__file__).read_text()
+    text = Path(disk.__file__).read_text()
     errors, ends = [], time.monotonic() + 2
 
     def repeat(function, argument):
@@ -254,7 +238,7 @@ def test_code_is_read_while_results_are_loaded(home):
             except SystemError as error:
                 errors.append(error)
 
-    pairs = [(store.syntax_tree, text), (store.load, asked.folder)]
+    pairs = [(source.syntax_tree, text), (disk.load, asked.folder)]
     threads = [threading.Thread(target=repeat, args=pair) for pair in pairs]
     before, often = gc.get_threshold(), sys.getswitchinterval()
     gc.callbacks.append(other := lambda *_: sum(range(50)))  # as dask has some
@@ -276,7 +260,7 @@ def test_a_description_cut_short_is_refused(home):
     step = made(kind="json")
     step.result()
     (step.folder / "meta.json").write_text("{")
-    with pytest.raises(store.StoreError, match="not a stored result"):
+    with pytest.raises(disk.StoreError, match="not a stored result"):
         step.result()
 
 
@@ -286,15 +270,15 @@ def test_a_full_disk_stores_nothing_and_says_so(home, monkeypatch):
 
     step = made(kind="json")
     with monkeypatch.context() as patch:
-        patch.setattr(store, "_write", full)
-        with pytest.raises(store.StoreError, match=r"No space left on device.*BENCHBOOK_HOME"):
+        patch.setattr(disk, "_write", full)
+        with pytest.raises(disk.StoreError, match=r"No space left on device.*BENCHBOOK_HOME"):
             step.result()
     assert not step.stored
     assert list(step.folder.parent.iterdir()) == []
     assert step.result() == VALUES["json"]
 
 
-@store.step
+@steps.step
 def summed(values):
     return float(np.sum(values[0]))
 
@@ -303,7 +287,7 @@ def test_pruning_keeps_what_is_used_and_what_that_was_computed_from(home):
     kept, lost = summed([made(kind="array")]), made(kind="json")
     assert kept.result() == 15
     lost.result()
-    number, freed = store.prune({kept.key})
+    number, freed = disk.prune({kept.key})
     assert number == 1
     assert freed > 0
     assert kept.stored
@@ -324,7 +308,7 @@ def test_a_run_under_way_is_told_which_steps_were_asked_for(home, tmp_path, monk
 def test_a_step_names_its_parameters_and_lives_in_a_file():
     with pytest.raises(TypeError, match="names its parameters"):
 
-        @store.step
+        @steps.step
         def anything(**parameters):
             return parameters
 
@@ -333,7 +317,7 @@ def test_a_step_names_its_parameters_and_lives_in_a_file():
 
     nowhere.__module__ = "__main__"
     with pytest.raises(TypeError, match="put it into a module"):
-        store.step(nowhere)
+        steps.step(nowhere)
 
 
 def test_a_result_without_its_description_is_replaced(home):
@@ -346,7 +330,7 @@ def test_a_result_without_its_description_is_replaced(home):
 
 def test_a_worker_with_other_code_or_another_folder_refuses(home):
     step = made(kind="json")
-    with pytest.raises(store.StoreError, match="other code"):
-        store._compute_after(step, "0" * 64, str(home), [])
-    with pytest.raises(store.StoreError, match="BENCHBOOK_HOME=/elsewhere"):
-        store._compute_after(step, step.key, "/elsewhere", [])
+    with pytest.raises(disk.StoreError, match="other code"):
+        steps._compute_after(step, "0" * 64, str(home), [])
+    with pytest.raises(disk.StoreError, match="BENCHBOOK_HOME=/elsewhere"):
+        steps._compute_after(step, step.key, "/elsewhere", [])

@@ -8,7 +8,7 @@ import pytest
 from lint_chapters import code_cells, sources
 
 from helpers.metrics.facts import Metric
-from helpers.store import imported_names
+from helpers.store.source import imported_names
 from helpers.tasks.catalogue import METRICS, PRIMARY, REQUIREMENTS, TIERS
 from helpers.tasks.requirements import Requirement
 from helpers.tasks.tier import Tier

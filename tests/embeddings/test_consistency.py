@@ -7,15 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import kstest
 
-from helpers.metrics.embeddings.consistency import (
-    _drawn,
-    consistency_test,
-    empirical_p_value,
-    perturbation_consistency,
-)
+from helpers.metrics.embeddings.centred_cells import centred_cells
+from helpers.metrics.embeddings.consistency import empirical_p_value, perturbation_consistency
+from helpers.metrics.embeddings.consistency_null import ControlDraws, _drawn, consistency_test
 from helpers.metrics.embeddings.facts import METRICS
+from helpers.metrics.embeddings.postprocess import postprocess
 from helpers.metrics.facts import Metric
-from helpers.models.embeddings.postprocess import postprocess
 
 
 def pairwise(embedding, labels, replicates=None) -> dict[str, tuple[float, int]]:
@@ -156,11 +153,24 @@ def test_p_value_of_arrays_and_what_is_undefined():
 # --------------------------------------------------------------------------- the test
 
 
+def against_controls(
+    embedding, labels, batches, *, rng, pairs="across", replicates=None, null="matched",
+    n_draws=1000, n_bootstrap=1000, **centring,
+):  # fmt: skip
+    """The test of a screen; pairs across batches count unless something else is asked for."""
+    replicates = batches if replicates is None else replicates
+    cells = centred_cells(
+        embedding, labels, batches, replicates=replicates if pairs == "across" else None, **centring
+    )
+    draws = ControlDraws(n_draws, left_out=null == "matched")
+    return consistency_test(cells, null=draws, n_bootstrap=n_bootstrap, rng=rng)
+
+
 def test_similarity_is_that_of_the_postprocessed_embedding():
     embedding, labels, batch = screen(np.random.default_rng(1), n_targets=3, effect=0.5)
     for post in ("raw", "centered", "center_scaled"):
         for pairs in ("across", "all"):
-            found = consistency_test(
+            found = against_controls(
                 embedding,
                 labels,
                 batch,
@@ -233,7 +243,7 @@ def p_values_without_effect(*, null, pairs, n_screens=20):
     for stream in rng.spawn(n_screens):
         embedding, labels, batch = screen(stream, n_targets=5, n=60, n_controls=60)
         found.append(
-            consistency_test(
+            against_controls(
                 embedding,
                 labels,
                 batch,
@@ -267,7 +277,7 @@ def test_an_effect_is_found_and_the_interval_holds_it():
     truth = (((big / np.linalg.norm(big, axis=1, keepdims=True)).mean(axis=0)) ** 2).sum()
     for stream in rng.spawn(40):
         embedding, labels, batch = screen(stream, n=40, n_controls=2000, effect=effect)
-        found = consistency_test(
+        found = against_controls(
             embedding, labels, batch, post="centered", n_draws=50, n_bootstrap=300, rng=stream
         ).loc["T0"]
         assert found["p_value"] == 1 / 51
@@ -281,7 +291,7 @@ def test_one_seed_one_result_and_rows_in_any_order_one_similarity():
     embedding, labels, batch = screen(rng, n_targets=3, effect=0.4)
 
     def scored(rows, seed=0):
-        return consistency_test(
+        return against_controls(
             embedding[rows], labels[rows], batch[rows], n_draws=300, n_bootstrap=300,
             rng=np.random.default_rng(seed),
         )  # fmt: skip
@@ -303,7 +313,7 @@ def test_what_has_no_pair_is_nan_and_counted():
     labels[np.flatnonzero(labels == "T0")[0]] = "alone"
     one_batch = np.flatnonzero((labels == "T0") & (batch == "b1"))
     labels[one_batch] = "in one batch"
-    found = consistency_test(
+    found = against_controls(
         embedding, labels, batch, n_draws=5, n_bootstrap=5, rng=np.random.default_rng(0)
     )
     for name in ("alone", "in one batch"):
@@ -315,7 +325,7 @@ def test_what_has_no_pair_is_nan_and_counted():
 
 def test_a_target_larger_than_its_controls_enters_with_as_many():
     embedding, labels, batch = screen(np.random.default_rng(7), n=40, n_controls=21)
-    found = consistency_test(
+    found = against_controls(
         embedding, labels, batch, n_draws=20, n_bootstrap=0, rng=np.random.default_rng(0)
     ).loc["T0"]
     assert (found["n_cells"], found["n_used"], found["n_pairs"]) == (120, 30, 3 * 1600)
@@ -329,8 +339,8 @@ def test_a_batch_without_controls_is_named_or_left_out():
         rows = np.delete(np.arange(len(labels)), controls[kept:])
         arguments = (embedding[rows], labels[rows], batch[rows])
         with pytest.raises(ValueError, match=rf"b1 \({kept}\)"):
-            consistency_test(*arguments, n_draws=5, rng=np.random.default_rng(0))
-        found = consistency_test(
+            against_controls(*arguments, n_draws=5, rng=np.random.default_rng(0))
+        found = against_controls(
             *arguments, n_draws=5, missing_controls="drop", rng=np.random.default_rng(0)
         ).loc["T0"]
         assert (found["n_cells"], found["n_used"]) == (120, 60)
@@ -340,7 +350,7 @@ def test_a_batch_without_controls_is_named_or_left_out():
 def test_zero_cells_are_counted():
     embedding, labels, batch = screen(np.random.default_rng(9))
     embedding[np.flatnonzero(labels == "T0")[:2]] = 0
-    found = consistency_test(
+    found = against_controls(
         embedding, labels, batch, post="raw", n_draws=5, rng=np.random.default_rng(0)
     )
     assert found.loc["T0", "n_zero"] == 2
@@ -349,26 +359,26 @@ def test_zero_cells_are_counted():
 def test_replicates_of_several_batches():
     embedding, labels, batch = screen(np.random.default_rng(10), batches=4)
     replicate = np.where(np.isin(batch, ["b0", "b1"]), "r1", "r2")
-    found = consistency_test(
+    found = against_controls(
         embedding, labels, batch, replicates=replicate, n_draws=5, rng=np.random.default_rng(0)
     )
     assert found.loc["T0", "n_pairs"] == 80 * 80
     torn = replicate.copy()
     torn[0] = "r2"
     with pytest.raises(ValueError, match="b0 spans the replicates r1, r2"):
-        consistency_test(
+        against_controls(
             embedding, labels, batch, replicates=torn, n_draws=5, rng=np.random.default_rng(0)
         )
 
 
 @pytest.mark.parametrize(
     "argument",
-    [{"post": "tvn"}, {"null": "no"}, {"pairs": "some"}, {"missing_controls": "guess"}],
+    [{"post": "tvn"}, {"missing_controls": "guess"}],
 )
 def test_unknown_choices_are_refused_with_the_known_ones(argument):
     ((name, value),) = argument.items()
     with pytest.raises(ValueError, match=f"{name} is '{value}'; choose from"):
-        consistency_test(
+        against_controls(
             np.ones((2, 1)), ["control", "A"], ["b", "b"], rng=np.random.default_rng(0), **argument
         )
 
@@ -376,9 +386,9 @@ def test_unknown_choices_are_refused_with_the_known_ones(argument):
 def test_no_controls_and_no_draws_are_refused():
     arguments = (np.ones((2, 1)), ["A", "A"], ["b", "b"])
     with pytest.raises(ValueError, match="no cell is labelled 'control'"):
-        consistency_test(*arguments, rng=np.random.default_rng(0))
+        against_controls(*arguments, rng=np.random.default_rng(0))
     with pytest.raises(ValueError, match="n_draws is 0"):
-        consistency_test(*arguments, n_draws=0, rng=np.random.default_rng(0))
+        ControlDraws(0)
 
 
 # --------------------------------------------------------------------------- facts

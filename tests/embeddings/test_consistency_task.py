@@ -10,7 +10,7 @@ from helpers.data.contract import CONTROL, DataError
 from helpers.data.simulate.screen import simulate_screen
 from helpers.metrics.embeddings.consistency import perturbation_consistency
 from helpers.metrics.embeddings.facts import METRICS
-from helpers.models.embeddings.postprocess import postprocess
+from helpers.metrics.embeddings.postprocess import postprocess
 from helpers.models.floors import gaussian_noise, latent, permuted_labels
 from helpers.models.pca import pca_embedding
 from helpers.tasks.departures import table_of
@@ -345,7 +345,7 @@ def test_p_values_of_simulated_screens_without_effect_are_uniform():
 
 
 def test_after_tvn_targets_without_effect_are_called_unless_batches_are_centred():
-    from helpers.models.embeddings.postprocess import postprocess
+    from helpers.metrics.embeddings.postprocess import postprocess
 
     screen = simulate_screen(
         rng=np.random.default_rng(3), n_cells=2_000, n_genes=150, n_targets=60, n_batches=6,

@@ -10,12 +10,10 @@ from helpers.data.contract import CONTROL, DataError
 from helpers.data.embeddings.planted_relationships import planted_relationships
 from helpers.data.simulate.screen import simulate_screen
 from helpers.metrics.embeddings.facts import METRICS
-from helpers.metrics.embeddings.relationships import (
-    Similarities,
-    relationship_recall,
-    unordered_pairs,
-)
-from helpers.models.embeddings.postprocess import postprocess
+from helpers.metrics.embeddings.gene_pairs import unordered_pairs
+from helpers.metrics.embeddings.postprocess import postprocess
+from helpers.metrics.embeddings.relationships import relationship_recall
+from helpers.metrics.embeddings.similarities import Similarities
 from helpers.models.floors import gaussian_noise, latent, uniform_noise
 from helpers.scores import check
 from helpers.tasks import departures

@@ -10,8 +10,8 @@ from scipy.linalg import sqrtm
 from scipy.sparse import csr_matrix
 
 from helpers.data.contract import DataError
+from helpers.metrics.embeddings.postprocess import METHODS, postprocess
 from helpers.models import pca
-from helpers.models.embeddings.postprocess import METHODS, postprocess
 from helpers.models.floors import gaussian_noise, latent, permuted_labels, uniform_noise
 from helpers.models.pca import pca_embedding
 

@@ -7,20 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
-from helpers.metrics.embeddings import relationships
+from helpers.metrics.embeddings import similarities
+from helpers.metrics.embeddings.gene_pairs import partners, unordered_pairs, usable_pairs
 from helpers.metrics.embeddings.relationships import (
-    Similarities,
-    aggregate,
     bootstrap_recall,
     gene_recall,
-    gram_from_distances,
     matched_permutations,
-    partners,
     relationship_recall,
+)
+from helpers.metrics.embeddings.similarities import (
+    Similarities,
+    aggregate,
+    gram_from_distances,
     tail_thresholds,
     unit_rows,
-    unordered_pairs,
-    usable_pairs,
 )
 
 
@@ -121,8 +121,8 @@ def test_recall_is_that_of_the_ranks(seed, n, with_ties):
 def test_thresholds_found_in_a_pass_are_those_of_the_sorted_null(monkeypatch, shift):
     vectors = unit_rows(np.random.default_rng(0).standard_normal((700, 8)) + shift)
     expected = tail_thresholds(vectors)
-    monkeypatch.setattr(relationships, "_MOST_SORTED", 1_000)
-    monkeypatch.setattr(relationships, "_BLOCK", 97)
+    monkeypatch.setattr(similarities, "_MOST_SORTED", 1_000)
+    monkeypatch.setattr(similarities, "_BLOCK", 97)
     low, high, n = tail_thresholds(vectors)
     assert n == 700 * 699 // 2
     np.testing.assert_allclose([low, high], expected[:2], rtol=1e-13)
@@ -131,8 +131,8 @@ def test_thresholds_found_in_a_pass_are_those_of_the_sorted_null(monkeypatch, sh
 def test_a_bracket_that_misses_is_made_wider(monkeypatch):
     vectors = unit_rows(np.random.default_rng(1).standard_normal((300, 4)))
     expected = tail_thresholds(vectors)
-    monkeypatch.setattr(relationships, "_MOST_SORTED", 0)
-    monkeypatch.setattr(relationships, "_SAMPLE", 40)
+    monkeypatch.setattr(similarities, "_MOST_SORTED", 0)
+    monkeypatch.setattr(similarities, "_SAMPLE", 40)
     np.testing.assert_allclose(tail_thresholds(vectors)[:2], expected[:2], rtol=1e-13)
 
 
@@ -141,7 +141,7 @@ def test_a_bracket_that_misses_is_made_wider(monkeypatch):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_constant_embedding_recalls_nothing(dtype, monkeypatch):
-    monkeypatch.setattr(relationships, "_MOST_SORTED", 1_000)
+    monkeypatch.setattr(similarities, "_MOST_SORTED", 1_000)
     names = names_of(150)
     first, second = random_pairs(np.random.default_rng(0), names, 500)
     constant = np.tile(np.random.default_rng(1).standard_normal(20), (150, 1)).astype(dtype)

@@ -1,5 +1,7 @@
 """Attributions, prediction gaps and agreement against captum and against plain loops."""
 
+import decimal
+
 import numpy as np
 import pytest
 import torch
@@ -92,6 +94,37 @@ def test_gradient_times_input_is_captums(head):
     )
     found = gradient_x_input(head, Z, targets, np.zeros(11))
     np.testing.assert_allclose(found, reference.detach().numpy(), atol=1e-6)
+
+
+@given(lead=st.floats(0, 700), rest=st.lists(st.floats(-3, 3), min_size=1, max_size=4))
+def test_gradients_are_exact_however_sure_the_model_is(lead, rest):
+    """p_k = e^(z_k - z_t) / sum: to the last digits in 60 decimal places, never by 1 - p."""
+    z = np.array([lead, *rest])
+    head = Head(np.eye(len(z), dtype=np.float32), np.zeros(len(z), dtype=np.float32))
+    found = head.gradient(z[None], np.array([0]))[0]
+    with decimal.localcontext(prec=400):
+        odds = [decimal.Decimal(float(v)).exp() for v in z]
+        p = [o / sum(odds) for o in odds]
+        expected = [p[0] * sum(p[1:]), *(-p[0] * other for other in p[1:])]
+    np.testing.assert_allclose(found, [float(e) for e in expected], rtol=1e-12)
+
+
+def test_gradients_of_a_sure_model_keep_their_digits():
+    head = Head(np.eye(3, dtype=np.float32), np.zeros(3, dtype=np.float32))
+    z, target = np.array([[40.0, 0.0, -1.0]]), np.array([0])
+    found = head.gradient(z, target)
+    np.testing.assert_allclose(found, [[5.811e-18, -4.248e-18, -1.563e-18]], rtol=1e-3)
+    far = gradient_x_input(head, z * 4, target, np.zeros(3))  # a lead of 160: below float32
+    np.testing.assert_allclose(far[0, 0], 160 * (np.exp(-160) + np.exp(-164)), rtol=1e-6)
+    units = l2_normalised(far)
+    assert units.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(units), 1, rtol=1e-6)
+
+
+def test_the_path_between_two_sure_ends_is_exact():
+    head = Head(np.array([[1.0, 0.0]], np.float32), np.zeros(2, np.float32))
+    found = integrated_gradients(head, np.array([[60.0]]), np.array([0]), np.array([50.0]))
+    np.testing.assert_allclose(found.scores[0, 0], np.exp(-50) - np.exp(-60), rtol=1e-6)
 
 
 def test_two_logits_have_a_closed_form():

@@ -5,7 +5,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import plots
 from helpers.data.contract import DataError
 from helpers.data.explanation.lda import (
     group_members,
@@ -22,6 +21,8 @@ from helpers.models.explanation.classifiers import (
     fit_mlp,
     standardise,
 )
+from helpers.plots import page
+from helpers.plots.heatmap import heatmap
 from helpers.scores import check
 from helpers.summaries import draw_means
 from helpers.tasks.explanation import (
@@ -447,7 +448,7 @@ def test_draws_are_averaged_before_their_interval_is_taken():
 
 def test_a_heatmap_names_blocks_and_refuses_what_it_cannot_draw():
     frame = pd.DataFrame(np.arange(12.0).reshape(3, 4), index=list("abc"))
-    figure = plots.heatmap(
+    figure = heatmap(
         frame, columns=["x", "x", "y", "y"], label="value", xlabel="", ylabel="rows", centre=5.0
     )
     ax = figure.axes[0]
@@ -456,10 +457,10 @@ def test_a_heatmap_names_blocks_and_refuses_what_it_cannot_draw():
     assert [t.get_text() for t in ax.get_yticklabels()] == ["a", "b", "c"]
     (mesh,) = ax.collections
     assert mesh.get_clim() == (-1, 11)  # centred
-    assert "<svg" in plots.svg(figure, alt="A heat map.", name="map")
+    assert "<svg" in page.svg(figure, alt="A heat map.", name="map")
     for table, columns, said in (
         (frame * np.nan, None, "without a number"),
         (frame, ["x"], "1 blocks for 4"),
     ):
         with pytest.raises(ValueError, match=said):
-            plots.heatmap(table, columns=columns, label="v", xlabel="", ylabel="")
+            heatmap(table, columns=columns, label="v", xlabel="", ylabel="")

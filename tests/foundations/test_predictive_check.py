@@ -12,7 +12,7 @@ from helpers.data.foundations.screen_statistics import (
     screen_statistics,
 )
 from helpers.data.simulate.regimes import regime_knobs
-from helpers.data.simulate.screen import simulate_screen, simulated_screen
+from helpers.data.simulate.screen import screen_of_knobs, simulate_screen
 from helpers.metrics.foundations.errors import relative_error
 from helpers.models.foundations.combinations import ProgramInteraction, ScaledAdditive
 from helpers.tasks.foundations import predictive_check
@@ -120,7 +120,7 @@ def test_a_fit_recovers_what_was_planted():
 def test_fitted_presets_name_knobs_within_their_ranges():
     for name in FITTED:
         step = simulated_preset(name, 0)
-        assert step.function is simulated_screen
+        assert step.function is screen_of_knobs
     with pytest.raises(ValueError, match="no fitted preset 'replogle'; there are papalexi2021"):
         simulated_preset("replogle", 0)
     with pytest.raises(ValueError, match="no preset was fitted to 'kang'"):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.data.contract import DataError
-from helpers.metrics.embeddings.relationships import unordered_pairs
+from helpers.metrics.embeddings.gene_pairs import unordered_pairs
 from helpers.store import step
 
 

@@ -10,6 +10,7 @@ import functools
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit
 
 from helpers.metrics.explanation.heads import Head
 
@@ -99,8 +100,9 @@ def integrated_gradients(
         mean, nodes = _refined_path(
             head, start, end, targets, rise, tolerance, first_nodes, most_nodes
         )
-    values = Z - baseline
-    values *= mean.astype(np.float32) @ head.weights.T
+    values, weights = Z - baseline, head.weights.T.astype(float)
+    for i in range(0, len(Z), 512):  # in double precision: slopes may be below the least float32
+        values[i : i + 512] *= mean[i : i + 512] @ weights
     gap = np.abs(values.sum(axis=1, dtype=float) - rise)
     if not (gap <= tolerance).all():  # so that NaN fails
         worst = int(np.argmax(np.where(np.isnan(gap), np.inf, gap)))
@@ -116,20 +118,15 @@ def integrated_gradients(
 def _binary_path(start, end, targets) -> np.ndarray:
     """Mean gradient by the two logits: that of a sigmoid of their difference d is closed.
 
-    The mean of s'(d) between two ends is (s(d_x) - s(d_b)) / (d_x - d_b).
+    The mean of s'(d) between two ends is (s(d_x) - s(d_b)) / (d_x - d_b), or, without the
+    difference of two numbers near 1, s(high) s(-low) (1 - exp(low - high)) / (high - low).
     """
     sign = np.where(targets == 0, 1.0, -1.0)
     d_b, d_x = sign * (start[0, 0] - start[0, 1]), sign * (end[:, 0] - end[:, 1])
-    s_b, s_x = _sigmoid(d_b), _sigmoid(d_x)
-    width = d_x - d_b
-    near = np.abs(width) < 1e-6
-    slope = np.where(near, s_b * (1 - s_b), (s_x - s_b) / np.where(near, 1.0, width))
+    low, width = np.minimum(d_b, d_x), np.abs(d_x - d_b)
+    share = np.divide(-np.expm1(-width), width, out=np.ones_like(width), where=width > 0)
+    slope = expit(low + width) * expit(-low) * share
     return np.stack([sign * slope, -sign * slope], axis=1)
-
-
-def _sigmoid(d):
-    e = np.exp(-np.abs(d))
-    return np.where(d >= 0, 1, e) / (1 + e)
 
 
 def _refined_path(head, start, end, targets, rise, tolerance, first, most):
@@ -176,15 +173,18 @@ def _legendre(n: int) -> tuple[np.ndarray, np.ndarray]:
 def gradient_x_input(head: Head, Z, targets, baseline) -> np.ndarray:
     """Gradient of the class probability times the distance from the baseline.
 
-    Cheap, and empty where the prediction is saturated: its gradient there is 0.
+    Cheap, and of the size of 1 - p where the prediction is sure: tiny, but exact, so that which
+    gene counts for more can still be read.
 
     Returns
     -------
-    ndarray of shape (n_samples, n_genes), float32
+    ndarray of shape (n_samples, n_genes), float64
+        Beyond a lead of about 90 logits its values are smaller than float32 can hold.
     """
     Z, targets, baseline = checked(head, Z, targets, baseline)
-    gradient = head.gradient(head.hidden(Z), targets).astype(np.float32)
-    return (Z - baseline) * (gradient @ head.weights.T)
+    values = head.gradient(head.hidden(Z), targets) @ head.weights.T.astype(float)
+    values *= Z - baseline
+    return values
 
 
 def checked(head: Head, Z, targets, baseline):
@@ -218,12 +218,14 @@ def checked(head: Head, Z, targets, baseline):
 
 
 def l2_normalised(values) -> np.ndarray:
-    """Rows of Euclidean length 1; a row of zeros stays one. Signs are kept."""
+    """Rows of Euclidean length 1, float32; a row of zeros stays one. Signs are kept."""
     values = np.asarray(values)
-    unit = np.empty_like(values, dtype=np.result_type(values, np.float32))
+    unit = np.empty(values.shape, dtype=np.float32)
     for i in range(0, len(values), 512):
-        # In double precision: gradients of a model that is sure are near the least of float32.
+        # Squares of what a model that is sure leaves would be smaller than any number.
         block = values[i : i + 512].astype(float)
+        largest = np.abs(block).max(axis=1, keepdims=True, initial=0)
+        block /= np.where(largest > 0, largest, 1.0)
         length = np.sqrt(np.einsum("ij,ij->i", block, block))[:, None]
         unit[i : i + 512] = np.divide(block, length, out=np.zeros_like(block), where=length > 0)
     return unit

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from helpers.models.embeddings.postprocess import postprocess
+from helpers.metrics.embeddings.postprocess import postprocess
 
 _CHUNK = 20_000
 

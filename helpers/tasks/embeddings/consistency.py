@@ -12,13 +12,10 @@ import numpy as np
 import pandas as pd
 
 from helpers.data.contract import CONTROL, DataError
-from helpers.metrics.embeddings.consistency import (
-    PAIRS,
-    consistency_test,
-    empirical_p_value,
-    perturbation_consistency,
-)
-from helpers.models.embeddings.postprocess import FEW_CONTROLS, postprocess
+from helpers.metrics.embeddings.centred_cells import centred_cells
+from helpers.metrics.embeddings.consistency import empirical_p_value, perturbation_consistency
+from helpers.metrics.embeddings.consistency_null import ControlDraws, consistency_test
+from helpers.metrics.embeddings.postprocess import FEW_CONTROLS, postprocess
 from helpers.stats import benjamini_hochberg
 from helpers.store import step
 from helpers.tasks import protocol as task
@@ -200,7 +197,7 @@ def consistency(
         An argument that does not fit the screen.
     """
     chosen = task.chosen(PROTOCOLS, protocol)
-    shown = {"null": (null, ("in-sample",)), "pairs": (pairs, PAIRS)}
+    shown = {"null": (null, ("in-sample",)), "pairs": (pairs, ("across", "all"))}
     _check(screen, embedding, protocol, unit, replicate, shown)
     rows = context_rows(screen, context)
     if len(rows) < screen.n_obs:
@@ -217,14 +214,13 @@ def consistency(
         return _published(screen, embedding, labels, chosen, post)
     arguments = {
         "post": post,
-        "null": null or chosen.null,
-        "pairs": pairs or chosen.pairs,
-        "n_draws": n_draws,
-        "n_bootstrap": n_bootstrap,
+        "replicate": replicate if (pairs or chosen.pairs) == "across" else None,
         "missing_controls": missing_controls,
+        "n_bootstrap": n_bootstrap,
     }
     try:
-        frame = _revised(screen, embedding, labels, unit, replicate, seed, arguments)
+        draws = ControlDraws(n_draws, left_out=null != "in-sample")
+        frame = _revised(screen, embedding, labels, unit, seed, null=draws, **arguments)
     except ValueError as error:
         raise DataError(f"{_name(screen)}: {error}") from error
     scored = frame["p_value"].notna()
@@ -268,20 +264,10 @@ def _published(screen, embedding, labels, protocol: Protocol, post: str) -> pd.D
     return frame
 
 
-def _revised(screen, embedding, labels, unit, replicate, seed, arguments) -> pd.DataFrame:
-    def test(cells, labels, rng):
-        obs = screen.obs[cells]
-        return consistency_test(
-            embedding[cells],
-            labels[cells],
-            obs["batch"].to_numpy(),
-            replicates=obs[replicate].to_numpy(),
-            control=CONTROL,
-            rng=rng,
-            **arguments,
-        )
-
-    if arguments["post"] == "tvn":
+def _revised(
+    screen, embedding, labels, unit, seed, *, post, replicate, missing_controls, **arguments
+) -> pd.DataFrame:
+    if post == "tvn":
         embedding = postprocess(
             embedding,
             screen.obs["batch"].to_numpy(),
@@ -290,7 +276,21 @@ def _revised(screen, embedding, labels, unit, replicate, seed, arguments) -> pd.
             shrink_below=FEW_CONTROLS,
             bare="global",
         )
-        arguments = arguments | {"post": "centered"}
+        post = "centered"
+
+    def test(rows, labels, rng):
+        obs = screen.obs[rows]
+        cells = centred_cells(
+            embedding[rows],
+            labels[rows],
+            obs["batch"].to_numpy(),
+            replicates=None if replicate is None else obs[replicate].to_numpy(),
+            control=CONTROL,
+            post=post,
+            missing_controls=missing_controls,
+        )
+        return consistency_test(cells, rng=rng, **arguments)
+
     rng = np.random.default_rng(seed)
     if unit == "control-guide":
         is_control = (screen.obs["perturbation"] == CONTROL).to_numpy()

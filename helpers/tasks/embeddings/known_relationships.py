@@ -13,19 +13,15 @@ import numpy as np
 import pandas as pd
 
 from helpers.data.contract import CONTROL, DataError
+from helpers.metrics.embeddings.gene_pairs import partners, unordered_pairs, usable_pairs
+from helpers.metrics.embeddings.postprocess import FEW_CONTROLS, METHODS, postprocess
 from helpers.metrics.embeddings.relationships import (
-    Similarities,
-    aggregate,
     bootstrap_recall,
     gene_recall,
     matched_permutations,
-    partners,
     relationship_recall,
-    unit_rows,
-    unordered_pairs,
-    usable_pairs,
 )
-from helpers.models.embeddings.postprocess import FEW_CONTROLS, METHODS, postprocess
+from helpers.metrics.embeddings.similarities import Similarities, aggregate, unit_rows
 from helpers.store import step
 from helpers.tasks import protocol as task
 from helpers.tasks.requirements import Requirement

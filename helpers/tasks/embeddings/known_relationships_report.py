@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from helpers.models.embeddings.postprocess import FEW_CONTROLS, METHODS
+from helpers.metrics.embeddings.postprocess import FEW_CONTROLS, METHODS
 from helpers.scores import gather as gather_tables
 from helpers.scores import rows
 from helpers.store import Step

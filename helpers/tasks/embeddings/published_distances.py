@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.data.contract import CONTROL, DataError
-from helpers.metrics.embeddings.relationships import Similarities, gram_from_distances
+from helpers.metrics.embeddings.similarities import Similarities, gram_from_distances
 from helpers.store import step
 from helpers.tasks.embeddings.known_relationships import (
     LEAST_GENES,

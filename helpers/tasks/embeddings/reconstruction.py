@@ -13,6 +13,7 @@ import pandas as pd
 
 from helpers.data.contract import CONTROL, DataError
 from helpers.data.normalise import library_size, log1p_cp10k
+from helpers.metrics.embeddings.postprocess import FEW_CONTROLS, METHODS, postprocess
 from helpers.metrics.embeddings.reconstruction import (
     gene_correlations,
     overall_integrity,
@@ -20,7 +21,6 @@ from helpers.metrics.embeddings.reconstruction import (
     structural_integrity,
 )
 from helpers.models.embeddings.decoders import MLPDecoder, NegativeBinomialDecoder, RidgeDecoder
-from helpers.models.embeddings.postprocess import FEW_CONTROLS, METHODS, postprocess
 from helpers.store import step
 from helpers.tasks import protocol as task
 from helpers.tasks.requirements import Requirement, require

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from helpers.models.embeddings.postprocess import FEW_CONTROLS
+from helpers.metrics.embeddings.postprocess import FEW_CONTROLS
 from helpers.scores import gather as gather_scores
 from helpers.scores import rows
 from helpers.store import Step

@@ -81,41 +81,55 @@ def postprocess(
     own = np.ones(len(names)) if shrink_below == 0 else np.minimum(n_controls / shrink_below, 1)
     if method == "tvn":
         return typical_variation(result, batch, is_control, own)
-    return _per_batch(result, batch, is_control, own, scale=method == "center_scaled")
-
-
-def _per_batch(result, batch, is_control, own, *, scale: bool) -> np.ndarray:
-    """Centre, and scale, each batch on its controls, as far as they are its `own`."""
-    everywhere = result[is_control]
-    of_all = _Moments(everywhere, _within(everywhere, batch[is_control], own))
-    for b, weight in enumerate(own):
-        moments = _Moments(result[is_control & (batch == b)]) if weight else of_all
-        rows = batch == b
-        result[rows] -= _mixed(moments.mean, of_all.mean, weight)
-        if scale:
-            variance = _mixed(moments.variance, of_all.variance, weight)
-            result[rows] /= np.sqrt(np.where(variance == 0, 1.0, variance))
+    mean, sd = control_moments(result, batch, is_control, own)
+    for b in range(len(names)):
+        result[batch == b] -= mean[b]
+        if method == "center_scaled":
+            result[batch == b] /= sd[b]
     return result
 
 
-class _Moments:
+def control_moments(embedding, batch, is_control, own) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation (ddof 0; 1 where it is 0) of each batch's controls.
+
+    Parameters
+    ----------
+    embedding : float64 ndarray of shape (n_cells, n_dims)
+    batch : int array of shape (n_cells,), in [0, n_batches)
+    is_control : bool array of shape (n_cells,)
+    own : ndarray of shape (n_batches,), in [0, 1]
+        Share that a batch's own controls have, 0 where it has none; the rest is that of all
+        controls: their mean, and their variance within batches.
+
+    Returns
+    -------
+    mean, sd : ndarray of shape (n_batches, n_dims)
+    """
+    of_all = None, None
+    if (own != 1).any():
+        everywhere = embedding[is_control]
+        of_all = _moments(everywhere)[0], _within(everywhere, batch[is_control])
+    mean, sd = np.empty((2, len(own), embedding.shape[1]))
+    for b, weight in enumerate(own):
+        moments = _moments(embedding[is_control & (batch == b)]) if weight else of_all
+        mean[b], variance = (_mixed(*pair, weight) for pair in zip(moments, of_all, strict=True))
+        sd[b] = np.sqrt(np.where(variance == 0, 1.0, variance))
+    return mean, sd
+
+
+def _moments(rows) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance (ddof 0) of columns."""
-
-    def __init__(self, rows, variance=None):
-        # A constant column's mean and variance are exact, not what rounding leaves of them.
-        constant = (rows == rows[0]).all(axis=0)
-        self.mean = np.where(constant, rows[0], rows.mean(axis=0))
-        own = np.where(constant, 0.0, rows.var(axis=0)) if variance is None else variance
-        self.variance = own
+    # A constant column's mean and variance are exact, not what rounding leaves of them.
+    constant = (rows == rows[0]).all(axis=0)
+    mean = np.where(constant, rows[0], rows.mean(axis=0))
+    return mean, np.where(constant, 0.0, rows.var(axis=0))
 
 
-def _within(rows, batch, own) -> np.ndarray | None:
-    """Variance of controls around the mean of their batch; None where no batch is shrunken."""
-    if (own == 1).all():
-        return None
+def _within(rows, batch) -> np.ndarray:
+    """Variance of controls around the mean of their batch."""
     deviations = rows.copy()
     for b in np.unique(batch):
-        deviations[batch == b] -= _Moments(rows[batch == b]).mean
+        deviations[batch == b] -= _moments(rows[batch == b])[0]
     free = len(rows) - len(np.unique(batch))
     if free < 1:
         raise ValueError("no batch has two controls: nothing tells how much controls vary")
@@ -170,8 +184,8 @@ def typical_variation(embedding, batch, is_control, own) -> np.ndarray:
 
 def _whitened(embedding, is_control) -> np.ndarray:
     """Cells in axes in which controls have mean 0 and, where they vary, covariance I (ddof 0)."""
-    first = _Moments(embedding[is_control])
-    scaled = (embedding - first.mean) / np.sqrt(np.where(first.variance == 0, 1, first.variance))
+    mean, variance = _moments(embedding[is_control])
+    scaled = (embedding - mean) / np.sqrt(np.where(variance == 0, 1, variance))
     controls = scaled[is_control]
     if len(controls) >= controls.shape[1]:
         values, axes = np.linalg.eigh(controls.T @ controls / len(controls))
