@@ -1,12 +1,13 @@
 """Means of groups of scored units, with their intervals."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
+from helpers.metrics.facts import Metric
 from helpers.scores import ROLES
-from helpers.stats import cluster_means
+from helpers.stats import cluster_means, mean_interval
 
 
 def group_means(
@@ -63,6 +64,45 @@ def group_means(
     counts = ["n_units", "n_unscored", "n_clusters"]
     columns = [*dict.fromkeys([*by, "role"]), "mean", "low", "high", *counts]
     return pd.DataFrame(rows, columns=columns)
+
+
+def draw_means(
+    table: pd.DataFrame,
+    by: Sequence[str],
+    *,
+    draw: str | None = None,
+    metrics: Mapping[str, Metric] | None = None,
+) -> pd.DataFrame:
+    """Means over draws of the data, or over seeds, with their 95 % intervals (t distribution).
+
+    Parameters
+    ----------
+    table : DataFrame
+        With `value`.
+    by : sequence of str
+        Columns whose values name a group.
+    draw : str, optional
+        Column that names the draw, whose rows are averaged first. Default: a row is a draw.
+    metrics : mapping, optional
+        Facts of the column `metric`, one in each group: intervals end where its range does.
+        Default: shares, in [0, 1].
+
+    Returns
+    -------
+    DataFrame
+        The columns of `by` in the order in which they come, `mean`, `low`, `high` (NaN below two
+        draws), `n_draws` (with a value), `n_unscored` (rows without one).
+    """
+    rows = []
+    for key, group in table.groupby(list(by), sort=False, observed=True):
+        draws = group.groupby(draw)["value"].mean() if draw else group["value"]
+        draws = draws.dropna()
+        mean, low, high = draws.mean() if len(draws) else np.nan, np.nan, np.nan
+        if len(draws) > 1:
+            fact = metrics[group["metric"].iloc[0]] if metrics else None
+            low, high = np.clip(mean_interval(draws), *((fact.low, fact.high) if fact else (0, 1)))
+        rows.append([*key, mean, low, high, len(draws), int(group["value"].isna().sum())])
+    return pd.DataFrame(rows, columns=[*by, "mean", "low", "high", "n_draws", "n_unscored"])
 
 
 def score_summary(

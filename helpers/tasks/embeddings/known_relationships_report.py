@@ -17,7 +17,7 @@ from helpers.tasks.embeddings.known_relationships import (
     TASK,
     perturbed,
 )
-from helpers.tasks.embeddings.readout_report import POST_NAMES
+from helpers.tasks.embeddings.readouts_report import POST_NAMES
 from helpers.tasks.embeddings.representations import Representation, roles_and_params
 from helpers.tasks.requirements import Requirement, unmet
 
