@@ -334,3 +334,51 @@ def test_a_worker_with_other_code_or_another_folder_refuses(home):
         steps._compute_after(step, "0" * 64, str(home), [])
     with pytest.raises(disk.StoreError, match="BENCHBOOK_HOME=/elsewhere"):
         steps._compute_after(step, step.key, "/elsewhere", [])
+
+
+# ---------------------------------------------------------------- the format and its number
+
+STORED = Path(__file__).parent / "stored"  # written once; read as long as the number stands
+
+
+@pytest.mark.parametrize("kind", VALUES)
+def test_results_of_this_format_are_read_as_they_were_written(kind):
+    """Where this fails, results on everybody's disk would be read as something else.
+
+    Raise `disk.FORMAT`, and write these five folders anew with `disk.save`.
+    """
+    value = disk.load(STORED / f"{disk.FORMAT}-{kind}")
+    if kind == "array":
+        np.testing.assert_array_equal(value, [[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]])
+        assert value.dtype == np.float64
+    elif kind == "arrays":
+        assert {name: list(v) for name, v in value.items()} == {"a": [0, 1, 2], "b": ["x", "y"]}
+    elif kind == "frame":
+        index = pd.Index(["u", "v"], name="unit")
+        columns = {"gene": pd.Categorical(["A", "B"]), "value": [1.5, np.nan]}
+        pd.testing.assert_frame_equal(value, pd.DataFrame(columns, index=index))
+    elif kind == "anndata":
+        np.testing.assert_array_equal(value.X, np.ones((2, 3), np.float32))
+        assert list(value.obs["batch"]) == ["b1", "b2"]
+        assert list(value.obs_names) == ["c1", "c2"]
+        assert value.uns["scale"] == {"kind": "counts", "target_sum": 1e4}
+    else:
+        assert value == {"a": [1, 2.5, None, "x"], "b": True}
+
+
+@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="others write syntax trees otherwise")
+def test_the_key_of_one_step_stays_what_it_is_under_one_number(package):
+    """Where this fails, keys mean something else: everybody's results would be made anew.
+
+    That may be right. Then raise `disk.FORMAT`, so that it is said, and write the new key here.
+    """
+    code = """
+        from helpers.store import reach
+        reach.versions = lambda libraries: {name: "1" for name in libraries}
+        from lab.model import doubled, number
+        print(doubled(number(value=3), times=2).key)
+    """
+    assert disk.FORMAT == 1
+    assert (
+        python(code, package) == "4bd283e93d6d8bd5dd12fa6afef5122d5d20922f43ba6dc50b762f3ac4631df5"
+    )
