@@ -7,8 +7,9 @@ distributions only; with squared distances it would be 2 |mean x - mean c|^2 and
 from typing import Literal
 
 import numpy as np
+from numba import njit
 
-_BLOCK = 1024
+_BLOCK = 512
 
 
 def edistance(
@@ -57,7 +58,7 @@ def edistance(
         within = 2 * n * scatter_x / pairs[0] + 2 * m * scatter_c / pairs[1]
         return float(2 * between - within)
     centre = (x.mean(0) + control.mean(0)) / 2  # short vectors round less
-    x, control = (np.ascontiguousarray(g - centre, dtype=np.float32) for g in (x, control))
+    x, control = x - centre, control - centre
     return float(
         2 * _sum_of_distances(x, control) / (n * m)
         - _sum_of_distances(x, x) / pairs[0]
@@ -160,21 +161,29 @@ def _distances(points: np.ndarray) -> np.ndarray:
 
 
 def _sum_of_distances(a: np.ndarray, b: np.ndarray) -> float:
-    """Sum over all pairs of rows, block by block; a row's distance to itself is exactly zero."""
-    norms_a, norms_b = (a**2).sum(1), (b**2).sum(1)
+    """Sum over all pairs of rows, block by block; a row's distance to itself is exactly zero.
+
+    A squared distance is one product: of (-2 a, |a|^2, 1) and (b, 1, |b|^2).
+    """
+    left = np.column_stack([-2 * a, (a**2).sum(1), np.ones(len(a))])
+    right = np.column_stack([b, np.ones(len(b)), (b**2).sum(1)])
     total = 0.0
     for i in range(0, len(a), _BLOCK):
         for j in range(i if a is b else 0, len(b), _BLOCK):
-            block = a[i : i + _BLOCK] @ b[j : j + _BLOCK].T
-            block *= -2
-            block += norms_a[i : i + _BLOCK, None]
-            block += norms_b[j : j + _BLOCK]
-            if a is b and i == j:
-                np.fill_diagonal(block, 0)
-            np.maximum(block, 0, out=block)
-            np.sqrt(block, out=block)
-            twice = 2 if a is b and i != j else 1
-            total += twice * float(block.sum(dtype=np.float64))
+            squared = left[i : i + _BLOCK] @ right[j : j + _BLOCK].T
+            same = a is b and i == j
+            if same:
+                np.fill_diagonal(squared, 0)
+            total += (2 if a is b and not same else 1) * _sum_of_roots(squared.ravel())
+    return total
+
+
+@njit(cache=True, fastmath=True)
+def _sum_of_roots(squared):
+    """Of finite values; what rounding left below 0 is 0."""
+    total = 0.0
+    for i in range(len(squared)):
+        total += np.sqrt(squared[i] if squared[i] > 0 else 0.0)
     return total
 
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from helpers.metrics.arrays import finite_matrix
+
 
 @dataclass(frozen=True)
 class Neighbours:
@@ -27,7 +29,10 @@ class Neighbours:
 
 
 def finite_embedding(embedding, *, n_cells: int | None = None, name: str = "the embedding"):
-    """The embedding as a float32 matrix, or an error that says what is wrong with it.
+    """The embedding less its mean, float64, or an error that says what is wrong with it.
+
+    Distances stay what they are. Squares of coordinates far from zero, or of single precision,
+    would leave little of a distance between neighbours where clouds of cells lie far apart.
 
     Parameters
     ----------
@@ -43,26 +48,17 @@ def finite_embedding(embedding, *, n_cells: int | None = None, name: str = "the 
         Not a matrix, another number of rows, NaN or infinite values (the first is named), or all
         rows the same.
     """
-    embedding = np.asarray(embedding)
-    if embedding.ndim != 2 or embedding.shape[1] == 0:
+    embedding = finite_matrix(embedding, name)
+    if embedding.shape[1] == 0:
         raise ValueError(f"{name} has shape {embedding.shape}; pass (n_cells, n_dims)")
     if n_cells is not None and len(embedding) != n_cells:
         raise ValueError(
             f"{name} has {len(embedding)} rows for {n_cells} cells; give one row a cell, in the "
             "order of the screen's cells"
         )
-    bad = ~np.isfinite(embedding)
-    if bad.any():
-        row, column = np.argwhere(bad)[0]
-        raise ValueError(
-            f"{name} holds {bad.sum()} NaN or infinite values, the first in row {row}, column "
-            f"{column}"
-        )
     if len(embedding) > 1 and (embedding == embedding[0]).all():
         raise ValueError(f"{name} is constant: all {len(embedding)} rows are the same")
-    # Distances do not change, and single precision loses no digits to a common offset.
-    centered = embedding - embedding.mean(axis=0, dtype=float)
-    return np.ascontiguousarray(centered, dtype=np.float32)
+    return embedding - embedding.mean(axis=0, dtype=float)
 
 
 def nearest_neighbours(reference, queries=None, *, k: int) -> Neighbours:

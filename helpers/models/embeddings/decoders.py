@@ -71,11 +71,12 @@ class RidgeDecoder:
                 f"embedding {embedding.shape}, expression {expression.shape} and batches "
                 f"{codes.shape} do not fit, or a cell has no batch"
             )
-        if not hasattr(self, "_sums"):
-            self._sums = {}
+        if not getattr(self, "_sums", None):
+            # Products of what lies far from zero would lose what they are wanted for.
+            self._sums, self._origin = {}, embedding.mean(axis=0)
         for b, name in enumerate(names):
             rows = np.flatnonzero(codes == b)
-            new = _Products.of(embedding[rows], expression[rows])
+            new = _Products.of(embedding[rows] - self._origin, expression[rows])
             self._sums[name] = self._sums[name] + new if name in self._sums else new
         return self
 
@@ -94,7 +95,8 @@ class RidgeDecoder:
         index = pd.Index(self.penalties, name="penalty")
         self.held_out_ = pd.DataFrame({"error": errors / total.n}, index=index)
         self.penalty_ = float(index[errors.argmin()])
-        ((self.weights_, self.intercept_),) = total.solve((self.penalty_,))
+        ((self.weights_, at_origin),) = total.solve((self.penalty_,))
+        self.intercept_ = at_origin - self._origin @ self.weights_
         return self
 
     def predict(self, embedding) -> np.ndarray:
