@@ -74,7 +74,7 @@ def label_codes(labels, n: int, name: str = "labels") -> tuple[np.ndarray, pd.In
     """
     labels = np.asarray(labels)
     if labels.shape != (n,):
-        raise ValueError(f"{name} have shape {labels.shape}, there are {n} rows")
+        raise ValueError(f"{name} of shape {labels.shape} for {n} rows")
     missing = pd.isna(labels)
     if missing.any():
         raise ValueError(

@@ -9,6 +9,8 @@ from typing import Literal
 import numpy as np
 from numba import njit
 
+from helpers.metrics.arrays import finite_matrix, joint_codes
+
 _BLOCK = 512
 
 
@@ -117,10 +119,9 @@ def edistance_test(
         raise ValueError("give batch and control_batch, or none of them")
     batches = np.zeros(n + m, dtype=int)
     if batch is not None:
-        both = np.concatenate([np.asarray(batch, dtype=str), np.asarray(control_batch, dtype=str)])
         if len(batch) != n or len(control_batch) != m:
             raise ValueError(f"{len(batch)} and {len(control_batch)} batches for {n} and {m} cells")
-        batches = np.unique(both, return_inverse=True)[1]
+        batches = np.concatenate(joint_codes(batch, control_batch, name="batches"))
     if min(n, m) < 2:
         return np.nan, np.nan
     pooled = np.vstack([x, control])
@@ -188,15 +189,15 @@ def _sum_of_roots(squared):
 
 
 def _two_groups(x, control) -> tuple[np.ndarray, np.ndarray]:
-    x, control = np.asarray(x, dtype=float), np.asarray(control, dtype=float)
-    if x.ndim != 2 or control.ndim != 2 or x.shape[1] != control.shape[1]:
+    x, control = (
+        finite_matrix(group, name).astype(float, copy=False)
+        for name, group in (("x", x), ("control", control))
+    )
+    if x.shape[1] != control.shape[1]:
         raise ValueError(
             f"groups have shapes {x.shape} and {control.shape}; pass (n_cells, n_dims) each, in "
             "the same space"
         )
     if len(x) == 0 or len(control) == 0:
         raise ValueError(f"groups have {len(x)} and {len(control)} cells; each needs one at least")
-    for name, group in (("x", x), ("control", control)):
-        if not np.isfinite(group).all():
-            raise ValueError(f"{(~np.isfinite(group)).sum()} values of {name} are NaN or infinite")
     return x, control

@@ -1,18 +1,35 @@
 """Digits are kept: embeddings far from zero, with outliers, constant, on any scale, of any type."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 from scipy.spatial.distance import cdist
 
 from helpers.metrics.edistance import edistance, edistance_test
-from helpers.metrics.embeddings.knn_vote import average_precision
-from helpers.metrics.embeddings.neighbours import nearest_neighbours
-from helpers.metrics.embeddings.reconstruction import gene_correlations
-from helpers.metrics.embeddings.similarities import Similarities, tail_thresholds, unit_rows
+from helpers.metrics.embeddings.centred_cells import centred_cells
+from helpers.metrics.embeddings.choices import selection_bias
+from helpers.metrics.embeddings.consistency import perturbation_consistency
+from helpers.metrics.embeddings.knn_vote import average_precision, knn_vote
+from helpers.metrics.embeddings.lisi import lisi
+from helpers.metrics.embeddings.neighbours import nearest_neighbours, neighbours_of_other_groups
+from helpers.metrics.embeddings.permutation import permutation_consistency
+from helpers.metrics.embeddings.postprocess import postprocess
+from helpers.metrics.embeddings.reconstruction import (
+    gene_correlations,
+    profile_integrity,
+    structural_integrity,
+)
+from helpers.metrics.embeddings.similarities import (
+    Similarities,
+    aggregate,
+    tail_thresholds,
+    unit_rows,
+)
 from helpers.models.embeddings.decoders import NegativeBinomialDecoder, RidgeDecoder
-from helpers.models.embeddings.probes import LinearProbe, RidgeProbe
+from helpers.models.embeddings.probes import LinearProbe, RidgeProbe, Standardiser
 
 # --------------------------------------------------------------------------- far from zero
 
@@ -73,7 +90,7 @@ OFFSETS = pytest.mark.parametrize("offset", [1e3, 1e6, -1e8])
 
 @OFFSETS
 def test_what_reads_an_embedding_does_not_see_where_it_lies(offset):
-    embedding, labels, groups = cells()
+    embedding, labels, _ = cells()
     rng = np.random.default_rng(1)
     expression = embedding @ rng.normal(size=(5, 4)) + rng.normal(0, 0.1, size=(60, 4))
     counts = rng.poisson(3, size=(60, 4))
@@ -129,3 +146,122 @@ def test_thresholds_of_many_pairs_are_those_of_few(offset, monkeypatch):
     monkeypatch.setattr(similarities, "_MOST_SORTED", 1_000)
     monkeypatch.setattr(similarities, "_BLOCK", 97)
     np.testing.assert_allclose(tail_thresholds(vectors), expected, rtol=0, atol=1e-15)
+
+
+# --------------------------------------------------------------------------- what is constant
+
+
+def test_a_dimension_that_is_constant_up_to_rounding_is_centred_and_not_scaled():
+    """.1 + .2 and .3 differ by 5.6e-17: over that, 1 is 1e16, and decides every cosine."""
+    rng = np.random.default_rng(0)
+    batch, is_control = np.repeat([0, 1], 40), np.tile(np.arange(40) < 20, 2)
+    embedding = rng.normal(size=(80, 3))
+    embedding[:, 1] = np.where(np.arange(80) % 3, 0.1 + 0.2, 0.3)
+    exact = embedding.copy()
+    exact[:, 1] = 0.3
+    for method in ("centered", "center_scaled", "tvn"):
+        found = postprocess(embedding, batch, is_control, method)
+        assert np.abs(found).max() < 10
+        np.testing.assert_allclose(found, postprocess(exact, batch, is_control, method), atol=1e-9)
+    embedding[~is_control, 1] = 0.8  # constant in controls, not in the others
+    scaled = postprocess(embedding, batch, is_control, "center_scaled")
+    np.testing.assert_allclose(scaled[~is_control, 1], 0.5)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10**6), exponent=st.integers(-13, 13))
+def test_standardised_dimensions_do_not_depend_on_their_unit(seed, exponent):
+    x = np.random.default_rng(seed).normal(size=(30, 3))
+    x[:, 2] = np.where(np.arange(30) % 2, 0.1 + 0.2, 0.3)
+    here = Standardiser().fit(x).transform(x)
+    there = Standardiser().fit(x * 10.0**exponent).transform(x * 10.0**exponent)
+    np.testing.assert_allclose(there, here, rtol=1e-4, atol=1e-4)
+    assert np.abs(here[:, 2]).max() < 1e-6  # the constant one
+
+
+def test_reconstruction_of_what_does_not_change_has_no_score():
+    mixed = np.where(np.arange(40)[:, None] % 3, 0.1 + 0.2, np.full((40, 2), 0.3))
+    is_control, batch = np.arange(40) < 20, np.zeros(40)
+    guess = np.random.default_rng(0).normal(size=(40, 2))
+    assert np.isnan(gene_correlations(guess, mixed, method="pearson")).all()
+    assert np.isnan(gene_correlations(guess, mixed)).all()
+    table = structural_integrity(guess, mixed, batch, is_control)
+    assert table["structural_integrity"].isna().all()
+    profiles = profile_integrity(guess, mixed, batch, is_control, np.full(40, "A"))
+    assert profiles["profile_integrity"].isna().all()
+
+
+# --------------------------------------------------------------------------- what is no label
+
+
+MISSING = np.array(["a", None] + ["b"] * 58, dtype=object)
+LABELLED = {
+    "perturbation_consistency": lambda x, bad, good: perturbation_consistency(x, bad),
+    "replicates": lambda x, bad, good: perturbation_consistency(x, good, replicates=bad),
+    "centred_cells": lambda x, bad, good: centred_cells(x, good, bad, control="a"),
+    "permutation_consistency": lambda x, bad, good: permutation_consistency(
+        x, bad, good, rng=np.random.default_rng(0)
+    ),
+    "average_precision": lambda x, bad, good: average_precision(x, good, bad),
+    "neighbours_of_other_groups": lambda x, bad, good: neighbours_of_other_groups(x, bad, k=1),
+    "lisi": lambda x, bad, good: lisi(nearest_neighbours(x, k=9), bad, perplexity=3),
+    "knn_vote": lambda x, bad, good: knn_vote(nearest_neighbours(x, k=9), bad, good),
+    "aggregate": lambda x, bad, good: aggregate(x, bad),
+    "postprocess": lambda x, bad, good: postprocess(x, bad, np.full(60, True), "centered"),
+    "structural_integrity": lambda x, bad, good: structural_integrity(x, x, bad, np.full(60, True)),
+    "profile_integrity": lambda x, bad, good: profile_integrity(
+        x, x, np.zeros(60), np.full(60, False), bad
+    ),
+    "selection_bias": lambda x, bad, good: selection_bias(
+        pd.DataFrame(x), bad, rng=np.random.default_rng(0)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LABELLED)
+@pytest.mark.parametrize("missing", [None, np.nan])
+def test_a_missing_label_is_refused_and_becomes_no_group(name, missing):
+    bad, good = MISSING.copy(), np.where(np.arange(60) % 2, "a", "b")
+    bad[1] = missing
+    with pytest.raises(ValueError, match=r"missing|needs a batch"):
+        LABELLED[name](cells()[0], bad, good)
+
+
+FORMS = [np.float16, ">f8", object, sparse.csr_matrix]
+READERS = {
+    "perturbation_consistency": lambda x, labels, groups: perturbation_consistency(x, labels),
+    "permutation_consistency": lambda x, labels, groups: permutation_consistency(
+        x, labels, groups, n_permutations=9, rng=np.random.default_rng(0)
+    ),
+    "average_precision": average_precision,
+    "nearest_neighbours": lambda x, labels, groups: nearest_neighbours(x, k=3).distances,
+    "aggregate": lambda x, labels, groups: aggregate(x, labels)[0],
+    "gene_correlations": lambda x, labels, groups: gene_correlations(x, x),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("form", FORMS, ids=str)
+def test_any_form_of_an_embedding_is_read(name, form):
+    embedding, labels, groups = cells()
+    embedding = embedding.astype(np.float16).astype(float)
+    given_ = form(embedding) if form is sparse.csr_matrix else embedding.astype(form)
+    found = np.asarray(READERS[name](given_, labels, groups), dtype=float)
+    expected = np.asarray(READERS[name](embedding, labels, groups), dtype=float)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_cells_that_take_part_are_named_by_true_and_false():
+    embedding, labels, groups = cells()
+    rng = np.random.default_rng(0)
+    for where in ([0, 1], np.arange(60) % 2, np.array([True, False])):
+        with pytest.raises(ValueError, match="one True or False for each of 60 cells"):
+            permutation_consistency(embedding, labels, groups, where=where, rng=rng)
+
+
+def test_votes_of_labels_that_are_numbers_of_two_types():
+    embedding, labels, _ = cells()
+    found = nearest_neighbours(embedding, k=5)
+    pd.testing.assert_frame_equal(
+        knn_vote(found, labels, labels.astype(float)), knn_vote(found, labels, labels)
+    )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from helpers.metrics.arrays import finite_matrix
+from helpers.metrics.arrays import finite_matrix, label_codes
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,11 @@ def nearest_neighbours(reference, queries=None, *, k: int) -> Neighbours:
     """
     from sklearn.neighbors import NearestNeighbors
 
-    reference = np.asarray(reference)
+    reference = finite_matrix(reference, "the reference")
     n_reference = len(reference)
     if queries is not None:
-        queries = np.asarray(queries)
-        if queries.ndim != 2 or reference.ndim != 2 or queries.shape[1] != reference.shape[1]:
+        queries = finite_matrix(queries, "queries")
+        if queries.shape[1] != reference.shape[1]:
             raise ValueError(
                 f"reference {reference.shape} and queries {queries.shape} do not have the same "
                 "dimensions"
@@ -124,7 +124,7 @@ def neighbours_of_other_groups(embedding, groups, *, k: int, queries=None) -> Ne
         Bad input, one group only, or fewer cells than k outside a group (named).
     """
     embedding = finite_embedding(embedding)
-    code, names = group_codes(groups, len(embedding))
+    code, names = label_codes(groups, len(embedding))
     queries = np.arange(len(embedding)) if queries is None else np.asarray(queries)
     if len(names) < 2:
         raise ValueError(f"all cells are of one group ({names[0]}): there is no other to ask")
@@ -143,18 +143,3 @@ def neighbours_of_other_groups(embedding, groups, *, k: int, queries=None) -> Ne
         found = nearest_neighbours(embedding[others], embedding[queries[asking]], k=k)
         indices[asking], distances[asking] = others[found.indices], found.distances
     return Neighbours(indices, distances)
-
-
-def group_codes(groups, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Number of each cell's group in the order of their names, and the names."""
-    groups = np.asarray(groups)
-    if groups.shape != (n,):
-        raise ValueError(f"labels have shape {groups.shape}, the embedding has {n} rows")
-    missing = np.array([label is None or label != label for label in groups.tolist()])
-    if missing.any():
-        raise ValueError(
-            f"labels are missing for {missing.sum()} cells, the first in row "
-            f"{int(np.argmax(missing))}"
-        )
-    names, code = np.unique(groups.astype(str), return_inverse=True)
-    return code.astype(np.int64), names
