@@ -68,21 +68,63 @@ def run(
 def build(
     preset: Annotated[str, typer.Option(help="tiny, book or full.")] = "book",
     seed: Annotated[int, typer.Option(min=0, help="Root of all seeds.")] = 0,
+    only: Annotated[
+        str | None,
+        typer.Option(metavar="TIER", help="Build one tier, e.g. embeddings.", show_default="all"),
+    ] = None,
     workers: Workers = CORES,
     scheduler: Scheduler = None,
 ) -> None:
-    """Run what has changed and build the site."""
+    """Run what has changed and build the site, or one tier of it."""
     from helpers.book import build as book_build
     from helpers.book.chapters import Book
 
     status = book_build.build(
         Book(),
         {"preset": preset, "seed": seed},
+        only=only,
         workers=workers,
         address=scheduler,
         console=console,
     )
     raise typer.Exit(status)
+
+
+@app.command()
+def diff(
+    old: Annotated[Path, typer.Argument(help="A folder of results, or a built book.")],
+    new: Annotated[Path, typer.Argument(help="The one to compare with it.")],
+    chapter: Annotated[
+        str | None, typer.Option(help="Part of a chapter's name.", show_default="all chapters")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="CSV for every row that differs.")] = None,
+) -> None:
+    """Compare the scores of two folders of results; exits with 1 where something differs."""
+    from helpers.book.diff import diff as compare
+
+    found = compare(old, new, chapter)
+    table = Table(box=None, pad_edge=False)
+    for column in ("chapter", *found.chapters.columns):
+        table.add_column(column, justify="left" if column == "chapter" else "right")
+    for name, row in found.chapters.iterrows():
+        counts = [f"{row[c]:.0f}" for c in found.chapters.columns[:-1]]
+        largest = "" if not row["changed"] else f"{row['largest']:.3g}"
+        table.add_row(str(name), *counts, largest)
+    console.print(table)
+    changed = found.rows[found.rows["what"] == "changed"]
+    for row in changed.sort_values("change", key=abs, ascending=False).head(10).itertuples():
+        console.print(
+            f"{row.chapter}: {row.task}, {row.dataset}, {row.model}, {row.metric}, {row.unit}: "
+            f"{row.old:.6g} -> {row.new:.6g}"
+        )
+    if out is not None:
+        found.rows.to_csv(out, index=False)
+        console.print(f"{out}: {len(found.rows)} rows")
+    verdict = (
+        f"{len(found.rows)} rows differ" if found else "every row is the same, to the last bit"
+    )
+    console.print(f"{verdict} ({found.chapters['new'].sum():.0f} rows)")
+    raise typer.Exit(int(bool(found)))
 
 
 @app.command()
@@ -194,7 +236,7 @@ def large(
     """Score a screen that does not fit into memory."""
     from helpers.data import registry
     from helpers.data.fetch import fetch
-    from helpers.data.sets.tx_evaluation import COLUMNS
+    from helpers.data.tx_evaluation import COLUMNS
     from helpers.store import results
     from helpers.tasks.embeddings import large_screen
     from helpers.tasks.embeddings.known_relationships import recall
@@ -204,7 +246,7 @@ def large(
         known.result()  # what is missing is said before hours are spent
     columns = {"perturbation": perturbation, "batch": batch, "control": control}
     path = Path(file)
-    if file in registry.DATASETS and registry.dataset(file).kind == "large-screen":
+    if file in registry.names() and registry.dataset(file).kind == "large-screen":
         (path,) = fetch(registry.dataset(file), confirm=typer.confirm).values()
         columns = COLUMNS
     if scheduler:
@@ -315,19 +357,19 @@ def clean(
     ] = False,
 ) -> None:
     """Remove stored results; everything can be computed again."""
-    from helpers import store
     from helpers.book.build import at_work, remove_stale_runs, used_steps
     from helpers.book.chapters import Book
+    from helpers.store import disk
 
     if not (unused or damaged):
         raise typer.BadParameter("say what: --unused or --damaged")
     with at_work(alone=True):
         if damaged:
-            number, freed = store.prune_damaged()
+            number, freed = disk.prune_damaged()
             console.print(f"{number} damaged results removed ({freed / 1e6:.1f} MB)")
         if unused:
             runs = remove_stale_runs(Book())
-            number, freed = store.prune(used_steps())
+            number, freed = disk.prune(used_steps())
             console.print(f"{runs} runs and {number} results removed ({freed / 1e6:.1f} MB)")
 
 
@@ -339,7 +381,7 @@ def data_list() -> None:
     table = Table(box=None, pad_edge=False)
     for column in ("data set", "kind", "MB", "licence", "state"):
         table.add_column(column)
-    for name, dataset in registry.DATASETS.items():
+    for name, dataset in registry.datasets().items():
         size = "?" if dataset.size is None else f"{dataset.size / 1e6:.1f}"
         state = registry.status(name)["state"]
         table.add_row(name, dataset.kind, size, dataset.licence, state)
@@ -379,11 +421,12 @@ def main() -> None:
     """Entry point: errors that a user can mend are one sentence and exit code 2."""
     from helpers.book.build import Busy
     from helpers.book.chapters import ChapterError
+    from helpers.book.diff import DiffError
     from helpers.book.site import SiteError
     from helpers.data.contract import DataError
     from helpers.store import StoreError
 
-    problems = (Busy, ChapterError, DataError, SiteError, StoreError, FileExistsError)
+    problems = (Busy, ChapterError, DataError, DiffError, SiteError, StoreError, FileExistsError)
     try:
         app()
     except problems as error:

@@ -2,13 +2,14 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from helpers.home import home
+from helpers.store import Step, results
 
 ROLES = ("candidate", "floor", "ceiling", "reported")
 
@@ -30,6 +31,7 @@ COLUMNS = {
     "value": float,
 }
 _UNIT = [c for c in COLUMNS if c not in ("cluster", "n", "value", "role")]
+_DEFAULTS = {"split": "all", "protocol": "revised", "params": {}, "post": "raw", "n": 1}
 
 
 class ScoreError(ValueError):
@@ -99,6 +101,90 @@ def _is_canonical(text: str) -> bool:
 def params(values: Mapping) -> str:
     """Canonical JSON of a model's parameters, for the column `params`."""
     return json.dumps(dict(values), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def rows(**columns) -> pd.DataFrame:
+    """Rows of a score table, from one value for all of them or one a row.
+
+    Parameters
+    ----------
+    **columns
+        Of `COLUMNS`; values a row are taken in their order, whatever their index. `params` is a
+        mapping, or a sequence of them. `value` may be a mapping of metric to values: then
+        `metric` is left out, and the rows of one metric follow those of another. Default of
+        `split` is "all", of `protocol` "revised", of `post` "raw", of `n` 1, no parameters; the
+        `cluster` of a unit is itself.
+
+    Returns
+    -------
+    DataFrame with the columns of `COLUMNS`, in their order
+
+    Raises
+    ------
+    ScoreError
+        A column that is missing or not known, or columns of different lengths.
+    """
+    if isinstance(columns.get("value"), Mapping) and "metric" not in columns:
+        tables = [rows(**columns | {"metric": m, "value": v}) for m, v in columns["value"].items()]
+        return pd.concat(tables, ignore_index=True)
+    columns = {"cluster": columns.get("unit"), **_DEFAULTS, **columns}
+    if unknown := [c for c in columns if c not in COLUMNS]:
+        raise ScoreError(f"columns are not known: {', '.join(unknown)}")
+    if missing := [c for c in COLUMNS if c not in columns]:
+        raise ScoreError(f"columns are missing: {', '.join(missing)}")
+    many = {name: values for name, values in columns.items() if np.ndim(values)}
+    lengths = {name: len(values) for name, values in many.items()}
+    if len(set(lengths.values())) > 1:
+        raise ScoreError(f"columns differ in length: {lengths}")
+    if "params" in many:
+        many["params"] = [params(one) for one in columns["params"]]
+    else:
+        columns["params"] = params(columns["params"])
+    n_rows = next(iter(lengths.values()), 1)
+    columns |= {name: np.asarray(values) for name, values in many.items()}
+    return pd.DataFrame({name: columns[name] for name in COLUMNS}, index=range(n_rows))
+
+
+def gather(
+    asked: Mapping[tuple, Step],
+    keys: Sequence[str],
+    to_rows: Callable[..., pd.DataFrame],
+    *,
+    roles: Mapping[str, str] | None = None,
+    params: Mapping[str, Mapping] | None = None,
+    **shared,
+) -> pd.DataFrame:
+    """Results of many calls as one table, computed side by side where there is a cluster.
+
+    Parameters
+    ----------
+    asked : mapping
+        Of a tuple of values to a call.
+    keys : sequence of str
+        What these values are: arguments of `to_rows`, `model` among them.
+    to_rows : callable
+        Of a result, and the arguments `role`, `params`, `keys` and `shared`, to its rows.
+    roles, params : mapping, optional
+        Of the model's name to its role (default: candidate), and to its parameters (none where it
+        is not named).
+    **shared
+        The same for all calls.
+
+    Raises
+    ------
+    ScoreError
+        A model without a role.
+    """
+    tables = []
+    for values, result in zip(asked, results(asked.values()), strict=True):
+        named = dict(zip(keys, values, strict=True))
+        model = named["model"]
+        if roles is not None and model not in roles:
+            raise ScoreError(f"{model!r} has no role; roles are given for {', '.join(roles)}")
+        facts = {"role": (roles or {}).get(model, "candidate")}
+        facts["params"] = dict((params or {}).get(model, {}))
+        tables.append(to_rows(result, **facts, **named, **shared))
+    return pd.concat(tables, ignore_index=True)
 
 
 def save(scores: pd.DataFrame, units: pd.DataFrame | None = None) -> pd.DataFrame:

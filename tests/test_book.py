@@ -15,7 +15,7 @@ from minibook import MiniBook
 from site_checks import check_site, dead_links
 
 from helpers.book.chapters import Book
-from helpers.metrics.facts import METRICS
+from helpers.tasks.catalogue import METRICS
 
 ROOT = Path(__file__).parents[1]
 BOOK = Book(ROOT)
@@ -116,6 +116,28 @@ def test_nothing_changed_nothing_runs(home):
     assert "running" not in done.stdout
     assert sorted((home / "runs").rglob("run.json")) == before
     assert [p.stat().st_mtime_ns for p in before] == times
+
+
+def test_one_tier_is_built_alone_and_says_what_it_lacks(home):
+    done = benchbook("build", "--preset", "tiny", "--only", "explanation", home=home)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    html = home / "only" / "explanation" / "_build" / "html"
+    assert dead_links(html) == []
+    built = {p.stem for p in (html / "chapters").rglob("*.html")}
+    assert built == {n.rpartition("/")[2] for n in BOOK.pages if "/explanation/" in n}
+    front = page(html, "intro").get_text()
+    assert "Not in it: Foundations, Embeddings, Effects." in front
+    text = (BOOK.folder / "chapters" / "explanation" / "index.md").read_text()
+    elsewhere = re.findall(r"\]\((\.\./(?!explanation)[\w/-]+)", text)
+    links = {a.get("href") for a in page(html, "chapters/explanation/index").select("a[href]")}
+    assert not {f"{link}.html" for link in elsewhere} & links
+
+
+def test_an_unknown_tier_is_refused_with_all_tiers(home):
+    done = benchbook("build", "--only", "embedings", home=home)
+    assert done.returncode == 2
+    said = done.stderr.replace("\n", " ")
+    assert "there is no tier 'embedings'; there are foundations, embeddings, effects" in said
 
 
 @pytest.mark.parametrize("name", BOOK.chapters)

@@ -13,7 +13,10 @@ from bs4 import BeautifulSoup
 from matplotlib.figure import Figure
 from scipy.stats import binom
 
-from helpers import plots
+from helpers.plots import intervals, lines, page, panels
+from helpers.plots.p_values import p_value_ecdf, p_value_histogram
+from helpers.plots.style import INK, ROLES, SERIES, style
+from helpers.summaries import score_summary
 
 LIGHT, DARK = "#ffffff", "#10171c"  # the two backgrounds of _static/custom.css
 
@@ -56,10 +59,10 @@ DICHROMATS = {
 
 @pytest.fixture
 def figure():
-    with plots.style():
+    with style():
         fig = Figure()
         ax = fig.add_subplot()
-        ax.plot([0, 1], [0, 1], color=plots.ROLES["floor"], label="a floor")
+        ax.plot([0, 1], [0, 1], color=ROLES["floor"], label="a floor")
         ax.set(xlabel="score < 1 & more", title="A title")
         ax.legend()
     return fig
@@ -94,14 +97,14 @@ def score_table(**means) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("background", [LIGHT, DARK])
-@pytest.mark.parametrize("colour", sorted({*plots.ROLES.values(), *plots.SERIES}))
+@pytest.mark.parametrize("colour", sorted({*ROLES.values(), *SERIES}))
 def test_colours_stand_out_on_both_backgrounds(colour, background):
     assert contrast(colour, background) >= 3
 
 
 @pytest.mark.parametrize("kind", DICHROMATS)
 def test_roles_differ_for_colour_blind_readers(kind):
-    seen = [as_seen(c, DICHROMATS[kind]) for c in plots.ROLES.values()]
+    seen = [as_seen(c, DICHROMATS[kind]) for c in ROLES.values()]
     distances = [np.linalg.norm(a - b) for i, a in enumerate(seen) for b in seen[:i]]
     assert min(distances) > 0.1
 
@@ -112,25 +115,25 @@ def test_roles_differ_for_colour_blind_readers(kind):
 @pytest.mark.parametrize("alt", ["", "  ", None])
 def test_figure_without_alt_text_is_refused(figure, alt):
     with pytest.raises(ValueError, match="no alt text"):
-        plots.show(figure, alt=alt, name="a")
+        page.show(figure, alt=alt, name="a")
 
 
 @pytest.mark.parametrize("name", ["", "two words", "1st", "a/b", 'a"b'])
 def test_name_that_cannot_be_an_identifier_is_refused(figure, name):
     with pytest.raises(ValueError, match="letters, digits"):
-        plots.svg(figure, alt="x", name=name)
+        page.svg(figure, alt="x", name=name)
 
 
 def test_svg_follows_the_theme(figure):
-    image = plots.svg(figure, alt="A line.", name="line")
-    assert plots.INK not in image.lower()
+    image = page.svg(figure, alt="A line.", name="line")
+    assert INK not in image.lower()
     assert "currentColor" in image
-    assert f"var(--bb-floor, {plots.ROLES['floor']})" in image
+    assert f"var(--bb-floor, {ROLES['floor']})" in image
     assert not re.search(r"fill: ?#fff", image), "a background would hide the page's"
 
 
 def test_svg_is_labelled_and_its_text_is_text(figure):
-    image = plots.svg(figure, alt='A "line" <rising>.', name="line")
+    image = page.svg(figure, alt='A "line" <rising>.', name="line")
     root = ET.fromstring(image)
     assert root.attrib["role"] == "img"
     assert root.attrib["aria-label"] == 'A "line" <rising>.'
@@ -139,7 +142,7 @@ def test_svg_is_labelled_and_its_text_is_text(figure):
 
 
 def test_svg_does_not_style_the_page(figure):
-    image = plots.svg(figure, alt="A line.", name="line")
+    image = page.svg(figure, alt="A line.", name="line")
     assert "<style" not in image
     assert "font-family: " not in image
 
@@ -147,17 +150,17 @@ def test_svg_does_not_style_the_page(figure):
 def test_svg_has_the_same_bytes_twice():
     def draw():
         rng = np.random.default_rng(0)
-        with plots.style():
+        with style():
             fig = Figure()
             fig.add_subplot().scatter(*rng.normal(size=(2, 2000)), s=2)
-        return plots.svg(fig, alt="Points.", name="points")
+        return page.svg(fig, alt="Points.", name="points")
 
     assert draw() == draw()
 
 
 def test_identifiers_of_two_figures_of_a_page_differ(figure):
     first, second = (
-        set(re.findall(r'id="([^"]+)"', plots.svg(figure, alt="x", name=name)))
+        set(re.findall(r'id="([^"]+)"', page.svg(figure, alt="x", name=name)))
         for name in ("one", "two")
     )
     assert first
@@ -165,7 +168,7 @@ def test_identifiers_of_two_figures_of_a_page_differ(figure):
 
 
 def test_every_reference_in_an_svg_is_there(figure):
-    image = plots.svg(figure, alt="x", name="one")
+    image = page.svg(figure, alt="x", name="one")
     defined = set(re.findall(r'id="([^"]+)"', image))
     used = set(re.findall(r'(?:url\(|href=")#([^")]+)', image))
     assert used
@@ -176,12 +179,12 @@ def test_every_reference_in_an_svg_is_there(figure):
 def test_dense_points_become_pixels(n, pixels):
     fig = Figure()
     fig.add_subplot().scatter(range(n), range(n))
-    assert ("<image" in plots.svg(fig, alt="x", name="a")) == pixels
+    assert ("<image" in page.svg(fig, alt="x", name="a")) == pixels
 
 
 def test_shown_once_with_its_data(figure, shown):
     data = pd.DataFrame({"x": [1.25, np.nan], "name": ["a", "b, c"]})
-    plots.show(figure, alt="A line.", name="line", data=data)
+    page.show(figure, alt="A line.", name="line", data=data)
     (bundle,) = shown
     assert bundle["text/plain"] == "A line."
     soup = BeautifulSoup(bundle["text/html"], "html.parser")
@@ -193,13 +196,13 @@ def test_shown_once_with_its_data(figure, shown):
 
 def test_figure_of_pyplot_is_closed(shown):
     fig, _ = plt.subplots()
-    plots.show(fig, alt="Empty axes.", name="a")
+    page.show(fig, alt="Empty axes.", name="a")
     assert plt.get_fignums() == []
 
 
 def test_style_ends_with_its_block():
     before = matplotlib.rcParams["svg.fonttype"]
-    with plots.style():
+    with style():
         assert matplotlib.rcParams["svg.fonttype"] == "none"
     assert matplotlib.rcParams["svg.fonttype"] == before
 
@@ -216,7 +219,7 @@ def test_table_holds_every_cell_in_order():
     frame = pd.DataFrame(
         {"model": ["PCA", "a<b"], "n": [1200, 7], "value": [-0.12345, 0.00002], "ok": [True, False]}
     )
-    assert cells(plots.table_html(frame, caption="Two models", name="t")) == [
+    assert cells(page.table_html(frame, caption="Two models", name="t")) == [
         ["model", "n", "value", "ok"],
         ["PCA", "1,200", "\N{MINUS SIGN}0.123", "yes"],
         ["a<b", "7", "2.0e-05", "no"],
@@ -225,7 +228,7 @@ def test_table_holds_every_cell_in_order():
 
 def test_table_is_accessible():
     frame = pd.DataFrame({"value": [1.0]}, index=pd.Index(["a"], name="target"))
-    soup = BeautifulSoup(plots.table_html(frame, caption="One", name="t"), "html.parser")
+    soup = BeautifulSoup(page.table_html(frame, caption="One", name="t"), "html.parser")
     assert soup.caption.text == "One"
     assert [h["scope"] for h in soup.find_all("th")] == ["col", "col", "row"]
     assert all(h.text for h in soup.find_all("th"))
@@ -234,13 +237,13 @@ def test_table_is_accessible():
 
 def test_missing_values_are_shown_as_missing():
     frame = pd.DataFrame({"a": ["x"], "b": [np.nan], "c": [None]})
-    assert cells(plots.table_html(frame, caption="c", name="t"))[1] == ["x", "n/a", "n/a"]
+    assert cells(page.table_html(frame, caption="c", name="t"))[1] == ["x", "n/a", "n/a"]
 
 
 def test_formats_of_columns():
     frame = pd.DataFrame({"a": ["x"], "share": [0.256], "p": [0.5]})
     formats = {"share": ".1%", "p": lambda v: f"p = {v}"}
-    assert cells(plots.table_html(frame, caption="c", name="t", formats=formats))[1] == [
+    assert cells(page.table_html(frame, caption="c", name="t", formats=formats))[1] == [
         "x",
         "25.6%",
         "p = 0.5",
@@ -259,11 +262,11 @@ def test_formats_of_columns():
 def test_bad_tables_are_refused(change, message):
     good = {"frame": pd.DataFrame({"a": [1]}), "caption": "c", "name": "t"}
     with pytest.raises(ValueError, match=message):
-        plots.table_html(**(good | change))
+        page.table_html(**(good | change))
 
 
 def test_table_is_displayed_with_its_text(shown):
-    plots.table(pd.DataFrame({"a": [0.5]}), caption="c", name="t")
+    page.table(pd.DataFrame({"a": [0.5]}), caption="c", name="t")
     assert "0.500" in shown[0]["text/plain"]
 
 
@@ -282,7 +285,7 @@ FOREST = pd.DataFrame(
 
 
 def test_interval_plot_draws_each_row_where_its_numbers_are():
-    fig = plots.interval_plot(
+    fig = intervals.interval_plot(
         FOREST, x="value", low="low", high="high", label="target", role="role"
     )
     (ax,) = fig.axes
@@ -290,15 +293,15 @@ def test_interval_plot_draws_each_row_where_its_numbers_are():
     assert drawn == [((0.2, 0), (0.4, 0)), ((0.3, 0),), ((0.0, 1), (0.3, 1)), ((0.1, 1),)]
     assert [t.get_text() for t in ax.get_yticklabels()] == ["A", "B", "C"]
     assert ax.yaxis_inverted(), "the first row is on top"
-    assert ax.lines[3].get_color() == plots.ROLES["floor"]
+    assert ax.lines[3].get_color() == ROLES["floor"]
     assert [t.get_text() for t in ax.texts] == ["not scored"]
 
 
 def test_interval_plot_marks_references():
     references = {"no effect": (0.05, "floor"), "duplicate": (0.35, "ceiling")}
-    fig = plots.interval_plot(FOREST, x="value", label="target", references=references)
+    fig = intervals.interval_plot(FOREST, x="value", label="target", references=references)
     lines = {line.get_xdata()[0]: line.get_color() for line in fig.axes[0].lines[:2]}
-    assert lines == {0.05: plots.ROLES["floor"], 0.35: plots.ROLES["ceiling"]}
+    assert lines == {0.05: ROLES["floor"], 0.35: ROLES["ceiling"]}
 
 
 @pytest.mark.parametrize(
@@ -314,13 +317,13 @@ def test_interval_plot_marks_references():
 def test_bad_interval_plots_are_refused(change, message):
     good = {"frame": FOREST, "x": "value", "label": "target"}
     with pytest.raises(ValueError, match=message):
-        plots.interval_plot(**(good | change))
+        intervals.interval_plot(**(good | change))
 
 
 def test_score_summary_is_the_mean_of_scored_units():
     scores = score_table(PCA=("candidate", 0.3), noise=("floor", 0.0), truth=("ceiling", 0.5))
     scores.loc[0, "value"] = np.nan
-    summary = plots.score_summary(scores).set_index("model")
+    summary = score_summary(scores).set_index("model")
     assert list(summary.index) == ["truth", "PCA", "noise"]
     values = scores.loc[scores["model"] == "PCA", "value"].to_numpy()
     assert summary.loc["PCA", "mean"] == pytest.approx(values[1:].mean(), abs=1e-12)
@@ -333,8 +336,8 @@ def test_score_summary_is_the_mean_of_scored_units():
 
 def test_scores_shade_the_room_between_floor_and_ceiling():
     scores = score_table(PCA=("candidate", 0.3), noise=("floor", 0.0), truth=("ceiling", 0.5))
-    summary = plots.score_summary(scores).set_index("model")["mean"]
-    (ax,) = plots.scores(scores).axes
+    summary = score_summary(scores).set_index("model")["mean"]
+    (ax,) = panels.scores(scores).axes
     (band,) = ax.patches
     assert band.get_x() == pytest.approx(summary["noise"])
     assert band.get_x() + band.get_width() == pytest.approx(summary["truth"])
@@ -342,12 +345,12 @@ def test_scores_shade_the_room_between_floor_and_ceiling():
 
 def test_scores_refuse_a_role_that_is_not_known():
     with pytest.raises(ValueError, match="winner"):
-        plots.scores(score_table(PCA=("winner", 0.3)))
+        panels.scores(score_table(PCA=("winner", 0.3)))
 
 
 def test_histogram_counts_and_band():
     p = np.linspace(0.001, 0.999, 400)
-    (ax,) = plots.p_value_histogram(p, bins=10).axes
+    (ax,) = p_value_histogram(p, bins=10).axes
     bars = [patch for patch in ax.patches if patch.get_width() < 0.5]
     assert [bar.get_height() for bar in bars] == np.histogram(p, 10, (0, 1))[0].tolist()
     (band,) = (patch for patch in ax.patches if patch.get_width() >= 0.5)
@@ -358,7 +361,7 @@ def test_histogram_counts_and_band():
 
 def test_ecdf_is_the_share_at_or_below():
     p = np.array([0.5, 0.1, 0.1, 0.9])
-    (ax,) = plots.p_value_ecdf({"null": p}).axes
+    (ax,) = p_value_ecdf({"null": p}).axes
     x, y = next(line for line in ax.lines if line.get_label() == "null").get_data()
     for threshold in (0.05, 0.1, 0.3, 0.5, 0.95):
         assert y[np.searchsorted(x, threshold, "right") - 1] == np.mean(p <= threshold)
@@ -366,7 +369,7 @@ def test_ecdf_is_the_share_at_or_below():
 
 def test_ecdf_band_holds_uniform_p_values_as_often_as_it_says():
     rng = np.random.default_rng(0)
-    (ax,) = plots.p_value_ecdf({"null": rng.uniform(size=100)}).axes
+    (ax,) = p_value_ecdf({"null": rng.uniform(size=100)}).axes
     vertices = ax.collections[0].get_paths()[0].vertices
     width = vertices[np.isclose(vertices[:, 0], 0.5), 1].max() - 0.5
     p = np.sort(rng.uniform(size=(4000, 100)))
@@ -376,7 +379,7 @@ def test_ecdf_band_holds_uniform_p_values_as_often_as_it_says():
 
 
 @pytest.mark.parametrize("p", [[], [[0.1]], [0.1, np.nan], [1.2], [-0.1]])
-@pytest.mark.parametrize("draw", [plots.p_value_histogram, lambda p: plots.p_value_ecdf({"a": p})])
+@pytest.mark.parametrize("draw", [p_value_histogram, lambda p: p_value_ecdf({"a": p})])
 def test_what_is_no_p_value_is_refused(draw, p):
     with pytest.raises(ValueError, match="p-values"):
         draw(p)
@@ -394,24 +397,24 @@ def test_a_forest_draws_each_method_beside_the_others():
         }
     )
     names = dict(x="x", low="low", high="high", label="model", series="method")
-    figure = plots.forest(frame, **names, panel="set", references={"mean": 1.0})
+    figure = intervals.forest(frame, **names, panel="set", references={"mean": 1.0})
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["one", "two"]
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["rows", "clusters"]
     first, second = (line.get_ydata()[0] for line in figure.axes[1].lines[-2:])
     assert first < 0 < second  # side by side around the row
     with pytest.raises(ValueError, match="low is above high for"):
-        plots.forest(frame.assign(low=5.0), **names)
+        intervals.forest(frame.assign(low=5.0), **names)
     with pytest.raises(ValueError, match=r"no columns \['p'\]"):
-        plots.forest(frame, **names | {"x": "p"})
+        intervals.forest(frame, **names | {"x": "p"})
     with pytest.raises(ValueError, match="no row"):
-        plots.forest(frame.iloc[:0], **names)
+        intervals.forest(frame.iloc[:0], **names)
 
 
 def test_rows_of_a_forest_stay_apart_and_a_single_dot_stands_in_its_row():
     rows = [("a", m) for m in "klmn"] + [("b", m) for m in "klmn"] + [("c", "n")]
     frame = pd.DataFrame(rows, columns=["model", "method"]).assign(x=1.0, low=0.9, high=1.1)
-    figure = plots.forest(frame, x="x", low="low", high="high", label="model", series="method")
+    figure = intervals.forest(frame, x="x", low="low", high="high", label="model", series="method")
     heights = [list(line.get_ydata()) for line in figure.axes[0].lines]
     (*_, last) = heights
     assert last[2] == 2  # on its own, in the middle
@@ -430,22 +433,22 @@ def test_curves_and_agreement_draw_every_series_and_refuse_what_does_not_fit():
             "line": ["a", "a", "b", "b"],
         }
     )
-    figure = plots.curves(
+    figure = lines.curves(
         frame, x="n", y="value", series="line", low="low", high="high", references={"zero": 0.0}
     )
     (ax,) = figure.axes
     assert [line.get_label() for line in ax.lines[:2]] == ["a", "b"]
     np.testing.assert_array_equal(ax.lines[0].get_ydata(), [0.1, 0.2])
     assert len(ax.collections) == 2
-    (ax,) = plots.agreement(frame, x="value", y="low").axes
+    (ax,) = lines.agreement(frame, x="value", y="low").axes
     assert len(ax.collections[0].get_offsets()) == 3
     assert "3 points, 1 not scored" in [t.get_text() for t in ax.get_legend().get_texts()]
     for call, said in (
-        (lambda: plots.curves(frame[:0], x="n", y="value", series="line"), "no row"),
-        (lambda: plots.curves(frame, x="n", y="value", series="line", low="low"), "both low"),
-        (lambda: plots.curves(frame, x="m", y="value", series="line"), r"no columns \['m'\]"),
-        (lambda: plots.agreement(frame, x="n", y="m"), r"no columns \['m'\]"),
-        (lambda: plots.agreement(frame[3:], x="n", y="value"), "no row with both"),
+        (lambda: lines.curves(frame[:0], x="n", y="value", series="line"), "no row"),
+        (lambda: lines.curves(frame, x="n", y="value", series="line", low="low"), "both low"),
+        (lambda: lines.curves(frame, x="m", y="value", series="line"), r"no columns \['m'\]"),
+        (lambda: lines.agreement(frame, x="n", y="m"), r"no columns \['m'\]"),
+        (lambda: lines.agreement(frame[3:], x="n", y="value"), "no row with both"),
     ):
         with pytest.raises(ValueError, match=said):
             call()
@@ -461,7 +464,7 @@ def standings() -> pd.DataFrame:
 
 
 def test_panels_keep_rows_and_say_what_is_missing():
-    figure = plots.panels(
+    figure = panels.side_by_side(
         standings(), column="task", row="model", x="x", low="low", high="high", note="group",
         references={0.0: "floor", 1.0: "ceiling"}, xlabel="standing", n_columns=2,
     )  # fmt: skip
@@ -476,7 +479,7 @@ def test_panels_keep_rows_and_say_what_is_missing():
 
 def test_panels_with_a_line_of_their_own_have_axes_of_their_own():
     own = standings().assign(floor=[0.1, 0.1, 0.7])
-    figure = plots.panels(
+    figure = panels.side_by_side(
         own, column="task", row="model", x="x", low="low", high="high", line="floor"
     )
     left, right = (ax for ax in figure.axes if ax.get_visible())
@@ -498,4 +501,6 @@ def test_panels_with_a_line_of_their_own_have_axes_of_their_own():
 )
 def test_panels_name_what_is_wrong(change, message):
     with pytest.raises(ValueError, match=message):
-        plots.panels(change(standings()), column="task", row="model", x="x", low="low", high="high")
+        panels.side_by_side(
+            change(standings()), column="task", row="model", x="x", low="low", high="high"
+        )

@@ -1,5 +1,8 @@
 """The registry's entries, and the real data against published counts and other conversions."""
 
+import subprocess
+import sys
+import textwrap
 from functools import cache
 
 import anndata as ad
@@ -66,26 +69,19 @@ def scores():
 
 
 def test_entries_are_whole():
-    assert list(registry.DATASETS) == [
-        "papalexi2021",
-        "norman2019-subset",
-        "kang2018-subset",
-        "replogle2022-rpe1",
-        "nadig2024-hepg2",
-        "nadig2024-jurkat",
-        "ljp005",
+    assert list(registry.datasets()) == [
+        *("kang2018-subset", "norman2019-subset", "papalexi2021"),
+        *("nadig2024-hepg2", "nadig2024-jurkat", "replogle2022-rpe1"),
+        *("ljp005", "tcga-brca", "tcga-brca-mixomics", "tcga-kirc", "tcga-pancan"),
         "known-relationships",
         "ahlmann-eltze2025-scores",
         "scperturb-edistances",
-        "tcga-brca-mixomics",
-        "tcga-pancan",
-        "tcga-brca",
-        "tcga-kirc",
     ]
+    assert sorted(registry.datasets()) == registry.names()
     large = ["replogle2022-rpe1", "nadig2024-hepg2", "nadig2024-jurkat"]
     unverified = [*large, "tcga-pancan", "tcga-brca", "tcga-kirc"]
-    assert registry.verified() == [n for n in registry.DATASETS if n not in unverified]
-    for name, entry in registry.DATASETS.items():
+    assert registry.verified() == [n for n in registry.datasets() if n not in unverified]
+    for name, entry in registry.datasets().items():
         assert entry.name == name
         assert entry.doi.startswith("10.")
         assert entry.licence and entry.citation and entry.citation_key.isalnum()
@@ -97,14 +93,36 @@ def test_entries_are_whole():
         step = registry.load(name)
         assert step.function.__module__.endswith(name.replace("-", "_"))
         assert step.arguments == {}
-    assert registry.screens() == ["papalexi2021", "norman2019-subset", "kang2018-subset"]
+    assert registry.screens() == ["kang2018-subset", "norman2019-subset", "papalexi2021"]
 
 
 def test_an_unknown_name_gets_the_closest_and_all():
     with pytest.raises(DataError, match=r"no data set 'papalexi': did you mean 'papalexi2021'\?"):
         registry.dataset("papalexi")
-    with pytest.raises(DataError, match="known are papalexi2021, norman2019-subset, kang"):
+    with pytest.raises(DataError, match="known are ahlmann-eltze2025-scores, kang2018"):
         registry.load("qqq")
+
+
+def test_who_loads_one_data_set_does_not_import_the_others():
+    code = """
+        import sys
+        from helpers.data import registry
+        registry.load("tcga-kirc")
+        print(*[m for m in sys.modules if m.startswith("helpers.data.sets.")])
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["helpers.data.sets.tcga_kirc"]
+
+
+def test_a_run_reads_what_it_names_and_nothing_else(monkeypatch):
+    monkeypatch.setenv("BENCHBOOK_DATASETS", '["tcga-kirc"]')
+    assert registry.dataset("tcga-kirc").name == "tcga-kirc"
+    with pytest.raises(DataError, match=r"does not name the data set 'papalexi2021'.*requires"):
+        registry.load("papalexi2021")
+    with pytest.raises(DataError, match="does not name"):
+        registry.screens()
 
 
 def test_absent_data_is_said(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """The simulator against its formulas: what is planted must be what is there."""
 
-import inspect
+import json
+from dataclasses import fields
 
 import anndata
 import numpy as np
@@ -11,9 +12,9 @@ from scipy import stats
 from scipy.sparse import csr_matrix
 
 from helpers.data.contract import CONTROL, check
-from helpers.data.simulate import screen as simulate
 from helpers.data.simulate.counts import negative_binomial
-from helpers.data.simulate.screen import simulate_screen, simulated_screen
+from helpers.data.simulate.knobs import RANGES, Knobs
+from helpers.data.simulate.screen import CHUNK_SIZES, simulate_screen, simulated_screen
 
 SMALL = {"n_cells": 2_000, "n_genes": 300, "n_targets": 20}
 QUIET = {"library_sd": 0.0, "batch_sd": 0.0, "state_sd": 0.0, "cell_sd": 0.0}
@@ -263,9 +264,9 @@ def test_the_truth_survives_a_file(screen, tmp_path):
         assert loaded.uns["truth"][name].equals(screen.uns["truth"][name])
 
 
-@pytest.mark.parametrize("name", sorted(simulate.RANGES))
-def test_a_knob_out_of_range_is_refused(name):
-    low, high = simulate.RANGES[name]
+@pytest.mark.parametrize(("name", "between"), sorted({**RANGES, "chunk_size": CHUNK_SIZES}.items()))
+def test_a_knob_out_of_range_is_refused(name, between):
+    low, high = between
     for value in (low - 1, high * 2, float("nan"), "2", None):
         with pytest.raises(ValueError, match=rf"^{name} must be .*\[{low}, {high}\], not"):
             small_screen(**{name: value})
@@ -290,13 +291,33 @@ def test_knobs_that_do_not_fit_each_other_are_refused(knobs, message):
 
 
 def test_the_step_is_the_function_with_a_seed(screen):
-    def defaults(function):
-        return {
-            name: parameter.default
-            for name, parameter in inspect.signature(function).parameters.items()
-            if name not in ("rng", "seed", "chunk_size")
-        }
-
-    assert defaults(simulated_screen.function) == defaults(simulate_screen)
-    stepped = simulated_screen.function(seed=0, **SMALL)
+    step = simulated_screen(seed=0, **SMALL, effect_size=0.4)
+    assert json.loads(json.dumps(step.arguments)) == {"seed": 0, "knobs": SMALL}
+    assert str(step) == (
+        'screen_of_knobs(seed=0, knobs={"n_cells": 2000, "n_genes": 300, "n_targets": 20})'
+    )
+    stepped = step.function.function(**step.arguments)
     assert stepped.uns["dataset"]["sha256"] == screen.uns["dataset"]["sha256"]
+    assert stepped.uns["truth"]["knobs"] == Knobs(**SMALL).as_dict()
+
+
+def test_a_knob_that_there_is_not_is_refused_with_the_closest():
+    for call in (small_screen, lambda **knobs: simulated_screen(seed=0, **knobs)):
+        with pytest.raises(TypeError, match=r"no knob 'n_cell' of the simulator.*'n_cells'"):
+            call(n_cell=10)
+    with pytest.raises(ValueError, match="effect_size must be a number in"):
+        simulated_screen(seed=0, effect_size=3.0)
+
+
+def test_knobs_are_read_back_as_plain_numbers(screen, tmp_path):
+    screen.write_h5ad(tmp_path / "screen.h5ad")
+    knobs = Knobs.read(anndata.read_h5ad(tmp_path / "screen.h5ad"))
+    assert knobs == Knobs(**SMALL)
+    assert {type(v) for v in knobs.as_dict().values()} == {int, float}
+
+
+def test_every_knob_says_what_it_is_and_begins_within_its_range():
+    for f in fields(Knobs):
+        about = f.metadata["about"]
+        assert about.text and type(f.default) is type(about.low) is type(about.high) is f.type
+    Knobs()

@@ -14,8 +14,9 @@ import yaml
 from bs4 import BeautifulSoup
 from site_checks import ALLOWED, check_site, dead_links, pages
 
-from helpers import plots
 from helpers.book.cards import parameters_card, provenance_card
+from helpers.plots import intervals
+from helpers.plots.page import svg, table_html
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -78,17 +79,15 @@ def sample_notebook() -> nbformat.NotebookNode:
             "role": ["candidate"] * 4 + ["floor"],
         }
     )
-    forest = plots.svg(
-        plots.interval_plot(
+    forest = svg(
+        intervals.interval_plot(
             effects, x="similarity", low="low", high="high", label="target", role="role"
         ),
         alt="Five targets with intervals.",
         name="forest",
     )
     wide = pd.DataFrame(rng.normal(size=(3, 12)), columns=[f"a column {i}" for i in range(12)])
-    table = plots.table_html(
-        wide.rename_axis("row"), caption="A table wider than a phone", name="wide"
-    )
+    table = table_html(wide.rename_axis("row"), caption="A table wider than a phone", name="wide")
     code, text = nbformat.v4.new_code_cell, nbformat.v4.new_markdown_cell
 
     def shown(source: str, markup: str, plain: str = "shown"):
@@ -107,8 +106,8 @@ def sample_notebook() -> nbformat.NotebookNode:
             text("# Consistency\n\nDo cells with one perturbation agree {cite:p}`celik2024`?"),
             text(parameters_card({"seed": 3}, {"seed": 0}, {"seed": int})),
             text("The share of pairs is $p_i$:\n\n$$\\frac{1 + b}{1 + B} \\boldsymbol{x}$$"),
-            shown("plots.show(" + "'a long line of code', " * 8 + ")", figure, "Five targets."),
-            shown("plots.table(wide)", table),
+            shown("page.show(" + "'a long line of code', " * 8 + ")", figure, "Five targets."),
+            shown("page.table(wide)", table),
             shown("wide", wide.to_html()),
             text(
                 "```{exercise}\n:label: one\n\nWhy?\n```\n\n"

@@ -97,9 +97,10 @@ def plan_grid(book: Book, name: str, grid: dict[str, list[Any]]) -> list[Run]:
     return _plan(book, [(chapter, cell) for cell in cells], sorted(datasets))
 
 
-def plan_book(book: Book, parameters: dict[str, Any]) -> list[Run]:
-    """Runs of all chapters, in the order of the table of contents."""
-    chapters = list(book.chapters.values())
+def plan_book(book: Book, parameters: dict[str, Any], only: str | None = None) -> list[Run]:
+    """Runs of all chapters, or of one tier's, in the order of the table of contents."""
+    pages = book.pages if only is None else book.pages_of(only)
+    chapters = [book.chapters[name] for name in pages if name in book.chapters]
     datasets = {c.check(parameters)["dataset"] for c in chapters}
     return _plan(book, [(c, parameters) for c in chapters], sorted(datasets))
 
@@ -156,25 +157,32 @@ def build(
     book: Book,
     parameters: dict[str, Any],
     *,
+    only: str | None = None,
     workers: int,
     address: str | None,
     console: Console,
 ) -> int:
-    """Run all chapters and build the site; 1 if a chapter failed.
+    """Run all chapters, or one tier's, and build the site; 1 if a chapter failed.
+
+    The site of one tier lies apart, in ``only/TIER`` of the results; it says which tiers it lacks.
 
     Raises
     ------
     Busy, ChapterError, site.SiteError
     """
     with only_build():
-        runs = plan_book(book, parameters)
+        runs = plan_book(book, parameters, only)
         records = run_all(runs, workers=workers, address=address, console=console)
-        folder = home() / "book"
-        site.stage(book, {r.chapter.name: r for r in runs}, folder)
+        output = home() if only is None else home() / "only" / only
+        output.mkdir(parents=True, exist_ok=True)
+        pages = book.pages if only is None else book.pages_of(only)
+        front = None if only is None else site.front_of_tier(book, only)
+        by_name = {r.chapter.name: r for r in runs}
+        site.stage(book, by_name, output / "book", pages=pages, front=front)
         failed = any(records[r.key]["status"] == "failed" for r in runs)
         # what a failed cell would have glued is missing: that is said below, by its cause
-        html = site.render(folder, home(), strict=not failed)
-        missing = [p for p in book.pages if not (html / f"{p}.html").is_file()]
+        html = site.render(output / "book", output, strict=not failed)
+        missing = [p for p in pages if not (html / f"{p}.html").is_file()]
         if missing:
             raise site.SiteError(f"pages of _toc.yml are not in the site: {', '.join(missing)}")
     _say(console, "\nThe site:", "bold", _short(html / "index.html"))

@@ -14,7 +14,9 @@ import yaml
 from helpers.data import registry
 from helpers.home import root
 from helpers.presets import PRESETS
-from helpers.store import syntax_tree
+from helpers.store.source import syntax_tree
+
+_SETTINGS = ("needs", "requires", "registry", "scores", "cards")  # in front matter
 
 
 class ChapterError(ValueError):
@@ -47,10 +49,10 @@ class Chapter:
     @cached_property
     def _settings(self) -> dict[str, Any]:
         settings = self.notebook.metadata.get("benchbook", {})
-        if unknown := set(settings) - {"needs", "scores", "requires", "cards"}:
+        if unknown := set(settings) - set(_SETTINGS):
             raise ChapterError(
                 f"{self.name}: front matter has benchbook: {sorted(unknown)}; "
-                "known are needs, scores, requires and cards"
+                f"known are {', '.join(_SETTINGS)}"
             )
         return settings
 
@@ -61,8 +63,29 @@ class Chapter:
 
     @property
     def requires(self) -> tuple[str, ...]:
-        """Data sets of the section on real data, besides the parameter `dataset`."""
-        return tuple(self._settings.get("requires", ()))
+        """Data sets of the section on real data, besides the parameter `dataset`.
+
+        In front matter `every KIND` stands for all that the registry has of a kind and that are
+        verified.
+        """
+        found = []
+        for name in self._settings.get("requires", ()):
+            every, _, kind = name.partition(" ")
+            found += _verified(kind) if every == "every" else [name]
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def shows_registry(self) -> bool:
+        """Whether the page is about all entries of the registry."""
+        return self._settings.get("registry", False)
+
+    def datasets(self, parameters: dict[str, Any]) -> tuple[str, ...]:
+        """Data sets that a run may read: those of front matter and those that parameters name."""
+        if self.shows_registry:
+            return tuple(registry.names())
+        known = set(registry.names())
+        named = [v for v in parameters.values() if isinstance(v, str) and v in known]
+        return tuple(dict.fromkeys([*named, *self.requires]))
 
     @property
     def saves_scores(self) -> bool:
@@ -128,16 +151,17 @@ def _checked(chapter: str, name: str, value: Any, default: Any) -> Any:
     if name == "seed" and value < 0:
         raise ChapterError(f"{chapter}: parameter seed is {value}; it is at least 0")
     if name == "dataset":
-        fitting = [n for n, d in registry.DATASETS.items() if d.kind == _kind(default)]
-        if value not in fitting:
+        kind = registry.dataset(default).kind
+        if value not in registry.names() or registry.dataset(value).kind != kind:
+            fitting = registry.of_kind(kind)
             raise ChapterError(
                 f"{chapter}: parameter dataset is {value!r}; it is one of {', '.join(fitting)}"
             )
     return value
 
 
-def _kind(dataset: str) -> str:
-    return registry.dataset(dataset).kind
+def _verified(kind: str) -> list[str]:
+    return [name for name in registry.of_kind(kind) if registry.dataset(name).verified]
 
 
 def parse_value(text: str, default: Any) -> Any:
@@ -194,6 +218,30 @@ class Book:
             for name in self.pages
             if "kernelspec:" in self.page_file(name).read_text().split("\n---", 1)[0]
         }
+
+    @property
+    def tiers(self) -> list[str]:
+        """Folders of chapters, in the order of the table of contents."""
+        return list(dict.fromkeys(n.split("/")[1] for n in self.pages if n.count("/") == 2))
+
+    def pages_of(self, tier: str) -> list[str]:
+        """Pages of a tier.
+
+        Raises
+        ------
+        ChapterError
+            There is no such tier; all are named.
+        """
+        if tier not in self.tiers:
+            raise ChapterError(f"there is no tier {tier!r}; there are {', '.join(self.tiers)}")
+        return [n for n in self.pages if n.startswith(f"chapters/{tier}/")]
+
+    def caption(self, tier: str) -> str:
+        """What the table of contents calls a tier."""
+        first = self.pages_of(tier)[0]
+        parts = self.toc.get("parts", [])
+        found = (p.get("caption") for p in parts if {"file": first} in p.get("chapters", []))
+        return next(found, None) or tier.replace("_", " ").capitalize()
 
     def page_file(self, name: str) -> Path:
         file = self.folder / f"{name}.md"

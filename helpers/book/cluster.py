@@ -13,9 +13,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from helpers import store
 from helpers.book.run import THREADS, Run, execute, note_failure
 from helpers.home import home
+from helpers.store.steps import check_home
 
 STATES = ("queued", "running", "done", "stored", "failed")
 _COLOURS = {
@@ -105,7 +105,7 @@ def run_on_worker(run: Run, label: str, folder: str) -> str:
     """Task of one chapter; where steps run too, it leaves its thread to them."""
     import distributed
 
-    store.check_home(folder)
+    check_home(folder)
     worker = distributed.get_worker()
     environment = {"BENCHBOOK_SCHEDULER": worker.scheduler.address}
     apart = "chapter" in worker.state.total_resources

@@ -17,10 +17,11 @@ from typing import Any
 
 import filelock
 
-from helpers import store
 from helpers.book.chapters import Chapter, ChapterError, has_tag, plain_json
 from helpers.data import registry
 from helpers.home import claim, home
+from helpers.store.disk import canonical_json, file_sha256
+from helpers.store.reach import PAGE_SOURCES, Code, digest, unchanged
 
 REAL_DATA = "real-data"  # tag of the cells that need the chapter's data sets
 # two spinning threads are up to 30 times slower on a busy machine
@@ -39,7 +40,7 @@ THREADS = dict.fromkeys(
 def _hashes(folder: Path) -> dict[str, str]:
     """Hash of each file that a run leaves."""
     names = ("notebook.ipynb", "scores.parquet", "units.parquet")
-    return {n: store.file_sha256(folder / n) for n in names if (folder / n).is_file()}
+    return {n: file_sha256(folder / n) for n in names if (folder / n).is_file()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,23 +64,30 @@ class Run:
     needs: tuple["Run", ...] = ()
 
     @cached_property
-    def _code(self) -> tuple[str, store.Code]:
+    def _code(self) -> tuple[str, Code]:
         cells = [c.source for c in self.notebook().cells if c.cell_type == "code"]
         try:
-            return store.code_of_cells(cells)
+            text, code = PAGE_SOURCES.code_of_cells(cells)
         except SyntaxError:  # the run will fail in that cell, and say so
-            return store.digest(*cells), store.Code({}, {})
+            return digest(*cells), Code({}, {})
+        readers = [(registry.module_name(name), "") for name in self.datasets]
+        return text, code | PAGE_SOURCES.code(readers)
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Data sets that the chapter may read."""
+        return self.chapter.datasets(self.parameters)
 
     @cached_property
     def key(self) -> str:
         """Identity: code cells (not prose), parameters, data at hand, code in reach, needs."""
-        digest, code = self._code
-        return store.digest(
+        text, code = self._code
+        return digest(
             self.chapter.name,
-            digest,
-            store.canonical_json(self.parameters),
-            store.canonical_json([sorted(self.unavailable), self.chapter.saves_scores]),
-            store.canonical_json([code.modules, code.versions]),
+            text,
+            canonical_json(self.parameters),
+            canonical_json([sorted(self.unavailable), self.chapter.saves_scores]),
+            canonical_json([code.definitions, code.versions]),
             *(need.key for need in self.needs),
         )
 
@@ -276,11 +284,10 @@ def _execute_in(run: Run, folder: Path, kernel_environment: dict[str, str]) -> d
             "message": "the chapter saved no scores: its last code cell calls helpers.scores.save "
             "(a page that has none says `benchbook: {scores: false}` in its front matter)",
         }
-    if not store.unchanged(run._code[1]):
+    if not unchanged(run._code[1]):
         error = {
             "name": "SourceChanged",
-            "message": "modules that the chapter reaches were edited while it ran: repeat the "
-            "command",
+            "message": "code that the chapter reaches was edited while it ran: repeat the command",
         }
     source.unlink()
     _strip_paths(executed)
@@ -294,6 +301,7 @@ def _kernel_arguments(run: Run, folder: Path, more: dict[str, str]) -> list[str]
         **more,
         "BENCHBOOK_HOME": str(home()),
         "BENCHBOOK_RUN": str(folder),
+        "BENCHBOOK_DATASETS": json.dumps(run.datasets),
         "BENCHBOOK_NEEDS": json.dumps(
             {n.chapter.name.removeprefix("chapters/"): str(n.folder) for n in run.needs}
         ),
@@ -337,7 +345,7 @@ def _strip_paths(executed: Path) -> None:
 
 
 def _describe(run: Run, folder: Path, started: float, error: dict | None) -> dict[str, Any]:
-    digest, code = run._code
+    text, code = run._code
     memory = folder / "memory"
     unit = 2**20 if sys.platform == "darwin" else 2**10  # ru_maxrss: bytes there, KiB else
     peak = int(memory.read_text()) / unit if memory.is_file() else None
@@ -362,8 +370,8 @@ def _describe(run: Run, folder: Path, started: float, error: dict | None) -> dic
         "threads": int(THREADS["OMP_NUM_THREADS"]),
         "versions": code.versions
         | {"perturbation-benchbook": importlib.metadata.version("perturbation-benchbook")},
-        "code": {"cells": digest, "modules": code.modules},
-        "helpers_hash": store.digest(store.canonical_json(code.modules)),
+        "code": {"cells": text, "definitions": code.definitions},
+        "helpers_hash": digest(canonical_json(code.definitions)),
         "files": _hashes(folder),
         "datasets": [_dataset_facts(name) for name in _datasets_of(run)],
         "steps": _asked_steps(folder),

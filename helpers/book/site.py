@@ -1,6 +1,7 @@
 """From executed chapters to a website: pages staged as notebooks, rendered by Jupyter Book."""
 
 import os
+import posixpath
 import re
 import shutil
 import subprocess
@@ -31,7 +32,14 @@ def citation(book: Book) -> dict[str, Any]:
     return yaml.safe_load((book.folder / "CITATION.cff").read_text())
 
 
-def stage(book: Book, runs: dict[str, Run], folder: Path, *, root: str | None = None) -> None:
+def stage(
+    book: Book,
+    runs: dict[str, Run],
+    folder: Path,
+    *,
+    pages: list[str] | None = None,
+    front: str | None = None,
+) -> None:
     """Write everything that Jupyter Book reads into a folder; what has not changed stays.
 
     Parameters
@@ -40,25 +48,37 @@ def stage(book: Book, runs: dict[str, Run], folder: Path, *, root: str | None = 
     runs : dict
         Finished runs by chapter name.
     folder : Path
-    root : str, optional
-        The only page, where just one is to be shown; by default the whole table of contents.
+    pages : list of str, optional
+        The pages to show, the first one being the root; by default the whole table of contents.
+        Links to other pages become text.
+    front : str, optional
+        Markdown of a front page that stands before `pages`.
     """
-    pages = [root] if root else book.pages
-    about = "# References\n\n```{bibliography}\n:all:\n```\n"  # that a page alone can cite
-    files = {folder / f"{_ABOUT}.md": about} if root else {}
-    files |= {folder / "_toc.yml": _toc(book, root), folder / "_config.yml": _config(book)}
-    for name in pages:
+    shown = book.pages if pages is None else pages
+    whole = pages is None or shown == book.pages
+    files: dict[Path, str | bytes] = {folder / "_config.yml": _config(book)}
+    files[folder / "_toc.yml"] = _toc(book, None if whole else shown, front is not None)
+    if not whole:
+        about = "# References\n\n```{bibliography}\n:all:\n```\n"  # that a page alone can cite
+        files[folder / f"{_ABOUT}.md"] = about
+    if front is not None:
+        files[folder / f"{book.toc['root']}.md"] = front
+    for name in shown:
         if name in runs:
             page = _page(book, runs[name])
+            for cell in page.cells:
+                if cell.cell_type == "markdown":
+                    cell.source = _without_dead_links(cell.source, name, book, shown)
             files[folder / f"{name}.ipynb"] = nbformat.writes(page) + "\n"
         else:
-            files[folder / f"{name}.md"] = book.page_file(name).read_text()
+            text = book.page_file(name).read_text()
+            files[folder / f"{name}.md"] = _without_dead_links(text, name, book, shown)
     for asset in _ASSETS:
         source = book.folder / asset
         for file in [source, *source.rglob("*")]:
             if file.is_file() and "__pycache__" not in file.parts:
                 files[folder / file.relative_to(book.folder)] = file.read_bytes()
-    for name in pages:
+    for name in shown:
         if name in runs and (scores := runs[name].folder / "scores.parquet").is_file():
             import pandas as pd
 
@@ -74,13 +94,40 @@ def stage(book: Book, runs: dict[str, Run], folder: Path, *, root: str | None = 
             path.unlink()
 
 
+def front_of_tier(book: Book, tier: str) -> str:
+    """Front page of a build of one tier: what is in it, and what is not."""
+    title = citation(book)["title"]
+    absent = ", ".join(book.caption(t) for t in book.tiers if t != tier)
+    return (
+        f"# {title}: {book.caption(tier)}\n\nThis site holds one tier. Not in it: {absent}. Where "
+        "a page of these is named, there is no link. `benchbook build` makes the whole book.\n\n"
+        "```{tableofcontents}\n```\n"
+    )
+
+
+_LINK = re.compile(r"\[([^\]\[]+)\]\(([\w./-]+?)(?:\.md|\.html)?(#[\w-]*)?\)")
+
+
+def _without_dead_links(text: str, page: str, book: Book, shown: list[str]) -> str:
+    """A page's Markdown, where links to pages of the book that are not shown are text."""
+
+    def link(found: re.Match) -> str:
+        target = posixpath.normpath(posixpath.join(posixpath.dirname(page), found[2]))
+        return found[1] if target in book.pages and target not in shown else found[0]
+
+    return _LINK.sub(link, text)
+
+
 def _scores_file(name: str) -> str:
     return f"scores/{name.removeprefix('chapters/').replace('/', '-')}.csv"
 
 
-def _toc(book: Book, root: str | None) -> str:
-    one = {"format": "jb-book", "root": root, "chapters": [{"file": _ABOUT}]}
-    return yaml.safe_dump(one if root else book.toc, sort_keys=False)
+def _toc(book: Book, shown: list[str] | None, front: bool) -> str:
+    if shown is None:
+        return yaml.safe_dump(book.toc, sort_keys=False)
+    root, *others = [*([book.toc["root"]] if front else []), *shown, _ABOUT]
+    toc = {"format": "jb-book", "root": root, "chapters": [{"file": name} for name in others]}
+    return yaml.safe_dump(toc, sort_keys=False)
 
 
 def _config(book: Book) -> str:
@@ -225,7 +272,7 @@ def render_page(book: Book, run: Run) -> Path:
     """HTML of one run, beside its notebook; returns the page."""
     work = home() / "page"
     with filelock.FileLock(home() / "page.lock"):
-        stage(book, {run.chapter.name: run}, work / "book", root=run.chapter.name)
+        stage(book, {run.chapter.name: run}, work / "book", pages=[run.chapter.name])
         html = render(work / "book", work, strict=False)
         target = run.folder / "page"
         shutil.rmtree(target, ignore_errors=True)

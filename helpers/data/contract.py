@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from helpers.words import Words
+
 if TYPE_CHECKING:
     from anndata import AnnData
 
@@ -67,7 +69,7 @@ def check(adata: AnnData, *, screen: bool = True, controls_in_every_batch: bool 
 
 def violations(
     adata: AnnData, *, screen: bool = True, controls_in_every_batch: bool = False
-) -> list[str]:
+) -> list[Words]:
     """List every way in which the data breaks the contract.
 
     Core contract: finite `X` (sparse or dense) that is what `uns["scale"]` says, unique gene and
@@ -102,7 +104,7 @@ def violations(
     return found
 
 
-def _axis_violations(adata: AnnData) -> Iterator[str]:
+def _axis_violations(adata: AnnData) -> Iterator[Words]:
     for axis, names, advice in (
         ("gene", adata.var_names, "sum or drop the duplicates, or use Ensembl identifiers"),
         ("cell", adata.obs_names, "call adata.obs_names_make_unique()"),
@@ -115,7 +117,7 @@ def _axis_violations(adata: AnnData) -> Iterator[str]:
             yield f"{count} {axis} names occur twice or more: {_some(duplicated)}; {advice}"
 
 
-def _value_violations(adata: AnnData) -> Iterator[str]:
+def _value_violations(adata: AnnData) -> Iterator[Words]:
     scale = _mapping(adata.uns.get("scale"))
     kind, target_sum = scale.get("kind"), scale.get("target_sum")
     panel = adata.uns.get("panel", False)
@@ -147,7 +149,7 @@ def _value_violations(adata: AnnData) -> Iterator[str]:
         yield from _library_violations(adata, kind, target_sum, bool(panel), measure=not problems)
 
 
-def _number_violations(adata: AnnData, kind: str | None) -> list[str]:
+def _number_violations(adata: AnnData, kind: str | None) -> list[Words]:
     n_odd, where = _find(adata, lambda values: ~np.isfinite(values))
     if n_odd:
         return [f"X holds {n_odd} NaN or infinite values, the first at {where}"]
@@ -172,7 +174,7 @@ def _number_violations(adata: AnnData, kind: str | None) -> list[str]:
 
 def _library_violations(
     adata: AnnData, kind: str | None, target_sum: float | None, panel: bool, *, measure: bool
-) -> Iterator[str]:
+) -> Iterator[Words]:
     """Library sizes are stated once, and no cell holds more than its own."""
     if "total_counts" in adata.obs:
         total = adata.obs["total_counts"]
@@ -206,7 +208,7 @@ def _library_violations(
             )
 
 
-def _dataset_violations(adata: AnnData) -> Iterator[str]:
+def _dataset_violations(adata: AnnData) -> Iterator[Words]:
     dataset = _mapping(adata.uns.get("dataset"))
     parts = ("name", "sha256", "licence", "citation")
     missing = [part for part in parts if not _is_text(dataset.get(part))]
@@ -216,7 +218,7 @@ def _dataset_violations(adata: AnnData) -> Iterator[str]:
         yield f"uns['dataset']['sha256'] is {dataset['sha256']!r}, not 64 hexadecimal digits"
 
 
-def _screen_violations(adata: AnnData, controls_in_every_batch: bool) -> Iterator[str]:
+def _screen_violations(adata: AnnData, controls_in_every_batch: bool) -> Iterator[Words]:
     obs = adata.obs
     usable = []
     for column in (*_LABELS, *(c for c in _OPTIONAL_LABELS if c in obs)):
@@ -239,7 +241,7 @@ def _screen_violations(adata: AnnData, controls_in_every_batch: bool) -> Iterato
             yield f"{len(bare)} batches hold no {CONTROL} cell: {_some(bare)}; drop or merge them"
 
 
-def _label_violation(obs: pd.DataFrame, column: str) -> str | None:
+def _label_violation(obs: pd.DataFrame, column: str) -> Words | None:
     if column not in obs:
         return (
             f"obs has no column {column!r} (columns: {', '.join(map(str, obs.columns)) or 'none'});"
@@ -260,7 +262,7 @@ def _label_violation(obs: pd.DataFrame, column: str) -> str | None:
     return None
 
 
-def _name_violations(perturbation: pd.Series) -> Iterator[str]:
+def _name_violations(perturbation: pd.Series) -> Iterator[Words]:
     names = sorted(perturbation.unique())
     others = [name for name in names if name != CONTROL]
     misspelt = [name for name in others if _looks_like_control(name)]

@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 from hashlib import sha256 as _sha256
-from typing import Literal
+
+from helpers.words import Words
+
+KINDS = ("screen", "large-screen", "profiles", "relationships", "scores", "distances")
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,8 @@ class Dataset:
         Name in the registry: lower case, words joined by "-".
     title : str
         One line for tables.
-    kind : {"screen", "large-screen", "profiles", "relationships", "scores", "distances"}
-        What its reader returns.
+    kind : str
+        What its reader returns, one of `KINDS`.
     files : tuple of File
     licence, licence_url : str
         Licence in words, and where it is written.
@@ -49,15 +52,19 @@ class Dataset:
     """
 
     name: str
-    title: str
-    kind: Literal["screen", "large-screen", "profiles", "relationships", "scores", "distances"]
+    title: Words
+    kind: str
     files: tuple[File, ...]
     licence: str
-    licence_url: str
+    licence_url: Words
     citation: str
     doi: str
-    citation_key: str
-    description: str
+    citation_key: Words
+    description: Words
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"{self.name}: kind is {self.kind!r}; it is one of {', '.join(KINDS)}")
 
     @property
     def size(self) -> int | None:

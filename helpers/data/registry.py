@@ -1,17 +1,25 @@
 """All data sets of the book, by name.
 
-Only the edges (chapters, command line) import this module: it reaches every reader, so that a
-step which imported it would depend on all of them.
+Each module of `helpers/data/sets` is one: `DATASET`, a step of the module's name, and `read`. They
+are imported by name, the one place where that is done, so that who loads one does not stand on the
+others. A chapter's run is told which ones its front matter and its parameters name; it may read
+these, and its key holds their code.
 """
 
 from __future__ import annotations
 
+import importlib
+import json
+import os
+import pkgutil
 from difflib import get_close_matches
+from types import ModuleType
 
 import pandas as pd
 
+from helpers.data import sets
 from helpers.data.contract import CONTROL, DataError, check
-from helpers.data.dataset import Dataset
+from helpers.data.dataset import KINDS, Dataset
 from helpers.data.fetch import (
     DataUnavailable,
     WrongFile,
@@ -20,44 +28,38 @@ from helpers.data.fetch import (
     sha256,
     unavailable,
 )
-from helpers.data.sets import (
-    ahlmann_eltze2025_scores,
-    kang2018_subset,
-    known_relationships,
-    ljp005,
-    nadig2024_hepg2,
-    nadig2024_jurkat,
-    norman2019_subset,
-    papalexi2021,
-    replogle2022_rpe1,
-    scperturb_edistances,
-    tcga_brca,
-    tcga_brca_mixomics,
-    tcga_kirc,
-    tcga_pancan,
-)
-from helpers.store import Step
+from helpers.store.steps import Step
 
-_STEPS = {
-    papalexi2021: papalexi2021.papalexi2021,
-    norman2019_subset: norman2019_subset.norman2019_subset,
-    kang2018_subset: kang2018_subset.kang2018_subset,
-    replogle2022_rpe1: replogle2022_rpe1.replogle2022_rpe1,
-    nadig2024_hepg2: nadig2024_hepg2.nadig2024_hepg2,
-    nadig2024_jurkat: nadig2024_jurkat.nadig2024_jurkat,
-    ljp005: ljp005.ljp005,
-    known_relationships: known_relationships.known_relationships,
-    ahlmann_eltze2025_scores: ahlmann_eltze2025_scores.ahlmann_eltze2025_scores,
-    scperturb_edistances: scperturb_edistances.scperturb_edistances,
-    tcga_brca_mixomics: tcga_brca_mixomics.tcga_brca_mixomics,
-    tcga_pancan: tcga_pancan.tcga_pancan,
-    tcga_brca: tcga_brca.tcga_brca,
-    tcga_kirc: tcga_kirc.tcga_kirc,
-}
-_MODULES = {module.DATASET.name: module for module in _STEPS}
 
-DATASETS: dict[str, Dataset] = {name: module.DATASET for name, module in _MODULES.items()}
-"""Every data set, in the order of the book."""
+def names() -> list[str]:
+    """Names of all data sets, sorted; none of them is imported."""
+    return sorted(info.name.replace("_", "-") for info in pkgutil.iter_modules(sets.__path__))
+
+
+def module_name(name: str) -> str:
+    """Module that reads a data set.
+
+    Raises
+    ------
+    DataError
+        There is no data set of that name; the closest and all names are said.
+    """
+    if name not in names():
+        close = get_close_matches(str(name), names(), n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise DataError(f"no data set {name!r}: {hint}known are {', '.join(names())}")
+    return f"helpers.data.sets.{name.replace('-', '_')}"
+
+
+def _module(name: str) -> ModuleType:
+    module = module_name(name)
+    named = os.environ.get("BENCHBOOK_DATASETS")  # of the chapter that is running
+    if named is not None and name not in json.loads(named):
+        raise DataError(
+            f"this run does not name the data set {name!r}: add it to `requires` under `benchbook` "
+            "in the chapter's front matter, so that the run is repeated when its reader changes"
+        )
+    return importlib.import_module(module)
 
 
 def dataset(name: str) -> Dataset:
@@ -66,23 +68,31 @@ def dataset(name: str) -> Dataset:
     Raises
     ------
     DataError
-        There is none of that name; the closest and all names are said.
+        There is none of that name, or the chapter that is running does not name it.
     """
-    if name not in DATASETS:
-        close = get_close_matches(str(name), DATASETS, n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        raise DataError(f"no data set {name!r}: {hint}known are {', '.join(DATASETS)}")
-    return DATASETS[name]
+    return _module(name).DATASET
+
+
+def datasets() -> dict[str, Dataset]:
+    """Every data set by name, sorted by kind and name."""
+    entries = [dataset(name) for name in names()]
+    order = list(KINDS)
+    return {e.name: e for e in sorted(entries, key=lambda e: (order.index(e.kind), e.name))}
+
+
+def of_kind(kind: str) -> list[str]:
+    """Names of the data sets of a kind, sorted."""
+    return [name for name, entry in datasets().items() if entry.kind == kind]
 
 
 def screens() -> list[str]:
     """Names of the data sets of counts of cells that satisfy the screen contract."""
-    return [name for name, entry in DATASETS.items() if entry.kind == "screen"]
+    return of_kind("screen")
 
 
 def verified() -> list[str]:
     """Names of the data sets the content of whose files is stated."""
-    return [name for name, entry in DATASETS.items() if entry.verified]
+    return [name for name, entry in datasets().items() if entry.verified]
 
 
 def load(name: str) -> Step:
@@ -93,7 +103,7 @@ def load(name: str) -> Step:
     DataError
         There is no data set of that name.
     """
-    return _STEPS[_MODULES[dataset(name).name]]()
+    return getattr(_module(name), name.replace("-", "_"))()
 
 
 def status(name: str) -> dict:
@@ -152,7 +162,7 @@ def verify(name: str) -> dict:
                 f"then run `benchbook data get {name}`"
             )
     summary = {"name": name, "kind": entry.kind, "licence": entry.licence, "bytes": entry.size}
-    content = _MODULES[name].read(paths)
+    content = _module(name).read(paths)
     facts = {
         "screen": _screen_facts,
         "large-screen": _large_screen_facts,

@@ -228,3 +228,23 @@ def _parts(rows, **members) -> dict[str, np.ndarray]:
 
 def _name(screen) -> str:
     return screen.uns.get("dataset", {}).get("name", "this screen")
+
+
+@step
+def some_cells(screen, *, n_cells: int, seed: int) -> dict[str, np.ndarray]:
+    """A split with so many cells to learn from, perturbed or not, drawn at random.
+
+    Returns
+    -------
+    dict of int arrays
+        `train`, sorted, and `train_controls`, empty: who is a control is not asked.
+
+    Raises
+    ------
+    DataError
+        More cells than there are.
+    """
+    if not 1 <= n_cells <= screen.n_obs:
+        raise DataError(f"{n_cells} cells are asked for; the screen has {screen.n_obs}")
+    rows = np.random.default_rng(seed).choice(screen.n_obs, n_cells, replace=False)
+    return {"train": np.sort(rows), "train_controls": np.empty(0, np.int64)}

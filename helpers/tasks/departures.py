@@ -6,16 +6,18 @@ from typing import Literal
 
 import pandas as pd
 
+from helpers.words import Words
+
 
 @dataclass(frozen=True)
 class Departure:
     """One choice in which the revised protocol, or our reading of the published one, departs."""
 
-    aspect: str
-    published: str
-    revised: str
+    aspect: Words
+    published: Words
+    revised: Words
     kind: Literal["bug", "paper-code discrepancy", "design choice"]
-    reason: str
+    reason: Words
 
 
 def table_of(departures: Iterable[Departure]) -> pd.DataFrame:

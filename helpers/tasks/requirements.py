@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from helpers.words import Words
+
 FEWEST_UNITS = 5  # a one-sided sign test of five pairs can just reach 0.05: 2 ** -5
 ENOUGH_UNITS = 32  # a difference of half a standard deviation between pairs: power 80 %, level 5 %
 
@@ -11,7 +13,7 @@ ENOUGH_UNITS = 32  # a difference of half a standard deviation between pairs: po
 class CannotAnswer(Exception):
     """A question that this data set cannot answer; `reason` says what it has and what is needed."""
 
-    def __init__(self, reason: str):
+    def __init__(self, reason: Words):
         super().__init__(reason)
         self.reason = reason
 
@@ -39,7 +41,7 @@ class Requirement:
 
     fact: str
     minimum: int
-    what: str
+    what: Words
     enough: int | None = None
 
     def __post_init__(self) -> None:
@@ -61,23 +63,24 @@ class Answer:
     """
 
     verdict: Literal["yes", "power-limited", "cannot"]
-    reason: str = ""
+    reason: Words = ""
     n: int | None = None
 
     def __str__(self) -> str:
         return f"power-limited (n = {self.n})" if self.verdict == "power-limited" else self.verdict
 
 
+def lacking(requirements: Iterable[Requirement], has: Mapping[str, int]) -> list[Requirement]:
+    """Requirements that the counts `has` do not meet."""
+    return [r for r in requirements if has[r.fact] < r.minimum]
+
+
 def unmet(requirements: Iterable[Requirement], has: Mapping[str, int]) -> list[str]:
     """One sentence part for each requirement that the counts `has` do not meet."""
-    return [
-        f"{has[r.fact]} {r.what} (needs {r.minimum})"
-        for r in requirements
-        if has[r.fact] < r.minimum
-    ]
+    return [f"{has[r.fact]} {r.what} (needs {r.minimum})" for r in lacking(requirements, has)]
 
 
-def require(question: str, requirements: Iterable[Requirement], has: Mapping[str, int]) -> None:
+def require(question: Words, requirements: Iterable[Requirement], has: Mapping[str, int]) -> None:
     """Pass where every requirement is met.
 
     Raises
@@ -85,8 +88,10 @@ def require(question: str, requirements: Iterable[Requirement], has: Mapping[str
     CannotAnswer
         With the question and every requirement that is not met.
     """
-    if missing := unmet(requirements, has):
-        raise CannotAnswer(f"{question} cannot be answered: there are {'; '.join(missing)}")
+    if lacking(requirements, has):
+        raise CannotAnswer(
+            f"{question} cannot be answered: there are {'; '.join(unmet(requirements, has))}"
+        )
 
 
 def answer(requirements: Iterable[Requirement], has: Mapping[str, int]) -> Answer:

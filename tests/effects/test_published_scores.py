@@ -8,6 +8,7 @@ from helpers.data import registry
 from helpers.data.contract import DataError
 from helpers.data.sets import ahlmann_eltze2025_scores as reader
 from helpers.tasks.effects import published_scores as task
+from helpers.tasks.effects import published_scores_report as report
 
 ADAMSON, K562, RPE1 = task.CELL_LINES
 
@@ -271,10 +272,10 @@ def test_intervals_of_panel_a_agree_too(singles):
 
 
 def test_perturbations_that_both_splits_hold_out_are_counted(singles, transfer):
-    found = task.repeated(singles, captions={ADAMSON: 24, K562: 134, RPE1: 210})
+    found = report.repeated(singles, captions={ADAMSON: 24, K562: 134, RPE1: 210})
     assert found["repeated"].tolist() == [8, 46, 60]
     assert found["rows"].tolist() == [48, 262, 413]
-    again = task.repeated(transfer)
+    again = report.repeated(transfer)
     assert again["perturbations"].tolist() == [17, 174, 192]
     assert again["rows"].tolist() == [20, 214, 224]
 
@@ -321,7 +322,7 @@ def judged(paths, doubles, singles, transfer):
             scores, metric=metric, reference=reference, margin=margin, n_resamples=5000, seed=0
         )
 
-    return task.sentences(
+    return report.sentences(
         additive=verdicts(doubles, "l2", "additive", 0.56),
         curves=task.interactions.function(reader.read_interactions(paths)),
         singles=verdicts(singles, "l2_ratio"),
@@ -356,14 +357,14 @@ def test_a_sum_over_fewer_genes_is_smaller_for_everybody():
 
 
 def test_scores_are_tables_of_scores_and_each_task_has_its_metric(doubles, singles, transfer):
-    from helpers.metrics.facts import METRICS
+    from helpers.metrics.effects.facts import METRICS, PRIMARY
+    from helpers.metrics.facts import primary_metric
     from helpers.scores import check
-    from helpers.tasks.primary import PRIMARY, primary_metric
 
     for scores in (doubles, singles, transfer):
         checked = check(scores)
         (name,) = checked["task"].unique()
-        assert primary_metric(name) in set(checked["metric"]) <= set(METRICS)
+        assert primary_metric(name, PRIMARY) in set(checked["metric"]) <= set(METRICS)
     assert set(PRIMARY.values()) <= set(METRICS)
     with pytest.raises(ValueError, match="no primary metric; declare it"):
-        primary_metric("guessing")
+        primary_metric("guessing", PRIMARY)

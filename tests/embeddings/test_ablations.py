@@ -7,18 +7,14 @@ import pytest
 from helpers import scores as score_table
 from helpers.data.contract import DataError
 from helpers.data.simulate.screen import simulate_screen
-from helpers.data.splits import batch_perturbation_split
+from helpers.data.splits import batch_perturbation_split, some_cells
 from helpers.store import Step
-from helpers.tasks.embeddings import ablations
-from helpers.tasks.embeddings.ablations import (
-    BASE,
-    Setting,
+from helpers.tasks.embeddings.ablations import BASE, Setting, fitted_elsewhere, settings
+from helpers.tasks.embeddings.ablations_report import (
+    MEASURES,
     against_base,
     against_distance,
     agreement,
-    fitted_elsewhere,
-    settings,
-    some_cells,
 )
 from helpers.tasks.embeddings.representations import other_screen, roster, tier_screen
 
@@ -113,7 +109,7 @@ def made_up(n_units):
         "PCA, same": base + rng.normal(0, 0.02, n_units),
     }
     rows = []
-    for task, metric in ablations.MEASURES.items():
+    for task, metric in MEASURES.items():
         for model, value in values.items():
             shared = {
                 "task": task, "dataset": "made up", "split": "all", "protocol": "revised",
@@ -130,7 +126,7 @@ def made_up(n_units):
 def test_differences_are_paired_and_judged():
     table, grid, values = made_up(40)
     found = against_base(table, grid, seed=0).set_index(["task", "model"])
-    for task in ablations.MEASURES:
+    for task in MEASURES:
         better = found.loc[(task, "PCA, better")]
         expected = (values["PCA, better"] - values["PCA of log counts"]).mean()
         assert better["difference"] == pytest.approx(expected)

@@ -6,7 +6,8 @@ import pytest
 
 from helpers.scores import check, params
 from helpers.tasks.embeddings import claims
-from helpers.tasks.embeddings.summary import QUESTIONS
+from helpers.tasks.embeddings import claims_found as found_claims
+from helpers.tasks.embeddings.questions import QUESTIONS
 
 MODELS = {
     "planted truth": ("ceiling", 0.8),
@@ -80,7 +81,7 @@ def tables():
 
 
 def verdicts(tables):
-    table = claims.found_here(tables, rng=np.random.default_rng(0))
+    table = found_claims.found_here(tables, rng=np.random.default_rng(0))
     assert len(table) == len(claims.CLAIMS)
     key = {c.statement: c.key for c in claims.CLAIMS}
     return table.assign(key=table["claim"].map(key)).set_index("key")
@@ -89,12 +90,12 @@ def verdicts(tables):
 def test_what_is_planted_is_found(tables):
     found = verdicts(tables)
     for key in ("mixing", "separability", "neighbourhood", "transfer", "structure", "likelihood"):
-        assert found["verdict"][key] == claims.SHOWN, (key, found["found here"][key])
-    assert found["verdict"]["training-size"] == claims.SHOWN
-    assert found["verdict"]["centring"] == claims.SHOWN + " (means only)"
-    assert found["verdict"]["raw"] == claims.NOT_SHOWN  # the same in both: tied throughout
-    assert found["verdict"]["best-of-four"].startswith(claims.SHOWN)
-    untestable = found.index[found["verdict"] == claims.UNTESTABLE]
+        assert found["verdict"][key] == found_claims.SHOWN, (key, found["found here"][key])
+    assert found["verdict"]["training-size"] == found_claims.SHOWN
+    assert found["verdict"]["centring"] == found_claims.SHOWN + " (means only)"
+    assert found["verdict"]["raw"] == found_claims.NOT_SHOWN  # the same in both: tied throughout
+    assert found["verdict"]["best-of-four"].startswith(found_claims.SHOWN)
+    untestable = found.index[found["verdict"] == found_claims.UNTESTABLE]
     assert set(untestable) == {"baselines", "fine-tuning"}
 
 
@@ -106,8 +107,8 @@ def test_the_other_way_round_is_not_shown(tables):
         for name, table in tables.items()
     }
     found = verdicts(swapped)
-    assert found["verdict"]["transfer"] == claims.NOT_SHOWN
-    assert found["verdict"]["likelihood"] != claims.SHOWN
+    assert found["verdict"]["transfer"] == found_claims.NOT_SHOWN
+    assert found["verdict"]["likelihood"] != found_claims.SHOWN
 
 
 def test_without_a_difference_nothing_is_shown(tables):
@@ -120,7 +121,7 @@ def test_without_a_difference_nothing_is_shown(tables):
         )
         for name, table in tables.items()
     }
-    assert verdicts(flat)["verdict"]["transfer"] in (claims.NOT_SHOWN, claims.UNDECIDED)
+    assert verdicts(flat)["verdict"]["transfer"] in (found_claims.NOT_SHOWN, found_claims.UNDECIDED)
 
 
 def test_the_papers_tables_are_counted_right():
@@ -136,7 +137,7 @@ def test_the_papers_tables_are_counted_right():
 
 
 def test_verdicts_in_words():
-    assert claims.tally({"a": "better", "b": "tied", "c": "better"}) == (
+    assert found_claims.tally({"a": "better", "b": "tied", "c": "better"}) == (
         "better in 2 (a; c), tied in 1 (b)"
     )
 
@@ -144,4 +145,4 @@ def test_verdicts_in_words():
 def test_a_missing_model_is_named(tables):
     fewer = {name: t[t["model"] != "scVI, transferred"] for name, t in tables.items()}
     with pytest.raises(KeyError, match="scVI, transferred"):
-        claims.found_here(fewer, rng=np.random.default_rng(0))
+        found_claims.found_here(fewer, rng=np.random.default_rng(0))

@@ -10,8 +10,9 @@ from scipy.stats import kstest
 from helpers.metrics.embeddings.centred_cells import centred_cells
 from helpers.metrics.embeddings.consistency import empirical_p_value, perturbation_consistency
 from helpers.metrics.embeddings.consistency_null import ControlDraws, _drawn, consistency_test
+from helpers.metrics.embeddings.facts import METRICS
 from helpers.metrics.embeddings.postprocess import postprocess
-from helpers.metrics.facts import METRICS, Metric
+from helpers.metrics.facts import Metric
 
 
 def pairwise(embedding, labels, replicates=None) -> dict[str, tuple[float, int]]:

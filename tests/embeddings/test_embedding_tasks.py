@@ -8,14 +8,18 @@ from helpers import scores as score_table
 from helpers.data.contract import CONTROL, DataError
 from helpers.data.simulate.screen import simulate_screen
 from helpers.data.splits import batch_perturbation_split, guide_split, held_out_split
-from helpers.metrics.facts import METRICS
+from helpers.metrics.embeddings.facts import METRICS, PRIMARY
 from helpers.models.embeddings.profiles import plate_position, profile_genes, profile_pca
 from helpers.models.pca import pca_embedding
+from helpers.summaries import group_means
+from helpers.tasks.departures import table_of
 from helpers.tasks.embeddings import batch_mixing as mixing
+from helpers.tasks.embeddings import batch_mixing_report as mixing_report
 from helpers.tasks.embeddings import linear_separability as separability
+from helpers.tasks.embeddings import linear_separability_report as separability_report
 from helpers.tasks.embeddings import neighbourhood as neighbours
+from helpers.tasks.embeddings import neighbourhood_report as neighbours_report
 from helpers.tasks.embeddings.readouts import pooled, prepared
-from helpers.tasks.primary import primary_metric
 from helpers.tasks.requirements import CannotAnswer
 
 
@@ -197,9 +201,6 @@ def test_top_five_is_not_scored_below_twenty_classes(screen, embeddings):
     found = probed(part, embeddings["pca"][few], held_out_split.function(part, fold=0, n_folds=2))
     assert found["top5"].isna().all()
     assert found["top1"].notna().all()
-    table = separability.summary(found, protocol="revised", rng=np.random.default_rng(0))
-    assert np.isnan(table.loc["probe_top5", "value"])
-    assert table.loc["probe_top5", "n_unscored"] == len(found)
 
 
 def test_perturbations_that_training_lacks_are_counted_and_a_wrong_split_is_refused(
@@ -224,17 +225,12 @@ def test_perturbations_that_training_lacks_are_counted_and_a_wrong_split_is_refu
         probed(screen, embeddings["pca"], parts, protocol="published")
 
 
-def test_the_published_mean_is_over_cells_and_the_revised_one_over_perturbations():
+def test_always_naming_the_largest_perturbation_gets_its_cells_alone():
     table = pd.DataFrame(
         {"top1": [1.0, 0, 0, 0, 0, 0, 0, 0], "top5": np.nan, "n_cells": [93, 1, 1, 1, 1, 1, 1, 1],
          "n_unscored": 0}, index=list("abcdefgh"),
     )  # fmt: skip
-    rng = np.random.default_rng(0)
-    published = separability.summary(table, protocol="published", rng=rng)
-    revised = separability.summary(table, protocol="revised", rng=rng)
-    assert published.loc["probe_top1", "value"] == pytest.approx(0.93)
-    assert revised.loc["probe_top1", "value"] == pytest.approx(1 / 8)
-    floor = separability.majority_floor(table)
+    floor = separability_report.majority_floor(table)
     assert floor["top1"].to_list() == [1, 0, 0, 0, 0, 0, 0, 0]
     assert floor["top5"].isna().all()
 
@@ -252,9 +248,9 @@ def test_the_published_vote_is_the_share_of_controls(split):
     for embedding in (screen.obsm["latent"], np.random.default_rng(0).standard_normal((3_000, 9))):
         found = neighbours.published_vote(screen, embedding, parts, post="raw")
         assert found.loc[CONTROL, "top1"] > 0.99
-        assert neighbours.without_controls(found)["top1"].max() < 0.05
-        share = neighbours.control_share(parts)
-        assert neighbours.over_cells(found) == pytest.approx(share, abs=0.005)
+        assert neighbours_report.without_controls(found)["top1"].max() < 0.05
+        share = neighbours_report.control_share(parts)
+        assert neighbours_report.over_cells(found) == pytest.approx(share, abs=0.005)
 
 
 def test_neighbours_in_other_batches_find_the_perturbation(screen, embeddings):
@@ -358,26 +354,28 @@ def test_scores_fit_the_schema_and_hold_what_was_found(screen, embeddings, split
     mixing_table = mixed(screen, embeddings["pca"])
     probe_table = probed(screen, embeddings["pca"], split)
     tables = [
-        mixing.scores(mixing_table, protocol="revised", **shared),
-        separability.scores(probe_table, protocol="revised", **shared),
-        neighbours.scores(retrieved(screen, embeddings["pca"]), protocol="revised", **shared),
+        mixing_report.scores(mixing_table, protocol="revised", **shared),
+        separability_report.scores(probe_table, protocol="revised", **shared),
+        neighbours_report.scores(
+            retrieved(screen, embeddings["pca"]), protocol="revised", **shared
+        ),
     ]
     for table in tables:
         checked = score_table.check(table)
-        assert primary_metric(checked["task"].iloc[0]) in set(checked["metric"])
+        assert PRIMARY[checked["task"].iloc[0]] in set(checked["metric"])
         for metric, values in checked.dropna().groupby("metric")["value"]:
             assert values.between(METRICS[metric].low, METRICS[metric].high).all()
     ratio = tables[0][tables[0]["metric"] == "ilisi_ratio"].set_index("unit")["value"]
     np.testing.assert_allclose(ratio, mixing_table["ilisi"] / mixing_table["permuted"])
-    shuffled = mixing.scores(mixing_table, shuffled=True, protocol="revised", **shared)
+    shuffled = mixing_report.scores(mixing_table, shuffled=True, protocol="revised", **shared)
     assert shuffled.query("metric == 'ilisi_ratio'")["value"].mean() == pytest.approx(1, abs=0.01)
     top1 = tables[1][tables[1]["metric"] == "probe_top1"].set_index("unit")["value"]
     pd.testing.assert_series_equal(top1, probe_table["top1"], check_names=False, check_index=False)
 
 
-@pytest.mark.parametrize("task", [mixing, separability, neighbours])
+@pytest.mark.parametrize("task", [mixing_report, separability_report, neighbours_report])
 def test_each_departure_has_a_kind_and_a_reason(task):
-    table = task.departures()
+    table = table_of(task.DEPARTURES)
     assert table["aspect"].is_unique
     assert set(table["kind"]) <= {"bug", "paper-code discrepancy", "design choice"}
     assert {"bug", "paper-code discrepancy"} <= set(table["kind"])
@@ -468,7 +466,7 @@ def test_pages_show_words_for_columns_and_values():
 
 
 def test_steps_hold_every_readout_and_gather_pools_their_folds(screen, embeddings, split):
-    from helpers.tasks.embeddings.readout_report import one_readout, rankings, summary, with_probe
+    from helpers.tasks.embeddings.readout_report import one_readout, rankings, with_probe
 
     folds = [held_out_split.function(screen, fold=f, n_folds=2) for f in range(2)]
     readouts = [["linear", "raw"], ["ridge", "center_scaled"]]
@@ -502,7 +500,7 @@ def test_steps_hold_every_readout_and_gather_pools_their_folds(screen, embedding
     for model, shift in (("good", 0.5), ("bad", 0.0)):
         values = expected.assign(top1=np.linspace(0, 0.4, len(expected)) + shift)
         rows.append(
-            separability.scores(
+            separability_report.scores(
                 values, dataset="simulated", model=model, params={"probe": "ridge"}, post="raw",
                 protocol="revised", role="candidate", seed=0, split="batches",
             )
@@ -510,8 +508,8 @@ def test_steps_hold_every_readout_and_gather_pools_their_folds(screen, embedding
     scored = with_probe(pd.concat(rows)).query("metric == 'probe_top1'")
     ranks = rankings(scored, "probe").set_index("model")
     assert ranks["rank"].to_dict() == {"good": 1, "bad": 2}
-    means = summary(scored, ["model"]).set_index("model")
+    means = group_means(scored, ["model"]).set_index("model")
     assert means.loc["good", "mean"] == pytest.approx(0.7)
-    weighted = summary(scored, ["model"], weighted=True).set_index("model")
+    weighted = group_means(scored, ["model"], weighted=True).set_index("model")
     micro = np.average(scored[scored["model"] == "bad"]["value"], weights=expected["n_cells"])
     assert weighted.loc["bad", "mean"] == pytest.approx(micro)

@@ -1,35 +1,44 @@
 """The task of known relationships: planted complexes, published distances, what cannot be asked."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import scores as score_table
 from helpers.data.contract import CONTROL, DataError
+from helpers.data.embeddings.planted_relationships import planted_relationships
 from helpers.data.simulate.screen import simulate_screen
+from helpers.metrics.embeddings.facts import METRICS
 from helpers.metrics.embeddings.gene_pairs import unordered_pairs
 from helpers.metrics.embeddings.postprocess import postprocess
 from helpers.metrics.embeddings.relationships import relationship_recall
 from helpers.metrics.embeddings.similarities import Similarities
-from helpers.metrics.facts import METRICS
 from helpers.models.floors import gaussian_noise, latent, uniform_noise
+from helpers.scores import check
+from helpers.tasks import departures
 from helpers.tasks.embeddings.known_relationships import (
-    DISTANCE_SIMILARITIES,
     NULLS,
     PROTOCOLS,
     UNION,
-    departures,
-    distance_matrix,
     gene_recalls,
     perturbation_means,
     perturbed,
-    planted_relationships,
     recall,
-    recall_of_distances,
-    scores,
     with_union,
 )
-from helpers.tasks.embeddings.known_relationships_report import chosen_elsewhere
+from helpers.tasks.embeddings.known_relationships_report import (
+    DEPARTURES,
+    answers,
+    chosen_elsewhere,
+    score_table,
+)
+from helpers.tasks.embeddings.published_distances import (
+    DISTANCE_SIMILARITIES,
+    distance_matrix,
+    recall_of_distances,
+)
+from helpers.tasks.embeddings.representations import Representation
 
 FEW = {"n_resamples": 50, "n_permutations": 50}
 
@@ -136,11 +145,11 @@ def test_too_few_pairs_or_genes_cannot_be_answered(means, relationships):
     few = relationships.groupby("database").head(99)
     found = recalled(means["truth"], few, post="raw")
     assert found[["recall", "upper", "lower"]].isna().all(axis=None)
-    assert found["answer"].str.contains(r"cannot answer: \d+ known pairs").all()
+    assert all(re.match(r"cannot answer: \d+ known pairs", said) for said in answers(found))
     assert (found["n_pairs"] > 0).all()
     small = {k: v[:150] for k, v in means["truth"].items()}
     found = recalled(small, relationships, post="raw")
-    assert found["answer"].str.contains("150 perturbed genes .needs 200.").all()
+    assert all("150 perturbed genes (needs 200)" in said for said in answers(found))
     other = relationships.assign(gene_a="not perturbed")
     found = recalled(means["truth"], other, post="raw")
     assert (found["n_pairs"] == 0).all()
@@ -158,11 +167,13 @@ def test_union_holds_each_pair_once(relationships, means):
 def test_scores_fit_the_schema(means, relationships):
     found = recalled(means["truth"], relationships, post="raw")
     genes = gene_recalls.function(means["truth"], relationships, post="raw", database="complexes")
-    table = scores(
-        found, genes, dataset="simulated", model="truth", params={}, post="raw",
-        protocol="revised", role="ceiling", seed=0,
-    )  # fmt: skip
-    assert set(score_table.check(table)["metric"]) <= set(METRICS)
+    named = dict(model="truth", protocol="revised", role="ceiling", dataset="simulated", seed=0)
+    roster = {"truth": Representation("truth", None, "ceiling", "nothing", {"n_dims": 9})}
+    key = ("truth", "raw", "revised")
+    table = score_table(found.reset_index().assign(**named), roster, {key: genes})
+    assert set(table["params"]) == {'{"n_dims":9}'} and set(table["role"]) == {"ceiling"}
+    assert answers(found) == ["yes"] * len(found)
+    assert set(check(table)["metric"]) <= set(METRICS)
     by_gene = table[table["metric"] == "gene_recall"]
     assert len(by_gene) == 19 * 5
     assert (by_gene["n"] == 4).all()
@@ -246,7 +257,7 @@ def test_distances_give_back_the_geometry_they_are_of():
 
 
 def test_departures_are_typed():
-    table = departures()
+    table = departures.table_of(DEPARTURES)
     assert set(table["kind"]) == {"bug", "paper-code discrepancy", "design choice"}
     assert table["aspect"].is_unique
     assert set(PROTOCOLS) == {"published", "revised"}

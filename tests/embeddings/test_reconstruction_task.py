@@ -9,19 +9,19 @@ from helpers.data.contract import CONTROL, DataError
 from helpers.data.normalise import log1p_cp10k
 from helpers.data.simulate.screen import simulate_screen
 from helpers.data.splits import batch_perturbation_split
+from helpers.metrics.embeddings.facts import METRICS
 from helpers.metrics.embeddings.reconstruction import gene_correlations
-from helpers.metrics.facts import METRICS
 from helpers.models.embeddings.decoders import RidgeDecoder
 from helpers.models.floors import gaussian_noise, latent
 from helpers.models.pca import pca_embedding
+from helpers.tasks.departures import table_of
 from helpers.tasks.embeddings.reconstruction import (
     available,
-    departures,
     expected_shares,
     reconstruction,
-    scores,
     variable_genes,
 )
+from helpers.tasks.embeddings.reconstruction_report import DEPARTURES, scores
 from helpers.tasks.requirements import CannotAnswer
 
 
@@ -203,6 +203,6 @@ def test_an_embedding_of_other_cells_or_with_nan_is_refused(screen, split, genes
 
 
 def test_departures_are_typed():
-    table = departures()
+    table = table_of(DEPARTURES)
     assert set(table["kind"]) == {"bug", "paper-code discrepancy", "design choice"}
     assert table["aspect"].is_unique

@@ -5,15 +5,9 @@ import pandas as pd
 import pytest
 
 from helpers.scores import check, params
-from helpers.tasks.embeddings.summary import (
-    QUESTIONS,
-    anchors,
-    on_real_data,
-    primary_scores,
-    same_winner,
-    standings,
-    winners,
-)
+from helpers.tasks.embeddings.questions import QUESTIONS, anchors, primary_scores
+from helpers.tasks.embeddings.summary import on_real_data, standings
+from helpers.tasks.embeddings.winners import same_winner, winners
 
 CONSISTENCY = next(q for q in QUESTIONS if q.task == "consistency")
 MIXING = next(q for q in QUESTIONS if q.task == "batch-mixing")

@@ -8,22 +8,18 @@ from anndata import AnnData
 from helpers.data.contract import DataError
 from helpers.data.explanation.lda import simulate_lda
 from helpers.data.explanation.lda_settings import SETTINGS
-from helpers.metrics.facts import METRICS
+from helpers.metrics.explanation.facts import METRICS, PRIMARY
 from helpers.models.explanation.classifiers import fit_logistic_regression, fit_mlp
 from helpers.models.explanation.gene_graph import correlation_graph
 from helpers.scores import check
 from helpers.tasks.explanation import attribution_report as report
 from helpers.tasks.explanation.attribution import (
     attribution_scores,
-    baseline_of,
-    class_attributions,
-    explained,
     permuted_classes,
     reference_scores,
-    scores,
-    studied_classes,
 )
-from helpers.tasks.primary import primary_metric
+from helpers.tasks.explanation.explained import baseline_of, explained, studied_classes
+from helpers.tasks.explanation.rankings import attribution_ranking
 from helpers.tasks.requirements import CannotAnswer
 
 MODELS = {"LR": fit_logistic_regression, "MLP": fit_mlp}
@@ -110,7 +106,7 @@ def test_every_metric_is_known_and_every_class_is_scored(tables):
         assert (table.groupby("metric")["unit"].nunique() == 8).all()
         for metric, values in table.groupby("metric")["value"]:
             assert values.between(METRICS[metric].low, METRICS[metric].high).all()
-    assert primary_metric("attribution") in set(tables["LR"]["metric"])
+    assert PRIMARY["attribution"] in set(tables["LR"]["metric"])
 
 
 def test_local_agreement_is_that_of_a_plain_loop(data, fits):
@@ -176,13 +172,12 @@ def test_a_constant_gene_gets_nothing_and_spoils_nothing(data):
 
 def test_class_attributions_are_means_over_correct_samples(data, fits):
     found = explained(data, fits["MLP"])
-    means = class_attributions.function(data, fits["MLP"])
-    own = (found.labels == "class 3") & found.correct
-    np.testing.assert_allclose(means["mean"][3], found.attributions[own].mean(axis=0), atol=1e-7)
-    np.testing.assert_allclose(
-        means["mean_abs"][3], np.abs(found.attributions[own]).mean(axis=0), atol=1e-7
+    signed, absolute = (
+        attribution_ranking.function(data, fits["MLP"], signed=s)[3] for s in (True, False)
     )
-    assert means["n"][3] == own.sum()
+    own = found.attributions[(found.labels == "class 3") & found.correct]
+    np.testing.assert_allclose(signed, own.mean(axis=0), atol=1e-7)
+    np.testing.assert_allclose(absolute, np.abs(own).mean(axis=0), atol=1e-7)
 
 
 def test_gradient_times_input_is_scored_too(data, fits):
@@ -210,7 +205,8 @@ def test_a_class_that_is_never_right_is_counted_and_not_scored(data, fits):
 
 def rows(table, **changes):
     named = {"dataset": "fixture", "draw": 0, "model": "LR", "protocol": "published"}
-    return scores(table, **(named | {"role": "candidate", "seed": 1} | changes))
+    named |= {"role": "candidate", "params": {}, "seed": 1}
+    return report.score_rows(table, **(named | changes))
 
 
 def test_rows_satisfy_the_score_schema(tables):

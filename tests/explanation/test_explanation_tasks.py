@@ -5,7 +5,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import plots
 from helpers.data.contract import DataError
 from helpers.data.explanation.lda import (
     group_members,
@@ -22,18 +21,22 @@ from helpers.models.explanation.classifiers import (
     fit_mlp,
     standardise,
 )
+from helpers.plots import page
+from helpers.plots.heatmap import heatmap
 from helpers.scores import check
 from helpers.tasks.explanation import (
     experiments,
-    explained_rankings,
     lda_report,
     practice,
+    rankings,
+    report,
     retention,
     retraining,
 )
-from helpers.tasks.explanation import explanation_report as report
-from helpers.tasks.explanation.attribution import explained, reference_scores
-from helpers.tasks.explanation.ranking_roster import FAMILIES, gene_rankings
+from helpers.tasks.explanation import lda as lda_task
+from helpers.tasks.explanation.attribution import reference_scores
+from helpers.tasks.explanation.explained import explained
+from helpers.tasks.explanation.rankings import FAMILIES, gene_rankings
 from helpers.tasks.requirements import CannotAnswer
 
 
@@ -167,7 +170,7 @@ def test_informative_genes_hold_more_than_others_when_trained_anew(four):
     mean = table.groupby("selection")["accuracy"].mean()
     assert mean["best"] > 0.8
     assert mean["worst"] < 0.5  # none of the last 60 is informative
-    rows = retention.scores(
+    rows = retention.score_rows(
         table,
         task="retraining",
         metric="retrained_accuracy",
@@ -182,7 +185,7 @@ def test_informative_genes_hold_more_than_others_when_trained_anew(four):
 
 
 def test_moments_and_lost_genes_are_those_of_the_model(four):
-    table = lda_report.moments.function(four).set_index("quantity")
+    table = lda_task.moments.function(four).set_index("quantity")
     assert table.loc["fold change of an over-expressed group", "found"] == pytest.approx(2, abs=0.1)
     known = table.dropna()
     np.testing.assert_allclose(known["found"], known["expected"], rtol=0.1)
@@ -190,10 +193,10 @@ def test_moments_and_lost_genes_are_those_of_the_model(four):
     bare = four.copy()
     del bare.obsm["theta"]
     with pytest.raises(DataError, match="keep_theta=True"):
-        lda_report.moments.function(bare)
-    assert lda_report.genes_of_no_group.function(four)["n_lost"] == 0
+        lda_task.moments.function(bare)
+    assert lda_task.genes_of_no_group.function(four)["n_lost"] == 0
     random = simulated("small-overlap", n_per_kind=[2] * 8)
-    lost = lda_report.genes_of_no_group.function(random)
+    lost = lda_task.genes_of_no_group.function(random)
     assert lost["n_lost"] == (random.X.sum(axis=0) == 0).sum()
     sizes = np.diff(random.uns["truth"]["indptr"])
     assert lost["expected"] == pytest.approx((1 - sizes.mean() / 1200) ** 240)
@@ -201,7 +204,7 @@ def test_moments_and_lost_genes_are_those_of_the_model(four):
 
 
 def test_what_a_sample_shows_is_counted_gene_by_gene(four, mixed):
-    table = lda_report.shown_by_a_sample.function(four).set_index("sample")
+    table = lda_task.shown_by_a_sample.function(four).set_index("sample")
     train = (four.obs["split"] == "train").to_numpy()
     mean = four.X[train].astype(float).mean(axis=0)
     truth = informative_genes(four)
@@ -215,11 +218,11 @@ def test_what_a_sample_shows_is_counted_gene_by_gene(four, mixed):
     ceiling = planted[
         planted["model"].eq("planted truth") & planted["metric"].eq("feature_agreement_local")
     ]
-    shown = lda_report.shown_by_a_sample.function(two).groupby("class")["share"].mean()
+    shown = lda_task.shown_by_a_sample.function(two).groupby("class")["share"].mean()
     assert shown.iloc[0] == pytest.approx(ceiling["value"].item(), abs=0.02)
-    check(lda_report.scores(table.reset_index(), dataset="simulated", seed=0))
+    check(lda_report.score_rows(table.reset_index(), dataset="simulated", seed=0))
     with pytest.raises(DataError, match="kinds are hidden"):
-        lda_report.shown_by_a_sample.function(mixed)
+        lda_task.shown_by_a_sample.function(mixed)
 
 
 def test_settings_are_those_of_the_published_table():
@@ -239,14 +242,14 @@ def test_settings_are_those_of_the_published_table():
 
 
 def test_correlations_of_pairs_are_pearsons(four):
-    found = lda_report.correlation_of_pairs.function(four, n_pairs=500, seed=0)
+    found = lda_task.correlation_of_pairs.function(four, n_pairs=500, seed=0)
     assert (np.diff(found) >= 0).all()
     assert found.min() >= -1 and found.max() <= 1
     alone = four[:, :2].copy()
     from helpers.models.explanation.rankings import expression
 
     x = expression(alone)[(alone.obs["split"] == "train").to_numpy()]
-    pair = lda_report.correlation_of_pairs.function(alone, n_pairs=3, seed=0)
+    pair = lda_task.correlation_of_pairs.function(alone, n_pairs=3, seed=0)
     np.testing.assert_allclose(pair, np.corrcoef(x.T)[0, 1])
 
 
@@ -330,26 +333,26 @@ def test_a_part_of_training_keeps_classes_and_all_test_samples(four):
 
 
 def test_rankings_of_explanations_are_means_over_correct_samples(four, fit):
-    ranking = explained_rankings.attribution_ranking.function(four, fit, split="train")
+    ranking = rankings.attribution_ranking.function(four, fit, split="train")
     found = explained(four, fit, split="train")
     own = (found.labels == "class 2") & found.correct
     np.testing.assert_allclose(
         ranking[2], np.abs(found.attributions[own]).mean(axis=0), rtol=1e-5, atol=1e-9
     )
-    shap = explained_rankings.linear_shap_ranking.function(four, fit, split="train")
+    shap = rankings.linear_shap_ranking.function(four, fit, split="train")
     weights = fit["weights"].astype(float)
     centred = weights - weights.mean(axis=1, keepdims=True)
     np.testing.assert_allclose(
         shap[2], np.abs(found.Z[own] * centred[:, 2]).mean(axis=0), rtol=1e-4, atol=1e-9
     )
     np.testing.assert_allclose(
-        explained_rankings.weight_ranking.function(four, fit),
+        rankings.weight_ranking.function(four, fit),
         np.abs(centred).T,
         rtol=1e-5,
         atol=1e-7,
     )
     mlp = fit_mlp.function(four, seed=0)
-    for ranking_of in (explained_rankings.weight_ranking, explained_rankings.linear_shap_ranking):
+    for ranking_of in (rankings.weight_ranking, rankings.linear_shap_ranking):
         with pytest.raises(DataError, match="hidden layer"):
             ranking_of.function(four, mlp)
 
@@ -357,10 +360,10 @@ def test_rankings_of_explanations_are_means_over_correct_samples(four, fit):
 def test_a_model_that_does_not_fit_is_refused_or_not_scored(four, fit):
     unfit = fit | {"train_accuracy": np.array(0.8)}
     with pytest.raises(CannotAnswer):
-        explained_rankings.attribution_ranking.function(four, unfit)
-    nothing = explained_rankings.attribution_ranking.function(four, unfit, unfit="nan")
+        rankings.attribution_ranking.function(four, unfit)
+    nothing = rankings.attribution_ranking.function(four, unfit, unfit="nan")
     assert nothing.shape == (4, 240) and np.isnan(nothing).all()
-    found = report.ranking_agreement(
+    found = rankings.ranking_agreement(
         nothing[0],
         informative_genes(four)["class 0"],
         group_members(four),
@@ -368,7 +371,7 @@ def test_a_model_that_does_not_fit_is_refused_or_not_scored(four, fit):
     )
     assert all(np.isnan(value) for value in found.values())
     with pytest.raises(DataError, match="unfit is 'drop'"):
-        explained_rankings.attribution_ranking.function(four, unfit, unfit="drop")
+        rankings.attribution_ranking.function(four, unfit, unfit="drop")
 
 
 def test_the_roster_names_one_ranking_a_method():
@@ -425,7 +428,7 @@ def test_draws_are_averaged_before_their_interval_is_taken():
             "value": [0.0, 0.2, 0.4, np.nan],
         }
     )
-    table = report.plain_scores(
+    table = report.experiment_rows(
         values, task="attribution", metric="feature_agreement_global", unit_kind="class"
     )
     row = report.over_draws(check(table), ["metric", "model"]).iloc[0]
@@ -433,7 +436,7 @@ def test_draws_are_averaged_before_their_interval_is_taken():
     assert (row["n_draws"], row["unscored"]) == (2, 1)
     assert (row["low"], row["high"]) == (0, 1)  # cut at the range of the metric
     square = pd.DataFrame(np.eye(2), index=["m", "f"], columns=["m", "f"])
-    pairs = report.overlap_scores(
+    pairs = report.overlap_rows(
         square, dataset="d", n_top=5, seed=0, roles={"m": "candidate", "f": "floor"}
     )
     assert check(pairs)["role"].tolist() == ["candidate", "floor", "floor"]
@@ -444,7 +447,7 @@ def test_draws_are_averaged_before_their_interval_is_taken():
 
 def test_a_heatmap_names_blocks_and_refuses_what_it_cannot_draw():
     frame = pd.DataFrame(np.arange(12.0).reshape(3, 4), index=list("abc"))
-    figure = plots.heatmap(
+    figure = heatmap(
         frame, columns=["x", "x", "y", "y"], label="value", xlabel="", ylabel="rows", centre=5.0
     )
     ax = figure.axes[0]
@@ -453,10 +456,10 @@ def test_a_heatmap_names_blocks_and_refuses_what_it_cannot_draw():
     assert [t.get_text() for t in ax.get_yticklabels()] == ["a", "b", "c"]
     (mesh,) = ax.collections
     assert mesh.get_clim() == (-1, 11)  # centred
-    assert "<svg" in plots.svg(figure, alt="A heat map.", name="map")
+    assert "<svg" in page.svg(figure, alt="A heat map.", name="map")
     for table, columns, said in (
         (frame * np.nan, None, "without a number"),
         (frame, ["x"], "1 blocks for 4"),
     ):
         with pytest.raises(ValueError, match=said):
-            plots.heatmap(table, columns=columns, label="v", xlabel="", ylabel="")
+            heatmap(table, columns=columns, label="v", xlabel="", ylabel="")

@@ -258,7 +258,7 @@ def test_knobs_that_make_no_sense_are_refused(knobs, said):
 def test_settings_are_named_and_can_be_changed():
     step = lda("fixture", 3, fold=4.0)
     assert step.function is simulated_lda
-    assert (step.arguments["fold"], step.arguments["seed"]) == (4.0, 3)
+    assert (step.arguments["knobs"]["fold"], step.arguments["seed"]) == (4.0, 3)
     with pytest.raises(DataError, match="no LDA setting 'SIMU3'"):
         lda("SIMU3", 0)
     with pytest.raises(DataError, match=r"no knobs \['flod'\]"):

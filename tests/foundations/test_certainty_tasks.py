@@ -6,7 +6,8 @@ import pytest
 from helpers.data.contract import DataError
 from helpers.data.simulate.screen import simulate_screen
 from helpers.scores import check
-from helpers.tasks.foundations import false_certainty, interval_coverage
+from helpers.tasks import interval_coverage
+from helpers.tasks.foundations import false_certainty
 
 
 def screen(**knobs):
@@ -25,7 +26,7 @@ def test_rows_of_a_cluster_that_comes_twice_make_intervals_too_short():
     effects = interval_coverage.coverage_of_effects.function(
         n_targets=10, target_sd=0.5, guide_sd=0.5, n_simulations=300, n_resamples=200, seed=0
     )
-    table = check(interval_coverage.scores({"means": means, "effects": effects}, seed=0))
+    table = check(interval_coverage.score_rows({"means": means, "effects": effects}, seed=0))
     assert table["value"].between(0, 1).all()
 
 

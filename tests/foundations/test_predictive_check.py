@@ -12,7 +12,7 @@ from helpers.data.foundations.screen_statistics import (
     screen_statistics,
 )
 from helpers.data.simulate.regimes import regime_knobs
-from helpers.data.simulate.screen import simulate_screen, simulated_screen
+from helpers.data.simulate.screen import screen_of_knobs, simulate_screen
 from helpers.metrics.foundations.errors import relative_error
 from helpers.models.embeddings.quadratic import quadratic_embedding, state_gated
 from helpers.models.floors import latent
@@ -20,7 +20,7 @@ from helpers.models.foundations.combinations import ProgramInteraction, ScaledAd
 from helpers.models.pca import pca_embedding
 from helpers.tasks.embeddings.consistency import consistency
 from helpers.tasks.foundations import predictive_check
-from helpers.tasks.foundations.combinations import ROLES, combination_errors, scores
+from helpers.tasks.foundations.combinations import ROLES, combination_errors, score_rows
 
 SMALL = {"n_cells": 3_000, "n_genes": 200, "n_targets": 15}
 
@@ -123,7 +123,7 @@ def test_a_fit_recovers_what_was_planted():
 def test_fitted_presets_name_knobs_within_their_ranges():
     for name in FITTED:
         step = simulated_preset(name, 0)
-        assert step.function is simulated_screen
+        assert step.function is screen_of_knobs
     with pytest.raises(ValueError, match="no fitted preset 'replogle'; there are papalexi2021"):
         simulated_preset("replogle", 0)
     with pytest.raises(ValueError, match="no preset was fitted to 'kang'"):
@@ -222,7 +222,7 @@ def test_an_interaction_model_beats_additive_only_where_something_interacts():
     assert gain["saturating-epistatic"].mean() > 0.02
     assert (gain["saturating-epistatic"] > 0).mean() > 0.7
     assert abs(gain["log-additive"].mean()) < 0.02
-    table = scores({("simulated", 0): errors})
+    table = score_rows({("simulated", 0): errors})
     assert len(table) == len(ROLES) * 20
 
 

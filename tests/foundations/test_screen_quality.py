@@ -9,12 +9,16 @@ from helpers.data.contract import CONTROL, DataError
 from helpers.data.normalise import log1p_cp10k
 from helpers.data.sets.scperturb_edistances import to_control
 from helpers.data.simulate.screen import simulate_screen
-from helpers.metrics.facts import METRICS
+from helpers.metrics.foundations.facts import METRICS
 from helpers.models.pca import pca_embedding
 from helpers.scores import check
-from helpers.tasks import answerability
 from helpers.tasks.foundations import screen_quality as sq
-from helpers.tasks.requirements import Requirement, answer
+from helpers.tasks.foundations import screen_quality_report as report
+from helpers.tasks.foundations.effect_sizes import against_published, effect_sizes
+from helpers.tasks.foundations.screen_reliability import (
+    reliability_by_cells,
+    reliability_by_controls,
+)
 
 KNOBS = dict(n_genes=500, n_targets=20, unexpressed_share=0.2, control_share=0.2, efficacy=0.6)
 
@@ -93,11 +97,11 @@ def test_reliability_grows_with_cells_and_shared_controls_make_it_up(screen):
     nothing = simulate_screen(
         rng=np.random.default_rng(2), n_cells=4_000, **KNOBS | {"effect_size": 0.0}
     )
-    curve = sq.reliability_by_cells.function(screen, sizes=[10, 40, 5_000], n_splits=5)
+    curve = reliability_by_cells.function(screen, sizes=[10, 40, 5_000], n_splits=5)
     assert set(curve["n_cells"]) == {10, 40}
     mean = curve[curve["kind"] == "perturbation"].groupby("n_cells")["correlation"].mean()
     assert mean[40] > mean[10]
-    made_up = sq.reliability_by_controls.function(nothing, sizes=[20, 200], n_splits=5)
+    made_up = reliability_by_controls.function(nothing, sizes=[20, 200], n_splits=5)
     made_up = made_up[made_up["kind"] == "perturbation"]
     mean = made_up.groupby(["controls", "n_controls"])["correlation"].mean()
     expected = made_up.groupby(["controls", "n_controls"])["expected"].mean()
@@ -119,14 +123,14 @@ def test_what_is_not_there_is_said(screen):
     bare = screen.copy()
     del bare.obs["guide"], bare.obs["replicate"]
     bare.obs["batch"] = pd.Categorical(["b"] * bare.n_obs)
-    lacks = sq.overview.function(bare)["lacks"].item()
+    lacks = report.lacks(sq.overview.function(bare)).item()
     assert "guides" in lacks and "replicates" in lacks and "a second batch" in lacks
-    assert sq.overview.function(screen)["lacks"].item() == "nothing"
+    assert report.lacks(sq.overview.function(screen)).item() == "nothing"
     found = measure(bare)
     assert set(found["kind"]) == {"perturbation", "control-draw"}
     assert found["guide_concordance"].isna().all()
     assert found["n_guides"].isna().all()
-    table = check(sq.scores(found, dataset="simulated", context="simulated", seed=0))
+    table = check(report.score_rows(found, dataset="simulated", context="simulated", seed=0))
     assert "guide_concordance" not in set(table["metric"])
 
 
@@ -140,8 +144,8 @@ def test_a_perturbation_of_few_cells_is_counted_and_not_scored(screen):
 
 
 def test_scores_satisfy_the_schema_and_their_facts(found):
-    table = check(sq.scores(found, dataset="simulated", context="simulated", seed=0))
-    assert set(table["metric"]) == set(sq.METRICS.values()) <= set(METRICS)
+    table = check(report.score_rows(found, dataset="simulated", context="simulated", seed=0))
+    assert set(table["metric"]) == set(report.METRICS.values()) <= set(METRICS)
     for metric, values in table.groupby("metric")["value"]:
         assert values.dropna().between(METRICS[metric].low, METRICS[metric].high).all()
     assert set(table["role"]) == {"candidate", "floor"}
@@ -160,7 +164,7 @@ def test_bad_input_is_named(screen):
     with pytest.raises(DataError, match="has 2 contexts"):
         sq.quality.function(two, np.zeros((two.n_obs, 2)))
     with pytest.raises(DataError, match="by is 'donor'"):
-        sq.effect_sizes.function(screen, embed(screen), by="donor")
+        effect_sizes.function(screen, embed(screen), by="donor")
 
 
 # ---------------------------------------------------------------------------- real screens
@@ -215,70 +219,10 @@ def test_effect_sizes_rank_as_published_energy_distances(name, context, publishe
     distances = registry.load("scperturb-edistances").function.function()
     published = to_control(distances, published_name)
     screen = real(name, context)
-    sizes = sq.effect_sizes.function(screen, embed(screen), by=by, max_cells=300)
-    table = sq.against_published(sizes, published, rng=np.random.default_rng(0), n_resamples=50)
+    sizes = effect_sizes.function(screen, embed(screen), by=by, max_cells=300)
+    table = against_published(sizes, published, rng=np.random.default_rng(0), n_resamples=50)
     table = table.set_index("measure")
     assert table.loc["effect_norm", "spearman"] == pytest.approx(known, abs=0.02)
     assert table.loc["edistance", "spearman"] > 0.6
     with pytest.raises(ValueError, match="0 names in common"):
-        sq.against_published(sizes, {}, rng=np.random.default_rng(0))
-
-
-# ---------------------------------------------------------------------------- answerability
-
-
-def test_answers_are_yes_power_limited_or_cannot():
-    needs = (Requirement("a", 2, "apples"), Requirement("b", 5, "bees", enough=30))
-    assert str(answer(needs, {"a": 2, "b": 30})) == "yes"
-    limited = answer(needs, {"a": 2, "b": 7})
-    assert (str(limited), limited.reason) == ("power-limited (n = 7)", "7 bees (power needs 30)")
-    cannot = answer(needs, {"a": 1, "b": 4})
-    assert cannot.verdict == "cannot"
-    assert cannot.reason == "1 apples (needs 2); 4 bees (needs 5)"
-    with pytest.raises(ValueError, match="is below 5"):
-        Requirement("b", 5, "bees", enough=4)
-
-
-def test_facts_count_what_is_there(screen, found):
-    obs = screen.obs.astype({"perturbation": str, "context": str})
-    names = sorted(set(obs["perturbation"]) - {CONTROL})
-    rng = np.random.default_rng(0)
-    obs["context"] = rng.choice(["a", "b"], len(obs))
-    only_a, pair = names[0], "+".join(names[1:3])
-    obs.loc[obs["perturbation"] == only_a, "context"] = "a"
-    obs.loc[obs["perturbation"] == names[3], "perturbation"] = pair
-    two = screen.copy()
-    two.obs = obs.astype({"perturbation": "category"})
-    effects = pd.DataFrame(
-        [("a", only_a, 0.01), ("a", names[1], 0.01), ("b", names[1], 0.01), ("b", names[2], 0.2)],
-        columns=["context", "unit", "q_value"],
-    )
-    known = pd.DataFrame(
-        [(names[0], names[1], "CORUM"), (names[1], names[2], "CORUM"), (names[1], "X", "STRING")],
-        columns=["gene_a", "gene_b", "database"],
-    )
-    has = answerability.facts(two, effects, known)
-    assert has["perturbations_with_effect"].to_dict() == {"a": 2, "b": 1}
-    assert has["combinations"].to_dict() == {"a": 1, "b": 1}
-    assert has["known_pairs"].to_dict() == {"a": 2, "b": 1}
-    assert has["perturbed_genes"].to_dict() == {"a": 19, "b": 18}
-    assert has["transfer_pairs"].to_dict() == {"a": 2, "b": 2}  # only_a has no other context
-    assert has["contexts_in_common"].to_dict() == {"a": 2, "b": 2}
-    two.obs["perturbation_type"] = np.where(two.obs["context"] == "a", "CRISPRa", "CRISPRi")
-    apart = answerability.facts(two, effects, known)
-    assert apart["contexts_in_common"].to_dict() == {"a": 0, "b": 0}
-    assert apart["transfer_pairs"].to_dict() == {"a": 0, "b": 0}
-    answers = answerability.matrix({"simulated": has})
-    assert len(answers) == 2 * len(answerability.TASKS)
-    recall = answers[answers["task"] == "recall of known relationships"]
-    assert set(recall["verdict"]) == {"cannot"}
-    assert "19 perturbed genes (needs 200)" in recall["reason"].iloc[0]
-    assert set(answers["verdict"]) <= {"yes", "power-limited", "cannot"}
-    table = answerability.wide(answers)
-    assert list(table.columns) == list(answerability.TASKS)
-    assert list(table.index) == [("simulated", "a"), ("simulated", "b")]
-    assert table.loc[("simulated", "b"), "recall of known relationships"] == "cannot"
-    few = answerability.missing(answers).set_index("task")
-    assert "batch mixing, revised" not in few.index  # four batches are enough
-    assert "batch mixing, published" in few.index  # of which two are for testing
-    assert few.loc["transfer between contexts", "contexts"] == "a, b"
+        against_published(sizes, {}, rng=np.random.default_rng(0))

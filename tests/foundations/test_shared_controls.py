@@ -6,7 +6,7 @@ import pytest
 from helpers.data.contract import DataError
 from helpers.data.simulate.screen import simulate_screen
 from helpers.stats import mean_interval
-from helpers.tasks.foundations.shared_controls import by_number, effect_correlations, scores
+from helpers.tasks.foundations.shared_controls import by_number, effect_correlations, score_rows
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_scores_hold_both_ways_for_every_perturbation(no_effect):
     from helpers.scores import check
 
     result = effect_correlations.function(no_effect, n_controls=50, seed=1)
-    table = check(scores(result, dataset="simulated", n_controls=50, seed=1))
+    table = check(score_rows(result, dataset="simulated", n_controls=50, seed=1))
     assert len(table) == 2 * result["perturbation"].nunique()
     shared = table[table["model"] == "shared controls"].set_index("unit")["value"]
     expected = result.groupby("perturbation")["shared"].mean()

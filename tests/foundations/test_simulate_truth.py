@@ -14,8 +14,9 @@ from helpers.data.foundations.truth import (
     program_moves,
 )
 from helpers.data.simulate import counts, interactions
+from helpers.data.simulate.effects import saturate
 from helpers.data.simulate.regimes import REGIMES, regime_knobs, simulated_regime
-from helpers.data.simulate.screen import saturate, simulate_screen
+from helpers.data.simulate.screen import simulate_screen
 from helpers.data.simulate.stream import write_simulated_screen
 
 SMALL = {"n_cells": 2_000, "n_genes": 300, "n_targets": 20}

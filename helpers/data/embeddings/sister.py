@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 from anndata import AnnData
-from scipy.sparse import csr_matrix
 
 from helpers.data.contract import DataError
-from helpers.data.simulate.screen import Digest, plan_screen, simulated_screen
+from helpers.data.simulate.knobs import Knobs
+from helpers.data.simulate.plan import plan_screen, sha256_of
 from helpers.store import step
 
 
@@ -44,17 +44,9 @@ def sister_screen(
     if "programs" not in screen.varm:
         name = screen.uns.get("dataset", {}).get("name", "this screen")
         raise DataError(f"{name} is not simulated; it has no varm['programs'] to share")
-    knobs = dict(screen.uns["truth"]["knobs"])
     own = dict(n_cells=n_cells, n_targets=n_targets, n_batches=n_batches, n_contexts=1)
-    defaults = {
-        name: parameter.default
-        for name, parameter in simulated_screen.signature.parameters.items()
-        if name in knobs
-    }
-    # What was read back from a file is numpy's: the simulator asks for plain numbers.
-    given = {name: type(defaults[name])(value) for name, value in knobs.items()}
     rng = np.random.default_rng(seed)
-    plan = plan_screen(rng, {**given, **own, "n_complexes": 0, "chunk_size": 1_000})
+    plan = plan_screen(rng, replace(Knobs.read(screen), **own, n_complexes=0))
     shift = context_sd * rng.standard_normal(screen.n_vars)
     log_abundance = np.log(screen.var["abundance"].to_numpy()) + shift
     plan = replace(
@@ -63,15 +55,8 @@ def sister_screen(
         varm={"programs": np.asarray(screen.varm["programs"])},
         log_mean=log_abundance + np.asarray(plan.varm["batch_shift"]).T,
     )
-    size = n_cells * screen.n_vars
-    indices, data = np.empty(size, np.int32), np.empty(size, np.float32)
-    stored, row_ends, totals = plan.draw(0, n_cells, indices, data)
-    indptr = np.append(0, row_ends)
-    X = csr_matrix((data[:stored].copy(), indices[:stored].copy(), indptr), (n_cells, len(shift)))
-    digest = Digest()
-    for name in ("indptr", "indices", "data"):
-        digest.update(name, getattr(X, name))
-    uns = plan.uns(digest.hexdigest())
+    X, totals = plan.counts(chunk_size=1_000)
+    uns = plan.uns(sha256_of(X))
     kept = ["perturbation", "guide", "batch", "replicate", "context"]
     obs = plan.obs[kept].assign(total_counts=totals)
     obs["context"] = obs["context"].cat.rename_categories(["sister"])

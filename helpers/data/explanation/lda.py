@@ -6,7 +6,8 @@ drawn at once: the same distribution, without a loop over reads or groups.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -23,31 +24,14 @@ TEST_SHARE = 0.4
 _MOST = np.iinfo(np.uint16).max
 
 
-def simulate_lda(
-    rng: np.random.Generator,
-    *,
-    n_per_kind: Sequence[int],
-    n_genes: int,
-    n_groups: int,
-    groups_per_kind: int,
-    class_of: Sequence[int] | None = None,
-    design: str = "disjoint",
-    group_size: int = 10,
-    n_reads: int = 1_500_000,
-    prior: float = 4.0,
-    fold: float = 2.0,
-    concentration: float = 5.0,
-    least_share: float = 0.1,
-    keep_theta: bool = False,
-) -> AnnData:
-    """Simulate profiles of read counts.
+@dataclass(frozen=True, kw_only=True)
+class LdaKnobs:
+    """Knobs of `simulate_lda`.
 
     A *kind* is what over-expresses groups of its own; a class is one kind or several.
 
     Parameters
     ----------
-    rng
-        Gives one 64-bit number, from which everything follows; each sample has its own stream.
     n_per_kind : sequence of int
         Samples of each kind, at least 1.
     n_genes, n_groups
@@ -75,6 +59,93 @@ def simulate_lda(
     keep_theta
         Keep the shares of groups in `obsm["theta"]`.
 
+    Raises
+    ------
+    DataError
+        Knobs out of range or that do not fit each other: all of them.
+    """
+
+    n_per_kind: Sequence[int]
+    n_genes: int
+    n_groups: int
+    groups_per_kind: int
+    class_of: Sequence[int] | None = None
+    design: str = "disjoint"
+    group_size: int = 10
+    n_reads: int = 1_500_000
+    prior: float = 4.0
+    fold: float = 2.0
+    concentration: float = 5.0
+    least_share: float = 0.1
+    keep_theta: bool = False
+
+    def __post_init__(self) -> None:
+        if problems := [*_class_problems(self), *_group_problems(self), *_range_problems(self)]:
+            raise DataError("LDA simulation: " + "; ".join(problems))
+
+    @property
+    def n_kinds(self) -> int:
+        """Kinds of samples."""
+        return len(self.n_per_kind)
+
+    @property
+    def classes(self) -> np.ndarray:
+        """Class of each kind."""
+        return np.asarray(range(self.n_kinds) if self.class_of is None else self.class_of)
+
+
+def _class_problems(k: LdaKnobs) -> Iterator[str]:
+    n_per_kind, class_of = list(k.n_per_kind), k.classes.tolist()
+    if len(n_per_kind) < 2 or not all(isinstance(n, int) and n >= 1 for n in n_per_kind):
+        yield f"n_per_kind is {n_per_kind}; at least 2 kinds with 1 sample or more"
+    if len(class_of) != len(n_per_kind):
+        yield f"class_of names {len(class_of)} kinds, n_per_kind {len(n_per_kind)}"
+    elif sorted(set(class_of)) != list(range(max(class_of) + 1)) or len(set(class_of)) < 2:
+        yield f"class_of is {class_of}; classes are 0, 1, ... without a gap, 2 or more"
+
+
+def _group_problems(k: LdaKnobs) -> Iterator[str]:
+    G, size = k.n_groups, k.group_size
+    needed = {
+        "disjoint": G * size,
+        "random": size,
+        "chain": G * (size - 1) + 1,
+        "ring": G * (size - 1),
+    }
+    if k.design not in DESIGNS:
+        yield f"design is {k.design!r}; it is one of {', '.join(DESIGNS)}"
+    elif needed[k.design] > k.n_genes or (k.design == "ring" and needed["ring"] != k.n_genes):
+        yield f"{G} groups of {size} need {needed[k.design]} genes, n_genes is {k.n_genes}"
+    if k.groups_per_kind < 1 or k.groups_per_kind * k.n_kinds > G:
+        yield (
+            f"{k.n_kinds} kinds x groups_per_kind {k.groups_per_kind} do not fit into {G} groups"
+        )
+    if size < (2 if k.design in ("chain", "ring") else 1):
+        yield f"group_size is {size}; at least 1, 2 in a chain or ring"
+
+
+def _range_problems(k: LdaKnobs) -> Iterator[str]:
+    for name, low, high in (
+        ("n_reads", 1, 2**32 - 1),
+        ("prior", 0.01, 1e6),
+        ("fold", 1, 1e3),
+        ("concentration", 0.01, 1e6),
+        ("least_share", 0, 0.5),
+    ):
+        if not low <= (value := getattr(k, name)) <= high:
+            yield f"{name} is {value}; it lies in [{low:g}, {high:g}]"
+
+
+def simulate_lda(rng: np.random.Generator, **knobs) -> AnnData:
+    """Simulate profiles of read counts.
+
+    Parameters
+    ----------
+    rng
+        Gives one 64-bit number, from which everything follows; each sample has its own stream.
+    **knobs
+        Of `LdaKnobs`.
+
     Returns
     -------
     AnnData of shape (n_samples, V)
@@ -87,53 +158,62 @@ def simulate_lda(
     Raises
     ------
     DataError
-        Knobs out of range or that do not fit each other.
+        See `LdaKnobs`.
 
     References
     ----------
     Bontonou et al. 2023, arXiv 2303.11336; mbonto/XAI_for_genomics 36de591,
     Simulation/Data/simulate_data.py.
     """
-    knobs = dict(locals())
-    knobs.pop("rng")
-    n_per_kind, class_of = _checked(knobs)
+    k = LdaKnobs(**knobs)
     (root,) = rng.integers(2**63, size=1)
-    design_rng = np.random.default_rng([int(root), 0])
-    n_kinds = len(n_per_kind)
-    overexpressed = np.arange(n_kinds * groups_per_kind).reshape(n_kinds, groups_per_kind)
-    checked = overexpressed.size
-    groups = [
-        _group(design_rng, g, knobs, least_share / group_size if g < checked else 0.0)
-        for g in range(n_groups)
-    ]
-    indptr = np.cumsum([0, *(len(genes) for genes, _ in groups)])
-    indices = np.concatenate([genes for genes, _ in groups])
-    beta = np.concatenate([shares for _, shares in groups])
-
-    train, test = split_order(sum(n_per_kind))
+    overexpressed = np.arange(k.n_kinds * k.groups_per_kind).reshape(k.n_kinds, -1)
+    groups = _groups(np.random.default_rng([int(root), 0]), k)
+    train, test = split_order(sum(k.n_per_kind))
     number = np.concatenate([train, test])  # rows in the published order, which is that of batches
-    kind = np.repeat(np.arange(n_kinds), n_per_kind)[number]
-    alpha = np.full((n_kinds, n_groups), prior)
-    np.put_along_axis(alpha, overexpressed, prior * fold, axis=1)
+    kind = np.repeat(np.arange(k.n_kinds), k.n_per_kind)[number]
+    alpha = np.full((k.n_kinds, k.n_groups), k.prior)
+    np.put_along_axis(alpha, overexpressed, k.prior * k.fold, axis=1)
+    counts, theta = _reads(int(root), number, kind, alpha, groups, k)
+    truth = {
+        "indptr": groups.indptr.astype(np.int64),
+        "indices": groups.indices.astype(np.int64),
+        "beta": groups.data,
+        "overexpressed": overexpressed,
+        "class_of": k.classes,
+    }
+    return _adata(counts, theta, number, kind, truth, k)
+
+
+def _groups(rng, k: LdaKnobs) -> csr_matrix:
+    """Shares of a group's reads, of shape (n_groups, n_genes)."""
+    least = k.least_share / k.group_size
+    checked = k.n_kinds * k.groups_per_kind  # those that a kind over-expresses
+    groups = [_group(rng, g, k, least if g < checked else 0.0) for g in range(k.n_groups)]
+    indptr = np.cumsum([0, *(len(genes) for genes, _ in groups)])
+    indices, beta = (np.concatenate(parts) for parts in zip(*groups, strict=True))
+    return csr_matrix((beta, indices, indptr), shape=(k.n_groups, k.n_genes))
+
+
+def _reads(root: int, number, kind, alpha, groups: csr_matrix, k: LdaKnobs):
+    """Counts (n_samples, n_genes), and shares of groups where they are kept."""
     # Only genes that can be drawn: the remainder of a multinomial would fall to the last gene.
-    drawn, column = np.unique(indices, return_inverse=True)
-    profile = csr_matrix((beta, column, indptr), shape=(n_groups, len(drawn))).T.tocsr()
-    where = slice(None) if len(drawn) == n_genes else drawn
-    counts = np.zeros((len(kind), n_genes), dtype=np.uint16)
-    theta = np.empty((len(kind), n_groups if keep_theta else 0), dtype=np.float32)
-    for i, k in enumerate(kind):
-        stream = np.random.Generator(np.random.SFC64([int(root), 1, int(number[i])]))
-        shares = stream.dirichlet(alpha[k])
+    drawn, column = np.unique(groups.indices, return_inverse=True)
+    profile = csr_matrix((groups.data, column, groups.indptr), (k.n_groups, len(drawn))).T.tocsr()
+    where = slice(None) if len(drawn) == k.n_genes else drawn
+    counts = np.zeros((len(number), k.n_genes), dtype=np.uint16)
+    theta = np.empty((len(number), k.n_groups if k.keep_theta else 0), dtype=np.float32)
+    for i in range(len(number)):
+        stream = np.random.Generator(np.random.SFC64([root, 1, int(number[i])]))
+        shares = stream.dirichlet(alpha[kind[i]])
         p = profile @ shares
-        reads = _multinomial(stream, n_reads, p / p.sum())
+        reads = _multinomial(stream, k.n_reads, p / p.sum())
         if counts.dtype == np.uint16 and reads.max() > _MOST:
             counts = counts.astype(np.uint32)
         counts[i, where] = reads
-        if keep_theta:
+        if k.keep_theta:
             theta[i] = shares
-    return _adata(
-        counts, number, kind, class_of, overexpressed, indptr, indices, beta, knobs, theta
-    )
+    return counts, theta
 
 
 def _multinomial(rng, n: int, p: np.ndarray) -> np.ndarray:
@@ -155,79 +235,32 @@ def _multinomial(rng, n: int, p: np.ndarray) -> np.ndarray:
     return reads + np.bincount(rest, minlength=len(p))
 
 
-def _group(rng, number: int, knobs: Mapping, least: float) -> tuple[np.ndarray, np.ndarray]:
+def _group(rng, number: int, k: LdaKnobs, least: float) -> tuple[np.ndarray, np.ndarray]:
     """Genes of a group, and their shares of its reads; drawn again until all reach `least`."""
     while True:
-        genes = _members(rng, number, knobs)
-        shares = rng.dirichlet(np.full(len(genes), knobs["concentration"]))
+        genes = _members(rng, number, k)
+        shares = rng.dirichlet(np.full(len(genes), k.concentration))
         if shares.min() >= least:
             return genes, shares
 
 
-def _members(rng, number: int, knobs: Mapping) -> np.ndarray:
-    size, n_genes = knobs["group_size"], knobs["n_genes"]
-    if knobs["design"] == "disjoint":
+def _members(rng, number: int, k: LdaKnobs) -> np.ndarray:
+    size, n_genes = k.group_size, k.n_genes
+    if k.design == "disjoint":
         return np.arange(number * size, (number + 1) * size)
-    if knobs["design"] == "random":
+    if k.design == "random":
         while True:
             # As many as a Bernoulli draw of each gene gives, without a pass over all genes.
             n = rng.binomial(n_genes, size / n_genes)
             if n:
                 return np.sort(rng.choice(n_genes, n, replace=False))
     genes = np.arange(number * (size - 1), number * (size - 1) + size)
-    return np.sort(genes % n_genes) if knobs["design"] == "ring" else genes
+    return np.sort(genes % n_genes) if k.design == "ring" else genes
 
 
-def _checked(knobs: Mapping) -> tuple[list[int], np.ndarray]:
-    """Samples and class of each kind; or everything that is wrong with the knobs."""
-    n_per_kind = list(knobs["n_per_kind"])
-    class_of = knobs["class_of"]
-    class_of = list(range(len(n_per_kind)) if class_of is None else class_of)
-    V, G, size = knobs["n_genes"], knobs["n_groups"], knobs["group_size"]
-    design = knobs["design"]
-    needed = {
-        "disjoint": G * size,
-        "random": size,
-        "chain": G * (size - 1) + 1,
-        "ring": G * (size - 1),
-    }
-    problems = []
-    if len(n_per_kind) < 2 or not all(isinstance(n, int) and n >= 1 for n in n_per_kind):
-        problems.append(f"n_per_kind is {n_per_kind}; at least 2 kinds with 1 sample or more")
-    if len(class_of) != len(n_per_kind):
-        problems.append(f"class_of names {len(class_of)} kinds, n_per_kind {len(n_per_kind)}")
-    elif sorted(set(class_of)) != list(range(max(class_of) + 1)) or len(set(class_of)) < 2:
-        problems.append(f"class_of is {class_of}; classes are 0, 1, ... without a gap, 2 or more")
-    if design not in DESIGNS:
-        problems.append(f"design is {design!r}; it is one of {', '.join(DESIGNS)}")
-    elif needed[design] > V or (design == "ring" and needed[design] != V):
-        problems.append(f"{G} groups of {size} need {needed[design]} genes, n_genes is {V}")
-    if knobs["groups_per_kind"] < 1 or knobs["groups_per_kind"] * len(n_per_kind) > G:
-        problems.append(
-            f"{len(n_per_kind)} kinds x groups_per_kind {knobs['groups_per_kind']} do not fit into "
-            f"{G} groups"
-        )
-    if size < (2 if design in ("chain", "ring") else 1):
-        problems.append(f"group_size is {size}; at least 1, 2 in a chain or ring")
-    for name, low, high in (
-        ("n_reads", 1, 2**32 - 1),
-        ("prior", 0.01, 1e6),
-        ("fold", 1, 1e3),
-        ("concentration", 0.01, 1e6),
-        ("least_share", 0, 0.5),
-    ):
-        if not low <= knobs[name] <= high:
-            problems.append(f"{name} is {knobs[name]}; it lies in [{low:g}, {high:g}]")
-    if problems:
-        raise DataError("LDA simulation: " + "; ".join(problems))
-    return n_per_kind, np.asarray(class_of)
-
-
-def _adata(
-    counts, number, kind, class_of, overexpressed, indptr, indices, beta, knobs, theta
-) -> AnnData:
-    n_kinds = len(class_of)
-    hidden = len(set(class_of)) < n_kinds
+def _adata(counts, theta, number, kind, truth: dict, k: LdaKnobs) -> AnnData:
+    class_of = k.classes
+    hidden = len(set(class_of)) < k.n_kinds
 
     def named(prefix: str, codes: np.ndarray, n: int) -> pd.Categorical:
         width = len(str(n - 1))
@@ -241,9 +274,9 @@ def _adata(
         obs=pd.DataFrame(
             {
                 "class": label,
-                "kind": named("kind", kind, n_kinds) if hidden else label,
+                "kind": named("kind", kind, k.n_kinds) if hidden else label,
                 "split": pd.Categorical.from_codes(is_test.astype(int), ["train", "test"]),
-                "total_counts": np.full(len(kind), float(knobs["n_reads"])),
+                "total_counts": np.full(len(kind), float(k.n_reads)),
             },
             index=[f"sample {i}" for i in number],
         ),
@@ -256,13 +289,7 @@ def _adata(
                 "licence": "CC0-1.0",
                 "citation": "The Perturbation Benchbook, after Bontonou et al. 2023",
             },
-            "truth": {
-                "indptr": indptr.astype(np.int64),
-                "indices": indices.astype(np.int64),
-                "beta": beta,
-                "overexpressed": overexpressed,
-                "class_of": class_of,
-            },
+            "truth": truth,
         },
     )
     if theta.shape[1]:
@@ -294,26 +321,9 @@ def split_order(n: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @step
-def simulated_lda(
-    *,
-    seed: int,
-    n_per_kind: Sequence[int],
-    n_genes: int,
-    n_groups: int,
-    groups_per_kind: int,
-    class_of: Sequence[int] | None = None,
-    design: str = "disjoint",
-    group_size: int = 10,
-    n_reads: int = 1_500_000,
-    prior: float = 4.0,
-    fold: float = 2.0,
-    concentration: float = 5.0,
-    least_share: float = 0.1,
-    keep_theta: bool = False,
-) -> AnnData:
+def simulated_lda(*, seed: int, knobs: dict) -> AnnData:
     """The profiles that `simulate_lda` makes of these knobs and this seed, as a step."""
-    knobs = dict(locals())
-    return simulate_lda(np.random.default_rng(knobs.pop("seed")), **knobs)
+    return simulate_lda(np.random.default_rng(seed), **knobs)
 
 
 def cpm(adata: AnnData) -> np.ndarray:

@@ -1,10 +1,11 @@
 """Data sets of the LDA simulator by name: those of the paper and its successor, and small ones."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from types import MappingProxyType
 
 from helpers.data.contract import DataError
-from helpers.data.explanation.lda import simulated_lda
+from helpers.data.explanation.lda import LdaKnobs, simulated_lda
 from helpers.store import Step
 
 
@@ -81,7 +82,7 @@ def lda(name: str, seed: int, **changes) -> Step:
         Of `SETTINGS`.
     seed : int
     **changes
-        Knobs of `simulate_lda` that differ from the setting.
+        Knobs of `LdaKnobs` that differ from the setting.
 
     Raises
     ------
@@ -90,7 +91,7 @@ def lda(name: str, seed: int, **changes) -> Step:
     """
     if name not in SETTINGS:
         raise DataError(f"no LDA setting {name!r}; there are {', '.join(SETTINGS)}")
-    known = set(simulated_lda.signature.parameters) - {"seed"}
+    known = {f.name for f in fields(LdaKnobs)}
     if unknown := sorted(set(changes) - known):
         raise DataError(f"LDA setting {name}: no knobs {unknown}; there are {sorted(known)}")
-    return simulated_lda(seed=seed, **{**SETTINGS[name], **changes})
+    return simulated_lda(seed=seed, knobs={**SETTINGS[name], **changes})

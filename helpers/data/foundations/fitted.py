@@ -11,7 +11,8 @@ import numpy as np
 
 from helpers.data.contract import CONTROL, DataError
 from helpers.data.foundations.screen_statistics import screen_statistics
-from helpers.data.simulate.screen import RANGES, simulate_screen, simulated_screen
+from helpers.data.simulate.knobs import RANGES
+from helpers.data.simulate.screen import simulate_screen, simulated_screen
 from helpers.store import Step, step
 
 if TYPE_CHECKING:

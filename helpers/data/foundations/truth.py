@@ -5,7 +5,7 @@ import pandas as pd
 from scipy.special import logsumexp, xlog1py, xlogy
 
 from helpers.data.contract import CONTROL, DataError
-from helpers.data.simulate.screen import saturate
+from helpers.data.simulate.effects import saturate
 
 HALVES = ("first", "second")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from helpers.data.fetch import fetch
-from helpers.data.sets.tx_evaluation import entry, summary
+from helpers.data.tx_evaluation import entry, summary
 from helpers.store import step
 
 DATASET = entry(

@@ -164,16 +164,17 @@ def simulated_regime(name: str, seed: int, **overrides) -> Step:
         Of `REGIMES`, or several with "+" between them.
     seed : int
     **overrides
-        Other knobs of `simulate_screen`.
+        Other knobs.
 
     Raises
     ------
-    ValueError
-        See `regime_knobs`. A knob out of range is refused when the screen is simulated.
+    TypeError, ValueError
+        See `regime_knobs` and `simulated_screen`.
 
     Examples
     --------
-    >>> simulated_regime("sparse+nuisance", 0, n_cells=5_000).function.__name__
-    'simulated_screen'
+    >>> print(simulated_regime("sparse", 0, n_programs=20, library_size=2_000.0))
+    screen_of_knobs(seed=0, knobs={"abundance_sd": 1.0, "program_share": 0.02, \
+"programs_per_target": 1})
     """
     return simulated_screen(seed=seed, **regime_knobs(name, **overrides))

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.data.simulate.screen import Digest, Plan, plan_screen, simulated_screen
+from helpers.data.simulate.knobs import Knobs, check_range
+from helpers.data.simulate.plan import Digest, Plan, plan_screen
+from helpers.data.simulate.screen import CHUNK_SIZES
 
 STORED_CHUNK = 2**18  # elements of a chunk in the file: 1 MiB, which HDF5's chunk cache holds
 
@@ -32,7 +34,7 @@ def write_simulated_screen(
     n_threads : int
         Threads that draw, at least 1; `n_threads` + 1 chunks are in memory.
     **knobs
-        Of `simulate_screen`.
+        Of `helpers.data.simulate.knobs.Knobs`.
 
     Returns
     -------
@@ -44,7 +46,7 @@ def write_simulated_screen(
     ValueError
         See `simulate_screen`; or fewer than one thread.
     TypeError
-        A knob that there is not.
+        There is no such knob.
     OSError
         The file cannot be written.
     """
@@ -54,10 +56,8 @@ def write_simulated_screen(
     if n_threads < 1:
         raise ValueError(f"n_threads is {n_threads}; at least 1")
     path = Path(path)
-    bound = simulated_screen.signature.bind(seed=0, **knobs)
-    bound.apply_defaults()
-    given = {name: value for name, value in bound.arguments.items() if name != "seed"}
-    plan = plan_screen(rng, {**given, "chunk_size": chunk_size})
+    check_range("chunk_size", chunk_size, CHUNK_SIZES)
+    plan = plan_screen(rng, Knobs.of(knobs))
     n_cells, n_genes = len(plan.obs), len(plan.var)
     digest, totals = Digest(), np.empty(n_cells)
     row_ends = np.zeros(n_cells + 1, dtype=np.int64)

@@ -14,8 +14,8 @@ import pandas as pd
 from helpers.metrics.embeddings.lisi import expected_lisi, lisi
 from helpers.metrics.embeddings.neighbours import nearest_neighbours
 from helpers.store import step
-from helpers.tasks.departures import Departure, table_of
-from helpers.tasks.embeddings.readouts import SHRINK_BELOW, each_post, prepared, score_rows
+from helpers.tasks import protocol as task
+from helpers.tasks.embeddings.readouts import SHRINK_BELOW, each_post, prepared
 from helpers.tasks.requirements import CannotAnswer, Requirement, require
 
 TASK = "batch-mixing"
@@ -28,24 +28,20 @@ SHARE_OF_BATCHES = 0.7  # that the published split keeps for training
 _CELLS = Requirement("cells", N_NEIGHBOURS + 2, "cells")
 
 
-@dataclass(frozen=True)
-class Protocol:
+@dataclass(frozen=True, kw_only=True)
+class Protocol(task.Protocol):
     """Choices of a protocol.
 
     Parameters
     ----------
-    name, source : str
     test_only : bool
         Score the test part of the published split (test1 and its controls), or all cells.
     reduce : bool
         First take the principal components that hold 90 % of the variance, at least 32.
     """
 
-    name: str
-    source: str
     test_only: bool
     reduce: bool
-    requirements: tuple[Requirement, ...]
 
 
 PROTOCOLS = {
@@ -67,67 +63,6 @@ PROTOCOLS = {
         requirements=(Requirement("batches", 4, "batches"), _CELLS),
     ),
 }
-
-DEPARTURES = (
-    Departure(
-        aspect="what it is divided by",
-        published="paper: the score of shuffled cells of PCA, for all models; code: nothing",
-        revised="the same graph with permuted batch labels, for each model its own",
-        kind="paper-code discrepancy",
-        reason="how many neighbours count depends on the geometry, so that one model's ceiling is "
-        "not another's",
-    ),
-    Departure(
-        aspect="cells",
-        published="test batches and the perturbations of the split",
-        revised="all batches and perturbations",
-        kind="design choice",
-        reason="nothing is fitted to batch labels here, so that nothing needs to be held out; few "
-        "batches leave little to mix",
-    ),
-    Departure(
-        aspect="more than 300,000 cells",
-        published="meant to be sampled; the code keeps the cells that were not drawn (here: never "
-        "sampled)",
-        revised="a sample of the stated size, the same one for all models",
-        kind="bug",
-        reason="of 424,942 cells 124,942 are left, and of 300,001 a single one would be",
-    ),
-    Departure(
-        aspect="the cell itself",
-        published="the first neighbour is dropped as the cell itself",
-        revised="the cell is left out by its number (in both protocols here)",
-        kind="bug",
-        reason="where cells coincide, another cell comes first and the cell is its own neighbour",
-    ),
-    Departure(
-        aspect="weights that vanish",
-        published="a cell far from all others divides by zero, and the mean is infinite",
-        revised="distances less the smallest one (in both protocols here)",
-        kind="bug",
-        reason="the weights do not change by it, and at least one of them is not zero",
-    ),
-    Departure(
-        aspect="batches with fewer than 30 controls",
-        published="centred and scaled on what they have",
-        revised="shrunken towards all controls",
-        kind="design choice",
-        reason="the error of a mean of few controls is common to all cells of the batch, and sets "
-        "it apart from the others",
-    ),
-    Departure(
-        aspect="principal components",
-        published="those that hold 90 % of the variance, at least 32",
-        revised="the embedding as it is",
-        kind="design choice",
-        reason="what is scored should be what is used",
-    ),
-)
-
-
-def departures() -> pd.DataFrame:
-    """Departures as a table, one row each."""
-    return table_of(DEPARTURES)
 
 
 def available(screen) -> dict[str, int]:
@@ -223,9 +158,7 @@ def mixing(
     DataError
         An embedding or argument that does not fit the screen.
     """
-    if protocol not in PROTOCOLS:
-        raise ValueError(f"protocol is {protocol!r}; choose from {', '.join(PROTOCOLS)}")
-    chosen = PROTOCOLS[protocol]
+    chosen = task.chosen(PROTOCOLS, protocol)
     if chosen.test_only != (split is not None):
         raise ValueError("a split is given in the published protocol, and in no other")
     shrink = SHRINK_BELOW[protocol] if shrink_below is None else shrink_below
@@ -272,22 +205,40 @@ def _reduced(values) -> np.ndarray:
     return centered @ axes[:, : max(FEWEST_COMPONENTS, needed)]
 
 
-def scores(result: pd.DataFrame, *, shuffled: bool = False, **shared) -> pd.DataFrame:
-    """Result of `mixing` as rows of the score table, one a batch and metric.
+@step
+def attainable_lisi(
+    embedding, *, batches: list[int], perplexity: int, n_cells: int, seed: int
+) -> pd.DataFrame:
+    """iLISI of labels drawn at random, for several numbers of batches.
 
     Parameters
     ----------
-    result : DataFrame
-    shuffled : bool
-        Score the permuted batch labels instead of the true ones.
-    **shared
-        `dataset`, `model`, `params`, `post`, `protocol`, `role`, `seed`, `split`.
+    embedding : ndarray of shape (n_cells, n_dims)
+    batches : list of int
+        Numbers of batches of equal size.
+    perplexity : int
+    n_cells : int
+        Cells that are used, at random.
+    seed : int
+
+    Returns
+    -------
+    DataFrame
+        `n_batches`, `measured` (mean over cells), `formula`, `effective` (neighbours that count).
     """
-    value = result["permuted"] if shuffled else result["ilisi"]
-    # Permuted labels of one batch against those of all: what chance leaves.
-    reference = float(np.average(result["permuted"], weights=result["n_cells"]))
-    table = result.assign(
-        value=value, ratio=value / (reference if shuffled else result["permuted"])
-    )
-    metrics = {"ilisi": "value", "ilisi_ratio": "ratio"}
-    return score_rows(table, metrics, task=TASK, unit="batch", **shared)
+    rng = np.random.default_rng(seed)
+    rows = rng.choice(len(embedding), min(n_cells, len(embedding)), replace=False)
+    graph = nearest_neighbours(embedding[np.sort(rows)], k=3 * perplexity - 1)
+    found = []
+    for n in batches:
+        labels = rng.permutation(np.arange(len(rows)) % n)
+        result = lisi(graph, labels, perplexity=perplexity)
+        found.append(
+            {
+                "n_batches": n,
+                "measured": float(np.nanmean(result.per_cell)),
+                "formula": expected_lisi(result.concentration, labels),
+                "effective": 1 / float(np.nanmean(result.concentration)),
+            }
+        )
+    return pd.DataFrame(found)

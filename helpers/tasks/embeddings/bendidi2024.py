@@ -9,8 +9,7 @@ import io
 import numpy as np
 import pandas as pd
 
-from helpers.scores import check
-from helpers.scores import params as canonical
+from helpers.scores import check, rows
 from helpers.tasks.embeddings.bendidi2024_values import VALUES
 
 SOURCE = "Bendidi et al. 2024, arXiv 2410.13956 v2"
@@ -103,24 +102,15 @@ def _agrees(wide: pd.DataFrame) -> pd.Series:
 def as_scores(table: pd.DataFrame) -> pd.DataFrame:
     """Rows of `reported` in the schema of scores, with the role `reported`."""
     return check(
-        pd.DataFrame(
-            {
-                "task": table["task"],
-                "dataset": table["dataset"].map(DATASETS),
-                "split": "published",
-                "protocol": "published",
-                "model": table["model"],
-                "params": canonical({"source": SOURCE}),
-                "post": table["post"],
-                "metric": table["metric"],
-                "role": "reported",
-                "unit_kind": ["all" if u == "all" else "database" for u in table["unit"]],
-                "unit": table["unit"],
-                "cluster": table["unit"],
-                "seed": 0,
-                "n": 1,
-                "value": table["value"],
-            }
+        rows(
+            split="published",
+            protocol="published",
+            params={"source": SOURCE},
+            role="reported",
+            dataset=table["dataset"].map(DATASETS),
+            unit_kind=["all" if u == "all" else "database" for u in table["unit"]],
+            seed=0,
+            **{name: table[name] for name in ("task", "model", "post", "metric", "unit", "value")},
         )
     )
 

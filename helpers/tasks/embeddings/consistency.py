@@ -16,10 +16,10 @@ from helpers.metrics.embeddings.centred_cells import centred_cells
 from helpers.metrics.embeddings.consistency import empirical_p_value, perturbation_consistency
 from helpers.metrics.embeddings.consistency_null import ControlDraws, consistency_test
 from helpers.metrics.embeddings.postprocess import FEW_CONTROLS, postprocess
-from helpers.scores import params as canonical
-from helpers.stats import benjamini_hochberg, cluster_bootstrap, wilson_interval
+from helpers.stats import benjamini_hochberg
 from helpers.store import step
-from helpers.tasks.departures import Departure, table_of
+from helpers.tasks import protocol as task
+from helpers.tasks.embeddings.readouts import context_rows
 from helpers.tasks.requirements import CannotAnswer, Requirement, require
 
 TASK = "consistency"
@@ -27,13 +27,12 @@ UNITS = ("perturbation", "guide", "control-guide")
 UNEXPRESSED_MEAN = 0.15  # raw counts a cell; Tx-Evaluation main_eval.py:118
 
 
-@dataclass(frozen=True)
-class Protocol:
-    """Choices of a protocol, and what it asks of the data.
+@dataclass(frozen=True, kw_only=True)
+class Protocol(task.Protocol):
+    """Choices of a protocol.
 
     Parameters
     ----------
-    name, source : str
     null : {"unexpressed", "matched"}
         Perturbations of genes that are not expressed; draws of controls.
     pairs : {"all", "across"}
@@ -44,17 +43,13 @@ class Protocol:
         Benjamini-Hochberg within the table.
     level : float
         A perturbation is consistent if its (adjusted) p-value is at most this.
-    requirements : tuple of Requirement
     """
 
-    name: str
-    source: str
     null: Literal["unexpressed", "matched"]
     pairs: Literal["all", "across"]
     add_one: bool
     adjust: bool
     level: float
-    requirements: tuple[Requirement, ...]
 
 
 PROTOCOLS = {
@@ -91,104 +86,6 @@ PROTOCOLS = {
     ),
 }
 
-DEPARTURES = (
-    Departure(
-        aspect="null",
-        published="perturbations of unexpressed genes, whatever their size",
-        revised="draws of controls, equal to the target in size and batch",
-        kind="design choice",
-        reason="a screen of essential or chosen genes has almost none, and elsewhere they have "
-        "other numbers of cells than the target; controls are in every screen",
-    ),
-    Departure(
-        aspect="controls that centre",
-        published="all controls of a batch, for every perturbation",
-        revised="a draw is left out of them; the target gets as many",
-        kind="design choice",
-        reason="cells that are among those that centre them carry no error of their mean, a target "
-        "does: it looks consistent without any effect",
-    ),
-    Departure(
-        aspect="pairs",
-        published="all pairs of cells",
-        revised="pairs across replicates",
-        kind="design choice",
-        reason="within a replicate, what the replicate did to its cells counts as agreement",
-    ),
-    Departure(
-        aspect="what PCA gets",
-        published="raw counts",
-        revised="log1p of counts per ten thousand, genes centred (in both protocols here)",
-        kind="design choice",
-        reason="the first components of raw counts are library size and a few abundant genes",
-    ),
-    Departure(
-        aspect="post-processing",
-        published="raw, centered, center-scaled, TVN; the best one kept",
-        revised="center-scaled; the other three beside it",
-        kind="design choice",
-        reason="what is chosen on the scored data looks better than it is",
-    ),
-    Departure(
-        aspect="p-value",
-        published="b / B",
-        revised="(1 + b) / (1 + B)",
-        kind="design choice",
-        reason="b / B can be 0, and rejects more often than its level says",
-    ),
-    Departure(
-        aspect="many tests",
-        published="none",
-        revised="Benjamini-Hochberg within the table",
-        kind="design choice",
-        reason="of a thousand perturbations without effect, fifty have p ≤ 0.05",
-    ),
-    Departure(
-        aspect="batches after typical variation normalisation",
-        published="whitened, not centred",
-        revised="whitened, then centred on their controls",
-        kind="design choice",
-        reason="cells of a batch share its offset, so that perturbations without effect agree more "
-        "than draws of the controls to which the whitening was fitted",
-    ),
-    Departure(
-        aspect="no null",
-        published="no perturbation of an unexpressed gene: p is undefined for all, and the score "
-        "divides by zero; here: cannot be answered below 20",
-        revised="cannot be answered without controls in two replicates",
-        kind="bug",
-        reason="the released code divides by the number of p-values, which is then 0; below 20 "
-        "null perturbations b / B is at most 0.05 only where it is 0, and the paper asks for 1,000 "
-        "unexpressed genes",
-    ),
-    Departure(
-        aspect="targets that are not measured",
-        published="count as expressed",
-        revised="expression is not used",
-        kind="design choice",
-        reason="a gene left out of the file says nothing about its expression",
-    ),
-    Departure(
-        aspect="tail",
-        published="code: null at least as large (followed); appendix B.2: less than or equal",
-        revised="null at least as large",
-        kind="paper-code discrepancy",
-        reason="section 3.3 asks for similarity higher than by chance",
-    ),
-    Departure(
-        aspect="level",
-        published="code: p ≤ 0.05 (followed); paper: p < 0.05",
-        revised="adjusted p ≤ 0.05",
-        kind="paper-code discrepancy",
-        reason="with 20 null perturbations one p-value in 21 is exactly 0.05",
-    ),
-)
-
-
-def departures() -> pd.DataFrame:
-    """Departures as a table, one row each."""
-    return table_of(DEPARTURES)
-
 
 def available(screen, *, replicate: str = "batch") -> dict[str, int]:
     """Counts of a screen that the requirements of the task name.
@@ -210,6 +107,33 @@ def available(screen, *, replicate: str = "batch") -> dict[str, int]:
         "replicates_with_controls": int(replicates.nunique()),
         "unexpressed_perturbations": int((n_cells.reindex(unexpressed) >= 2).sum()),
     }
+
+
+@step
+def context_counts(screen, *, replicate: str = "batch") -> pd.DataFrame:
+    """What each context of a screen has.
+
+    Returns
+    -------
+    DataFrame indexed by context, sorted
+        `cells`, `perturbations`, `controls`, `control_guides` (0 where guides are not known),
+        `replicates`, and the counts of `available`.
+    """
+    rows = {}
+    for context in sorted(screen.obs["context"].unique()):
+        one = screen[(screen.obs["context"] == context).to_numpy()]
+        obs = one.obs
+        is_control = (obs["perturbation"] == CONTROL).to_numpy()
+        guides = obs.loc[is_control, "guide"].nunique() if "guide" in obs else 0
+        rows[context] = {
+            "cells": one.n_obs,
+            "perturbations": int(obs.loc[~is_control, "perturbation"].nunique()),
+            "controls": int(is_control.sum()),
+            "control_guides": int(guides),
+            "replicates": int(obs[replicate].nunique()),
+            **available(one, replicate=replicate),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("context")
 
 
 @step
@@ -272,25 +196,12 @@ def consistency(
     DataError
         An argument that does not fit the screen.
     """
-    if protocol not in PROTOCOLS:
-        raise DataError(f"protocol is {protocol!r}; choose from {', '.join(PROTOCOLS)}")
-    if unit not in UNITS:
-        raise DataError(f"unit is {unit!r}; choose from {', '.join(UNITS)}")
-    if len(embedding) != screen.n_obs:
-        raise DataError(f"the embedding has {len(embedding)} rows, the screen {screen.n_obs} cells")
-    for name, value, known in (("null", null, ("in-sample",)), ("pairs", pairs, ("across", "all"))):
-        if value is not None and (value not in known or protocol != "revised"):
-            raise DataError(
-                f"{name} is {value!r} in the {protocol} protocol; leave it out, or pass "
-                f"{' or '.join(map(repr, known))} in the revised one to see what it does"
-            )
-    if replicate not in screen.obs:
-        raise DataError(
-            f"obs has no column {replicate!r} to count replicates by (columns: "
-            f"{', '.join(screen.obs.columns)}); pass replicate='batch'"
-        )
-    screen, embedding = _one_context(screen, embedding, context)
-    chosen = PROTOCOLS[protocol]
+    chosen = task.chosen(PROTOCOLS, protocol)
+    shown = {"null": (null, ("in-sample",)), "pairs": (pairs, ("across", "all"))}
+    _check(screen, embedding, protocol, unit, replicate, shown)
+    rows = context_rows(screen, context)
+    if len(rows) < screen.n_obs:
+        screen, embedding = screen[rows], embedding[rows]
     question = f"{_name(screen)}, consistency, {protocol} protocol:"
     require(question, chosen.requirements, available(screen, replicate=replicate))
     labels = _labels(screen, unit)
@@ -317,6 +228,24 @@ def consistency(
     if chosen.adjust and scored.any():
         frame.loc[scored, "q_value"] = benjamini_hochberg(frame.loc[scored, "p_value"])
     return frame
+
+
+def _check(screen, embedding, protocol, unit, replicate, shown) -> None:
+    if unit not in UNITS:
+        raise DataError(f"unit is {unit!r}; choose from {', '.join(UNITS)}")
+    if len(embedding) != screen.n_obs:
+        raise DataError(f"the embedding has {len(embedding)} rows, the screen {screen.n_obs} cells")
+    for name, (value, known) in shown.items():
+        if value is not None and (value not in known or protocol != "revised"):
+            raise DataError(
+                f"{name} is {value!r} in the {protocol} protocol; leave it out, or pass "
+                f"{' or '.join(map(repr, known))} in the revised one to see what it does"
+            )
+    if replicate not in screen.obs:
+        raise DataError(
+            f"obs has no column {replicate!r} to count replicates by (columns: "
+            f"{', '.join(screen.obs.columns)}); pass replicate='batch'"
+        )
 
 
 def _published(screen, embedding, labels, protocol: Protocol, post: str) -> pd.DataFrame:
@@ -421,120 +350,5 @@ def _unexpressed(screen) -> pd.Index:
     return genes[means < UNEXPRESSED_MEAN]
 
 
-def _one_context(screen, embedding, context: str | None):
-    contexts = sorted(screen.obs["context"].unique())
-    if context is None:
-        if len(contexts) == 1:
-            return screen, embedding
-        raise DataError(
-            f"{_name(screen)} holds {len(contexts)} contexts and a perturbation is scored within "
-            f"one: pass context= one of {', '.join(contexts)}"
-        )
-    if context not in contexts:
-        raise DataError(f"{_name(screen)} has no context {context!r}: {', '.join(contexts)}")
-    inside = (screen.obs["context"] == context).to_numpy()
-    return screen[inside], embedding[inside]
-
-
 def _name(screen) -> str:
     return screen.uns["dataset"]["name"]
-
-
-def scores(
-    result: pd.DataFrame,
-    *,
-    dataset: str,
-    model: str,
-    params: dict,
-    post: str,
-    protocol: str,
-    role: str,
-    seed: int,
-    split: str = "all",
-    unit: str = "perturbation",
-) -> pd.DataFrame:
-    """Result of `consistency` as rows of the score table.
-
-    Parameters
-    ----------
-    result : DataFrame
-        Perturbations of the published null are not scored and have no row.
-    dataset, model, post, protocol, role, split, unit : str
-    params : dict
-        Of the model.
-    seed : int
-
-    Returns
-    -------
-    DataFrame
-        Two metrics a unit: `perturbation_consistency`, in [-1, 1], and `consistency_p_value`, in
-        [0, 1]; NaN where it could not be scored. A guide's cluster is its target.
-    """
-    scored = _scored(result)
-    clusters = scored.index if unit == "control-guide" else scored["target"]
-    shared = {
-        "task": TASK,
-        "dataset": dataset,
-        "split": split,
-        "protocol": protocol,
-        "model": model,
-        "params": canonical(params),
-        "post": post,
-        "role": role,
-        "unit_kind": unit,
-        "unit": scored.index.astype(str),
-        "cluster": np.asarray(clusters, dtype=object),
-        "seed": seed,
-        "n": scored["n_cells"].to_numpy(),
-    }
-    metrics = {"perturbation_consistency": "similarity", "consistency_p_value": "p_value"}
-    return pd.concat(
-        [
-            pd.DataFrame(shared | {"metric": metric, "value": scored[column].to_numpy()})
-            for metric, column in metrics.items()
-        ],
-        ignore_index=True,
-    )
-
-
-def summary(
-    result: pd.DataFrame, *, protocol: str, n_resamples: int = 2000, rng: np.random.Generator
-) -> pd.DataFrame:
-    """Share of units that are consistent, and their median similarity, with 95 % intervals.
-
-    Returns
-    -------
-    DataFrame indexed by metric
-        `share_consistent`, in [0, 1], with Wilson's interval, and `perturbation_consistency`, the
-        median, in [-1, 1], whose interval resamples targets; columns `value`, `low`, `high`,
-        `n_scored`, `n_unscored`. Where nothing is scored: NaN. The error of the controls' mean is
-        common to all targets and not in the median's interval; the p-values allow for it.
-    """
-    chosen, units = PROTOCOLS[protocol], _scored(result)
-    decided = units["q_value" if chosen.adjust else "p_value"].dropna()
-    hits = int((decided <= chosen.level).sum())
-    similarity = units["similarity"].dropna()
-    share = median = (np.nan, np.nan, np.nan)
-    if len(decided):
-        share = (hits / len(decided), *wilson_interval(hits, len(decided)))
-    if len(similarity):
-        median = cluster_bootstrap(
-            similarity,
-            units.loc[similarity.index, "target"],
-            statistic=np.median,
-            n_resamples=n_resamples,
-            rng=rng,
-        )
-    rows = [
-        (*share, len(decided), len(units) - len(decided)),
-        (*median, len(similarity), len(units) - len(similarity)),
-    ]
-    return pd.DataFrame(
-        rows,
-        index=pd.Index(["share_consistent", "perturbation_consistency"], name="metric"),
-        columns=["value", "low", "high", "n_scored", "n_unscored"],
-    )
-
-
-def _scored(result: pd.DataFrame) -> pd.DataFrame:
-    return result[~result["in_null"]] if "in_null" in result else result

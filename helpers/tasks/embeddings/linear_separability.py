@@ -19,10 +19,9 @@ from helpers.models.embeddings.probes import (
     RidgeProbe,
     blocks,
 )
-from helpers.stats import cluster_means
 from helpers.store import step
-from helpers.tasks.departures import Departure, table_of
-from helpers.tasks.embeddings.readouts import SHRINK_BELOW, by_class, prepared, score_rows
+from helpers.tasks import protocol as task
+from helpers.tasks.embeddings.readouts import SHRINK_BELOW, by_class, prepared
 from helpers.tasks.requirements import CannotAnswer, Requirement, require
 
 TASK = "linear-separability"
@@ -45,23 +44,16 @@ TOP_FIVE = Requirement(
 """What a top-5 accuracy that says something needs of a data set."""
 
 
-@dataclass(frozen=True)
-class Protocol:
+@dataclass(frozen=True, kw_only=True)
+class Protocol(task.Protocol):
     """Choices of a protocol.
 
     Parameters
     ----------
-    name, source : str
     probes : tuple of str
-    macro : bool
-        The score is the mean over perturbations, not over cells.
     """
 
-    name: str
-    source: str
     probes: tuple[str, ...]
-    macro: bool
-    requirements: tuple[Requirement, ...] = REQUIREMENTS
 
 
 PROTOCOLS = {
@@ -70,83 +62,12 @@ PROTOCOLS = {
         source="Bendidi et al. 2024, section 3.2; Tx-Evaluation commit 1f24de0, "
         "linear_probing.py, cfg/config/replogle_eval.yaml",
         probes=("published",),
-        macro=False,
+        requirements=REQUIREMENTS,
     ),
-    "revised": Protocol(name="revised", source="this book", probes=PROBES, macro=True),
+    "revised": Protocol(
+        name="revised", source="this book", probes=PROBES, requirements=REQUIREMENTS
+    ),
 }
-
-DEPARTURES = (
-    Departure(
-        aspect="scale of the dimensions",
-        published="as they come",
-        revised="standardised on the training cells",
-        kind="design choice",
-        reason="under one learning rate, how far a probe gets depends on the unit in which the "
-        "embedding is given",
-    ),
-    Departure(
-        aspect="end of training",
-        published="last of 250 epochs, which is 250 steps where all cells fit one batch",
-        revised="when the gradient proves that the loss is at its minimum",
-        kind="design choice",
-        reason="a probe that was stopped early measures the optimiser",
-    ),
-    Departure(
-        aspect="batch size",
-        published="code: 64,768 cells, or all (followed); paper: 2,048",
-        revised="all cells",
-        kind="paper-code discrepancy",
-        reason="32 times fewer steps; a convex loss has one minimum, whatever the batches",
-    ),
-    Departure(
-        aspect="last batch",
-        published="dropped, in tests too; fewer cells than one batch leave nothing (here: kept)",
-        revised="kept",
-        kind="bug",
-        reason="of 100,153 test cells 64,768 are scored, others with each seed",
-    ),
-    Departure(
-        aspect="penalty",
-        published="weight decay 1e-6",
-        revised="chosen on training batches that are held out from the fit",
-        kind="design choice",
-        reason="without one, a probe of many dimensions fits the noise of few cells",
-    ),
-    Departure(
-        aspect="mean",
-        published="over cells",
-        revised="over perturbations",
-        kind="design choice",
-        reason="over cells, guessing the largest class scores its share",
-    ),
-    Departure(
-        aspect="what is held out",
-        published="one draw of 30 % of the batches",
-        revised="groups of batches in turn; or guides, learning from others of the target",
-        kind="design choice",
-        reason="every cell is tested once, and a guide that was never seen shows the target, not "
-        "the guide",
-    ),
-    Departure(
-        aspect="a perturbation that training lacks",
-        published="stops the program",
-        revised="not scored, and counted",
-        kind="bug",
-        reason="a label without a place among the classes is a KeyError",
-    ),
-    Departure(
-        aspect="fewer than five classes",
-        published="top-5 stops the program",
-        revised="top-5 is not scored below 20 classes",
-        kind="bug",
-        reason="top-5 of few classes is right by chance",
-    ),
-)
-
-
-def departures() -> pd.DataFrame:
-    """Departures as a table, one row each."""
-    return table_of(DEPARTURES)
 
 
 @step
@@ -242,12 +163,10 @@ def separability(
     DataError
         An embedding, split or argument that does not fit.
     """
-    if protocol not in PROTOCOLS:
-        raise ValueError(f"protocol is {protocol!r}; choose from {', '.join(PROTOCOLS)}")
-    if probe not in PROTOCOLS[protocol].probes:
+    chosen = task.chosen(PROTOCOLS, protocol)
+    if probe not in chosen.probes:
         raise ValueError(
-            f"probe is {probe!r}; the {protocol} protocol has "
-            f"{', '.join(PROTOCOLS[protocol].probes)}"
+            f"probe is {probe!r}; the {protocol} protocol has {', '.join(chosen.probes)}"
         )
     shrink = SHRINK_BELOW[protocol]
     cells = prepared(screen, embedding, post=post, shrink_below=shrink, context=context)
@@ -413,65 +332,3 @@ def guides_told_apart(
     table = table.assign(excess=table["accuracy"] - table["chance"], n_unscored=0)
     table["n_unscored"] = lost.reindex(table.index).fillna(0).astype(int)
     return table
-
-
-def summary(
-    result: pd.DataFrame, *, protocol: str, n_resamples: int = 2000, rng: np.random.Generator
-) -> pd.DataFrame:
-    """Accuracy with a 95 % interval over perturbations: of perturbations, or of cells.
-
-    Returns
-    -------
-    DataFrame indexed by metric
-        `probe_top1`, `probe_top5`, in [0, 1]; `value`, `low`, `high`, `n_scored` (perturbations),
-        `n_unscored`. *published*: the share of cells that are right, perturbations resampled.
-    """
-    rows = {}
-    for column in ("top1", "top5"):
-        scored = result[result[column].notna()]
-        value = low = high = np.nan
-        if len(scored):
-            weight = np.ones(len(scored))
-            if not PROTOCOLS[protocol].macro:
-                weight = (scored["n_cells"] / scored["n_cells"].mean()).to_numpy()
-            (found,) = cluster_means(
-                scored[column].to_numpy() * weight,
-                scored.index.to_numpy(dtype=str),
-                n_resamples=n_resamples,
-                rng=rng,
-            ).itertuples()
-            value, low, high = found.mean, max(found.low, 0.0), min(found.high, 1.0)
-        rows[f"probe_{column}"] = (value, low, high, len(scored), len(result) - len(scored))
-    columns = ["value", "low", "high", "n_scored", "n_unscored"]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("metric")
-
-
-def scores(result: pd.DataFrame, **shared) -> pd.DataFrame:
-    """Result of `separability` as rows of the score table, one a perturbation and metric.
-
-    Parameters
-    ----------
-    result : DataFrame
-        One fold, or several `pooled`.
-    **shared
-        `dataset`, `model`, `params`, `post`, `protocol`, `role`, `seed`, `split`.
-    """
-    metrics = {"probe_top1": "top1", "probe_top5": "top5"}
-    return score_rows(result, metrics, task=TASK, **shared)
-
-
-def guide_scores(result: pd.DataFrame, **shared) -> pd.DataFrame:
-    """Result of `guides_told_apart` as rows of the score table."""
-    return score_rows(result, {"guide_accuracy_excess": "excess"}, task=TASK, **shared)
-
-
-def majority_floor(result: pd.DataFrame) -> pd.DataFrame:
-    """What always naming the perturbations with most test cells would score: one, or five."""
-    order = result["n_cells"].sort_values(ascending=False, kind="stable").index
-    counts = result[["n_cells", "n_unscored"]]
-    scored = result["n_cells"].to_numpy() > 0
-    found = {}
-    for column, n in (("top1", 1), ("top5", 5)):
-        hit = counts.index.isin(order[:n]).astype(float)
-        found[column] = np.where(scored & result[column].notna(), hit, np.nan)
-    return counts.assign(**found)

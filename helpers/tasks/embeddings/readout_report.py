@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
 
 from helpers.comparisons import paired, rank_intervals
-from helpers.metrics.embeddings.lisi import expected_lisi, lisi
-from helpers.metrics.embeddings.neighbours import nearest_neighbours
-from helpers.stats import MIN_UNITS, cluster_means
-from helpers.store import Step, results, step
+from helpers.scores import gather as gather_scores
+from helpers.scores import rows
+from helpers.stats import MIN_UNITS
+from helpers.store import Step
 from helpers.tasks.embeddings.bendidi2024 import reported
 from helpers.tasks.embeddings.readouts import pooled
-from helpers.tasks.embeddings.representations import Representation
+from helpers.tasks.embeddings.representations import Representation, roles_and_params
 
 POST_NAMES = {
     "raw": "raw",
@@ -62,25 +62,48 @@ def gather(
     roster : mapping
         Of the model's name to its representation.
     score : callable
-        `scores` of the task's module.
+        `scores` of the task's report.
     unit : str
     **shared
         The other arguments of `score`.
     """
-    tables = []
-    for name, result in zip(asked, results(asked.values()), strict=True):
-        model = roster[name]
+
+    def of_model(result, *, params, **named):
         by = [column for column in ("probe", "post") if column in result]
-        for key, rows in result.groupby(by, sort=False):
-            named = dict(zip(by, key, strict=True))
-            params = dict(model.params)
-            if "probe" in named:
-                params["probe"] = named.pop("probe")
-            table = one_readout(rows, unit)
-            tables.append(
-                score(table, model=name, role=model.role, params=params, **named, **shared)
-            )
-    return pd.concat(tables, ignore_index=True)
+        tables = []
+        for key, found in result.groupby(by, sort=False):
+            chosen = dict(zip(by, key, strict=True))
+            probe = {"probe": chosen.pop("probe")} if "probe" in chosen else {}
+            one = one_readout(found, unit)
+            tables.append(score(one, params=params | probe, **chosen, **named))
+        return pd.concat(tables, ignore_index=True)
+
+    steps = {(name,): step for name, step in asked.items()}
+    return gather_scores(steps, ("model",), of_model, **roles_and_params(roster), **shared)
+
+
+def unit_scores(
+    table: pd.DataFrame, metrics: Mapping[str, str], *, unit: str = "perturbation", **shared
+) -> pd.DataFrame:
+    """A table by unit, with `n_cells`, as rows of the score table, one a unit and metric.
+
+    Parameters
+    ----------
+    table : DataFrame indexed by unit
+    metrics : mapping
+        Of the metric's name to its column.
+    unit : str
+        What the units are.
+    **shared
+        The other columns; see `helpers.scores.rows`.
+    """
+    return rows(
+        unit_kind=unit,
+        unit=table.index,
+        n=table["n_cells"].to_numpy(dtype=int),
+        value={name: table[column].to_numpy(dtype=float) for name, column in metrics.items()},
+        **shared,
+    )
 
 
 def one_readout(rows: pd.DataFrame, unit: str = "perturbation") -> pd.DataFrame:
@@ -105,50 +128,6 @@ def with_probe(scores: pd.DataFrame) -> pd.DataFrame:
     """Scores with the column `probe`, from the parameters of their models."""
     probes = {text: json.loads(text).get("probe", "") for text in scores["params"].unique()}
     return scores.assign(probe=scores["params"].map(probes))
-
-
-def summary(
-    scores: pd.DataFrame,
-    by: Sequence[str],
-    *,
-    weighted: bool = False,
-    n_resamples: int = 2000,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """Means over units with 95 % intervals (bootstrap-t over clusters), in the order of the rows.
-
-    Parameters
-    ----------
-    scores : DataFrame
-        Score table of one metric.
-    by : sequence of str
-        Columns whose values name a row.
-    weighted : bool
-        Mean over cells instead of units.
-
-    Returns
-    -------
-    DataFrame
-        The columns of `by`, `role`, `mean`, `low`, `high` (NaN below six clusters; where the
-        bootstrap leaves the range of the values, they end there), `n_units`, `n_unscored`.
-    """
-    rows = []
-    for key, group in scores.groupby(list(by), sort=False, observed=True):
-        scored = group[group["value"].notna()]
-        mean = low = high = np.nan
-        if len(scored):
-            weight = scored["n"] / scored["n"].mean() if weighted else 1.0
-            (found,) = cluster_means(
-                (scored["value"] * weight).to_numpy(),
-                scored["cluster"].to_numpy(),
-                n_resamples=n_resamples,
-                rng=np.random.default_rng(seed),
-            ).itertuples()
-            mean, low, high = found.mean, found.low, found.high
-        role = group["role"].iloc[0]
-        rows.append([*key, role, mean, low, high, len(scored), len(group) - len(scored)])
-    columns = [*by, "role", "mean", "low", "high", "n_units", "n_unscored"]
-    return pd.DataFrame(rows, columns=columns)
 
 
 def top_of(table: pd.DataFrame, model: str, **chosen: str) -> pd.Series:
@@ -216,42 +195,3 @@ def undecided(ranks: pd.DataFrame, by: str) -> dict[str, list[str]]:
         name: list(group.loc[group["low"] <= 1, "model"])
         for name, group in ranks.groupby(by, sort=False)
     }
-
-
-@step
-def attainable_lisi(
-    embedding, *, batches: list[int], perplexity: int, n_cells: int, seed: int
-) -> pd.DataFrame:
-    """iLISI of labels drawn at random, for several numbers of batches.
-
-    Parameters
-    ----------
-    embedding : ndarray of shape (n_cells, n_dims)
-    batches : list of int
-        Numbers of batches of equal size.
-    perplexity : int
-    n_cells : int
-        Cells that are used, at random.
-    seed : int
-
-    Returns
-    -------
-    DataFrame
-        `n_batches`, `measured` (mean over cells), `formula`, `effective` (neighbours that count).
-    """
-    rng = np.random.default_rng(seed)
-    rows = rng.choice(len(embedding), min(n_cells, len(embedding)), replace=False)
-    graph = nearest_neighbours(embedding[np.sort(rows)], k=3 * perplexity - 1)
-    found = []
-    for n in batches:
-        labels = rng.permutation(np.arange(len(rows)) % n)
-        result = lisi(graph, labels, perplexity=perplexity)
-        found.append(
-            {
-                "n_batches": n,
-                "measured": float(np.nanmean(result.per_cell)),
-                "formula": expected_lisi(result.concentration, labels),
-                "effective": 1 / float(np.nanmean(result.concentration)),
-            }
-        )
-    return pd.DataFrame(found)

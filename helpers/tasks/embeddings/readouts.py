@@ -9,7 +9,6 @@ import pandas as pd
 from helpers.data.contract import CONTROL, DataError
 from helpers.metrics.embeddings.neighbours import finite_embedding
 from helpers.metrics.embeddings.postprocess import FEW_CONTROLS, METHODS, postprocess
-from helpers.scores import params as canonical
 
 REVISED_POST = "center_scaled"
 """Post-processing of the revised protocols, declared before any result: the others are shown."""
@@ -81,6 +80,28 @@ class Cells:
         return place
 
 
+def context_rows(screen, context: str | None) -> np.ndarray:
+    """Rows of a context, or of all cells where there is one context.
+
+    Raises
+    ------
+    DataError
+        An unknown context; several contexts and none chosen.
+    """
+    name = screen.uns.get("dataset", {}).get("name", "this screen")
+    contexts = sorted(map(str, screen.obs["context"].unique()))
+    if context is None:
+        if len(contexts) > 1:
+            raise DataError(
+                f"{name} holds {len(contexts)} contexts, which differ in more than batches, and a "
+                f"perturbation is scored within one: pass context= one of {', '.join(contexts)}"
+            )
+        return np.arange(screen.n_obs)
+    if context not in contexts:
+        raise DataError(f"{name} has no context {context!r}: {', '.join(contexts)}")
+    return np.flatnonzero((screen.obs["context"] == context).to_numpy())
+
+
 def prepared(
     screen, embedding, *, post: str, shrink_below: int, context: str | None = None
 ) -> Cells:
@@ -101,17 +122,7 @@ def prepared(
         raise DataError(f"{name}: {error}") from None
     if post not in METHODS:
         raise DataError(f"post is {post!r}; choose from {', '.join(METHODS)}")
-    contexts = sorted(map(str, screen.obs["context"].unique()))
-    if context is None and len(contexts) > 1:
-        raise DataError(
-            f"{name} holds {len(contexts)} contexts, which differ in more than batches: pass "
-            f"context= one of {', '.join(contexts)}"
-        )
-    if context is not None and context not in contexts:
-        raise DataError(f"{name} has no context {context!r}: {', '.join(contexts)}")
-    rows = np.arange(screen.n_obs)
-    if context is not None:
-        rows = np.flatnonzero((screen.obs["context"] == context).to_numpy())
+    rows = context_rows(screen, context)
     obs = screen.obs.iloc[rows]
     is_control = (obs["perturbation"] == CONTROL).to_numpy()
     try:
@@ -162,49 +173,3 @@ def pooled(parts: list[pd.DataFrame]) -> pd.DataFrame:
     table = totals / scored.where(scored > 0)
     counts = stacked.groupby(level=0)[["n_cells", "n_unscored"]].sum()
     return table.join(counts).sort_index()
-
-
-def score_rows(
-    table: pd.DataFrame,
-    metrics: Mapping[str, str],
-    *,
-    task: str,
-    dataset: str,
-    model: str,
-    params: Mapping,
-    post: str,
-    protocol: str,
-    role: str,
-    seed: int,
-    split: str,
-    unit: str = "perturbation",
-) -> pd.DataFrame:
-    """A task's result as rows of the score table, one a unit and metric.
-
-    Parameters
-    ----------
-    table : DataFrame indexed by unit
-        With `n_cells` and the columns that `metrics` names.
-    metrics : mapping
-        Of the metric's name to its column.
-    """
-    shared = {
-        "task": task,
-        "dataset": dataset,
-        "split": split,
-        "protocol": protocol,
-        "model": model,
-        "params": canonical(params),
-        "post": post,
-        "role": role,
-        "unit_kind": unit,
-        "unit": table.index.astype(str),
-        "cluster": table.index.astype(str),
-        "seed": seed,
-        "n": table["n_cells"].to_numpy(dtype=int),
-    }
-    rows = [
-        pd.DataFrame(shared | {"metric": metric, "value": table[column].to_numpy(dtype=float)})
-        for metric, column in metrics.items()
-    ]
-    return pd.concat(rows, ignore_index=True)

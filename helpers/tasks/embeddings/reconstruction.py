@@ -21,10 +21,9 @@ from helpers.metrics.embeddings.reconstruction import (
     structural_integrity,
 )
 from helpers.models.embeddings.decoders import MLPDecoder, NegativeBinomialDecoder, RidgeDecoder
-from helpers.scores import params as canonical
 from helpers.store import step
-from helpers.tasks.departures import Departure, table_of
-from helpers.tasks.requirements import Requirement, require, unmet
+from helpers.tasks import protocol as task
+from helpers.tasks.requirements import Requirement, require
 
 TASK = "reconstruction"
 DECODERS = ("ridge", "counts", "mlp")
@@ -38,13 +37,12 @@ REQUIREMENTS = (
 )
 
 
-@dataclass(frozen=True)
-class Protocol:
+@dataclass(frozen=True, kw_only=True)
+class Protocol(task.Protocol):
     """Choices of a protocol.
 
     Parameters
     ----------
-    name, source : str
     decoder : str
         Of `DECODERS`; *revised* has a second one, "counts".
     share : float in (0, 1]
@@ -52,16 +50,12 @@ class Protocol:
     integrity : {"published", "revised"}
     shrink_below : int
         See `postprocess`.
-    requirements : tuple of Requirement
     """
 
-    name: str
-    source: str
     decoder: str
     share: float
     integrity: str
     shrink_below: int
-    requirements: tuple[Requirement, ...]
 
 
 PROTOCOLS = {
@@ -85,82 +79,6 @@ PROTOCOLS = {
     ),
 }
 
-DEPARTURES = (
-    Departure(
-        aspect="scored cells",
-        published="every hundredth batch of test cells: one or two in a hundred",
-        revised="all test cells",
-        kind="bug",
-        reason="what is left is a handful of cells a batch, and the score is mostly which ones",
-    ),
-    Departure(
-        aspect="batches without controls among the scored cells",
-        published="stay uncentred, and are scored",
-        revised="not scored, and counted",
-        kind="bug",
-        reason="an uncentred batch has a norm many times that of an effect: it fills the "
-        "denominator, and a prediction without any effect scores far above one half",
-    ),
-    Departure(
-        aspect="size of a batch",
-        published="a norm over n rows is divided by n",
-        revised="by the root of n",
-        kind="design choice",
-        reason="a norm grows with the root of n: divided by n, small batches count most",
-    ),
-    Departure(
-        aspect="mean over batches",
-        published="ratio of means",
-        revised="mean of ratios",
-        kind="design choice",
-        reason="each batch is one measurement of the same ratio",
-    ),
-    Departure(
-        aspect="scored rows",
-        published="code: all rows, controls too (followed); paper: perturbed minus control",
-        revised="perturbed cells; Spearman, as published, over these and the test controls",
-        kind="paper-code discrepancy",
-        reason="a control has no effect to be predicted, but its expression can be decoded",
-    ),
-    Departure(
-        aspect="decoder",
-        published="code: three hidden ReLU layers (followed, with fewer genes and smaller "
-        "mini-batches); paper: a linear one of two layers",
-        revised="ridge in closed form; a log-linear one with the likelihood of counts beside it",
-        kind="paper-code discrepancy",
-        reason="the section is about what can be read off linearly, and training is one more thing "
-        "that can go wrong",
-    ),
-    Departure(
-        aspect="chance level",
-        published="random labels as one of the rows",
-        revised="0.5, what no effect at all gets, exactly",
-        kind="design choice",
-        reason="published, random labels are above 0.5 in both screens of the first table; what a "
-        "model adds to them is all that it knows",
-    ),
-    Departure(
-        aspect="single cells",
-        published="Structural Integrity of single cells",
-        revised="that, and of means of a perturbation over the test batches",
-        kind="design choice",
-        reason="the noise of a single cell cannot be predicted, and keeps the score near one half",
-    ),
-    Departure(
-        aspect="batches with few controls, in post-processing",
-        published="centred on what controls they have",
-        revised=f"below {FEW_CONTROLS} controls, shrunken towards what all controls say; raw "
-        "embeddings and the centring inside Structural Integrity are not",
-        kind="design choice",
-        reason="the error of a small batch's centre is shared by all of its cells",
-    ),
-)
-
-
-def departures() -> pd.DataFrame:
-    """Departures as a table, one row each."""
-    return table_of(DEPARTURES)
-
 
 def available(screen, split) -> dict[str, int]:
     """Counts of a screen and a split that the requirements of the task name."""
@@ -173,12 +91,6 @@ def available(screen, split) -> dict[str, int]:
         "test_batches_with_controls": len(enough & set(of_unseen)),
         "unseen_cells": int(of_unseen.isin(enough).sum()),
     }
-
-
-def answerable(screen, split) -> str:
-    """ "yes", or what the data set lacks."""
-    missing = unmet(REQUIREMENTS, available(screen, split))
-    return "cannot answer: " + "; ".join(missing) if missing else "yes"
 
 
 @step
@@ -267,9 +179,7 @@ def reconstruction(
         Arguments that do not fit the screen.
     """
     name = screen.uns["dataset"]["name"]
-    if protocol not in PROTOCOLS:
-        raise DataError(f"protocol is {protocol!r}; choose from {', '.join(PROTOCOLS)}")
-    chosen = PROTOCOLS[protocol]
+    chosen = task.chosen(PROTOCOLS, protocol)
     decoder = decoder or chosen.decoder
     if decoder not in DECODERS or (unknown := [post for post in posts if post not in METHODS]):
         what = f"decoder {decoder!r}" if decoder not in DECODERS else f"posts {unknown}"
@@ -402,41 +312,47 @@ def _row(metric: str, unit: str, n: int, value: float) -> dict:
     return {"metric": metric, "unit": str(unit), "n": int(n), "value": float(value)}
 
 
-def scores(
-    result: pd.DataFrame,
-    *,
-    dataset: str,
-    model: str,
-    params: dict,
-    protocol: str,
-    role: str,
-    seed: int,
-    decoder: str,
-    split: str = "unseen perturbations and batches",
-) -> pd.DataFrame:
-    """Result of `reconstruction` as rows of the score table; `params` tells the decoder."""
-    kinds = {
-        "reconstruction_spearman": "gene",
-        "structural_integrity": "batch",
-        "profile_integrity": "perturbation",
-        "structural_integrity_overall": "all",
-    }
-    return pd.DataFrame(
-        {
-            "task": TASK,
-            "dataset": dataset,
-            "split": split,
-            "protocol": protocol,
-            "model": model,
-            "params": canonical({**params, "decoder": decoder}),
-            "post": result["post"],
-            "metric": result["metric"],
-            "role": role,
-            "unit_kind": result["metric"].map(kinds),
-            "unit": result["unit"],
-            "cluster": result["unit"],
-            "seed": seed,
-            "n": result["n"],
-            "value": result["value"],
-        }
-    )
+@step
+def no_change_by_sample(
+    screen, split, genes, *, n_samples: int, seed: int
+) -> dict[str, np.ndarray]:
+    """Published Structural Integrity of a prediction without any change, sample after sample.
+
+    Every test cell is predicted as the mean of the training cells. Each sample is as large as the
+    released code's share of the test cells.
+
+    Parameters
+    ----------
+    screen : AnnData of counts
+    split : dict of index arrays
+    genes : list of str
+    n_samples, seed : int
+
+    Returns
+    -------
+    dict of arrays of shape (n_samples,)
+        `structural_integrity`, and `bare`, batches of the sample without controls. By the revised
+        form it is 0.5 on any cells.
+    """
+    rng = np.random.default_rng(seed)
+    train = np.concatenate([split["train"], split["train_controls"]])
+    test = np.concatenate([split["unseen"], split["test_controls"]])
+    expression = log1p_cp10k(screen).X[:, screen.var_names.get_indexer(genes)]
+    mean = np.asarray(expression[train].mean(axis=0)).reshape(1, -1)
+    observed = expression[test]
+    observed = np.asarray(observed.todense() if hasattr(observed, "todense") else observed)
+    batch = screen.obs["batch"].astype(str).to_numpy()[test]
+    is_control = (screen.obs["perturbation"] == CONTROL).to_numpy()[test]
+    size = max(2, round(PROTOCOLS["published"].share * len(test)))
+    found = np.empty((2, n_samples))
+    for k in range(n_samples):
+        rows = rng.choice(len(test), size, replace=False)
+        table = structural_integrity(
+            np.repeat(mean, size, axis=0),
+            observed[rows],
+            batch[rows],
+            is_control[rows],
+            form="published",
+        )
+        found[:, k] = overall_integrity(table, form="published"), (table["n_controls"] == 0).sum()
+    return {"structural_integrity": found[0], "bare": found[1]}

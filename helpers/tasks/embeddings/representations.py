@@ -48,6 +48,14 @@ class Representation:
     params: Mapping[str, Any] = field(default_factory=dict)
 
 
+def roles_and_params(roster: Mapping[str, Representation]) -> dict[str, dict]:
+    """What `helpers.scores.gather` is told of representations: `roles`, `params`, by name."""
+    return {
+        "roles": {name: one.role for name, one in roster.items()},
+        "params": {name: dict(one.params) for name, one in roster.items()},
+    }
+
+
 def tier_knobs(preset: str) -> dict[str, float]:
     """Knobs of the simulated screens of the tier.
 

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from helpers.metrics.facts import METRICS
-from helpers.store import Step, StepFunction, results
+from helpers import scores
+from helpers.metrics.explanation.facts import METRICS
+from helpers.store import Step, StepFunction
 from helpers.tasks.departures import Departure, table_of
-from helpers.tasks.explanation.attribution import attribution_scores, reference_scores, scores
+from helpers.tasks.explanation.attribution import TASK, attribution_scores, reference_scores
 
 # README of mbonto/XAI_for_genomics, commit 36de591, in percent: mean and standard deviation over
 # ten training seeds on one draw of the data. As printed, so that rounding can be allowed for.
@@ -184,7 +185,53 @@ def reported_table() -> pd.DataFrame:
     return pd.DataFrame(rows).rename(columns=TITLES)
 
 
-def gather(
+def score_rows(
+    result: pd.DataFrame, *, draw: int, model: str, role: str, params: Mapping, **columns
+) -> pd.DataFrame:
+    """Result of `attribution_scores` or `reference_scores` as rows of the score table.
+
+    Parameters
+    ----------
+    result : DataFrame
+    draw : int
+        Number of the data set's draw: part of the parameters, and the cluster.
+    model : str
+        Not used for a result that names its models; references have roles of their own.
+    role : str
+    params : mapping
+        More parameters of the model.
+    **columns
+        See `helpers.scores.rows`.
+    """
+    names = result["model"] if "model" in result else [model] * len(result)
+    return scores.rows(
+        task=TASK,
+        split="test",
+        model=names,
+        params={**params, "draw": draw},
+        post="none",
+        role=[REFERENCES.get(name, role) for name in names],
+        cluster=f"draw {draw}",
+        **result[["metric", "unit_kind", "unit", "n", "value"]],
+        **columns,
+    )
+
+
+def gather(asked: Mapping[tuple, Step], *, protocol: str = "revised", roles=None) -> pd.DataFrame:
+    """Score table of calls of `attribution_scores` and `reference_scores`.
+
+    Parameters
+    ----------
+    asked : mapping of (data set, draw, model, training seed) to step
+    protocol : str
+    roles : mapping of model to role, optional
+        Default: candidate.
+    """
+    keys = ("dataset", "draw", "model", "seed")
+    return scores.gather(asked, keys, score_rows, roles=roles, protocol=protocol)
+
+
+def benchmark(
     data: Mapping[tuple[str, int], Step],
     models: Mapping[str, StepFunction],
     seeds: Sequence[int],
@@ -224,36 +271,12 @@ def gather(
     }
     first = next(iter(models.values()))
     references = {
-        (name, draw): reference_scores(step, first(step, seed=seeds[0]), seed=draw)
+        (name, draw, "references", seeds[0]): reference_scores(
+            step, first(step, seed=seeds[0]), seed=draw
+        )
         for (name, draw), step in data.items()
     }
-    found = results([*asked.values(), *references.values()])
-    tables = [
-        scores(
-            result,
-            dataset=name,
-            draw=draw,
-            model=model,
-            protocol=protocol,
-            role="candidate",
-            seed=seed,
-        )
-        for (name, draw, model, seed), result in zip(asked, found, strict=False)
-    ]
-    for (name, draw), result in zip(references, found[len(asked) :], strict=True):
-        for model, rows in result.groupby("model", sort=False):
-            tables.append(
-                scores(
-                    rows,
-                    dataset=name,
-                    draw=draw,
-                    model=model,
-                    protocol=protocol,
-                    role=REFERENCES[model],
-                    seed=seeds[0],
-                )
-            )
-    return pd.concat(tables, ignore_index=True)
+    return gather(asked | references, protocol=protocol)
 
 
 def by_draw(table: pd.DataFrame) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from helpers.metrics.explanation.retention import balanced_accuracy
 from helpers.models.explanation.classifiers import standardise
 from helpers.stats import mean_interval
 from helpers.store import step
-from helpers.tasks.explanation.attribution import baseline_of, explained
+from helpers.tasks.explanation.explained import baseline_of, explained
 
 
 @step

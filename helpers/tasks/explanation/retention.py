@@ -6,13 +6,13 @@ Genes that are not kept are set to the baseline of the explanation; nothing is t
 import numpy as np
 import pandas as pd
 
+from helpers import scores
 from helpers.data.contract import DataError
 from helpers.metrics.explanation.rank_stability import top_genes
 from helpers.metrics.explanation.retention import retained_accuracy
 from helpers.metrics.explanation.selection import random_genes, union_of_best
-from helpers.scores import params as canonical
 from helpers.store import step
-from helpers.tasks.explanation.attribution import explained
+from helpers.tasks.explanation.explained import explained
 
 TASK = "retention"
 SELECTIONS = ("best", "all but best", "random", "random without best")
@@ -60,7 +60,7 @@ def retention(
     Raises
     ------
     CannotAnswer, DataError, CompletenessError
-        As `helpers.tasks.explanation.attribution.explained`; or a ranking of other genes.
+        As `helpers.tasks.explanation.explained.explained`; or a ranking of other genes.
     """
     ranking = np.atleast_2d(ranking)
     if ranking.shape[1] != data.n_vars:
@@ -127,7 +127,7 @@ def curve(table: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(order=order).sort_values(["order", "k"]).drop(columns="order")
 
 
-def scores(
+def score_rows(
     table: pd.DataFrame,
     *,
     task: str,
@@ -152,26 +152,20 @@ def scores(
     params : dict, optional
         More parameters.
     """
-    more = params or {}
-    return pd.DataFrame(
-        {
-            "task": task,
-            "dataset": dataset,
-            "split": "test",
-            "protocol": "revised",
-            "model": model,
-            "params": [
-                canonical({**more, "draw": draw, "k": int(k), "selection": selection})
-                for k, selection in zip(table["k"], table["selection"], strict=True)
-            ],
-            "post": "none",
-            "metric": metric,
-            "role": np.where(table["selection"].str.startswith("random"), "floor", "candidate"),
-            "unit_kind": "run",
-            "unit": "run " + table["repeat"].astype(str),
-            "cluster": f"draw {draw}",
-            "seed": seed,
-            "n": table["n"].astype(int),
-            "value": table["accuracy"],
-        }
+    runs = zip(table["k"], table["selection"], strict=True)
+    return scores.rows(
+        task=task,
+        dataset=dataset,
+        split="test",
+        model=model,
+        params=[{**(params or {}), "draw": draw, "k": int(k), "selection": s} for k, s in runs],
+        post="none",
+        metric=metric,
+        role=np.where(table["selection"].str.startswith("random"), "floor", "candidate"),
+        unit_kind="run",
+        unit="run " + table["repeat"].astype(str),
+        cluster=f"draw {draw}",
+        seed=seed,
+        n=table["n"],
+        value=table["accuracy"],
     )

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from helpers import scores
 from helpers.data.contract import CONTROL, DataError
 from helpers.data.controls import assign_controls
 from helpers.data.normalise import log1p_cp10k
 from helpers.metrics.foundations.errors import relative_error
 from helpers.models.foundations.combinations import ProgramInteraction, ScaledAdditive, additive
-from helpers.scores import params
 from helpers.store import step
 
 TASK = "combinations"
@@ -110,7 +110,7 @@ def combination_errors(screen, *, seed: int) -> pd.DataFrame:
     )
 
 
-def scores(errors: Mapping[tuple[str, int], pd.DataFrame]) -> pd.DataFrame:
+def score_rows(errors: Mapping[tuple[str, int], pd.DataFrame]) -> pd.DataFrame:
     """Results of `combination_errors` as a score table.
 
     Parameters
@@ -119,24 +119,18 @@ def scores(errors: Mapping[tuple[str, int], pd.DataFrame]) -> pd.DataFrame:
         Of (data set, seed) to a result.
     """
     tables = [
-        pd.DataFrame(
-            {
-                "task": TASK,
-                "dataset": dataset,
-                "split": "held-out half",
-                "protocol": "revised",
-                "model": model,
-                "params": params({}),
-                "post": "raw",
-                "metric": "relative_error",
-                "role": role,
-                "unit_kind": "perturbation",
-                "unit": table.index,
-                "cluster": table.index,
-                "seed": seed,
-                "n": table["n_cells"].to_numpy(),
-                "value": table[model].to_numpy(),
-            }
+        scores.rows(
+            task=TASK,
+            dataset=dataset,
+            split="held-out half",
+            model=model,
+            metric="relative_error",
+            role=role,
+            unit_kind="perturbation",
+            unit=table.index,
+            seed=seed,
+            n=table["n_cells"],
+            value=table[model],
         )
         for (dataset, seed), table in errors.items()
         for model, role in ROLES.items()

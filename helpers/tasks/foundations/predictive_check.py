@@ -1,12 +1,15 @@
 """Task: does a simulated screen look like the one whose knobs it has?"""
 
+from dataclasses import fields
+
 import numpy as np
 import pandas as pd
 
+from helpers import scores
 from helpers.data.foundations.fitted import FITTED, simulated_preset
 from helpers.data.foundations.screen_statistics import STATISTICS, screen_statistics
-from helpers.data.simulate.screen import RANGES, simulated_screen
-from helpers.scores import params
+from helpers.data.simulate.knobs import Knobs
+from helpers.data.simulate.screen import simulated_screen
 from helpers.store import Step, results, step
 
 TASK = "predictive-check"
@@ -118,26 +121,19 @@ def check(preset: str, real_screen: Step, *, seeds: list[int]) -> pd.DataFrame:
     return check_table(real, drawn)
 
 
-def scores(table: pd.DataFrame, *, dataset: str, preset: str, seed: int) -> pd.DataFrame:
+def score_rows(table: pd.DataFrame, *, dataset: str, preset: str, seed: int) -> pd.DataFrame:
     """Result of `check` as rows of the score table: the percentile of the real screen."""
-    return pd.DataFrame(
-        {
-            "task": TASK,
-            "dataset": dataset,
-            "split": "all",
-            "protocol": "revised",
-            "model": preset,
-            "params": params({}),
-            "post": "raw",
-            "metric": "predictive_percentile",
-            "role": "candidate",
-            "unit_kind": "statistic",
-            "unit": table["statistic"],
-            "cluster": table["statistic"],
-            "seed": seed,
-            "n": table["n_draws"],
-            "value": table["below"],
-        }
+    return scores.rows(
+        task=TASK,
+        dataset=dataset,
+        model=preset,
+        metric="predictive_percentile",
+        role="candidate",
+        unit_kind="statistic",
+        unit=table["statistic"],
+        seed=seed,
+        n=table["n_draws"],
+        value=table["below"],
     )
 
 
@@ -183,14 +179,13 @@ def distances(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def knob_table() -> pd.DataFrame:
-    """Every knob of the simulator: its default and range."""
+    """Every knob of the simulator: its default, its range and what it is."""
     rows = []
-    for name, parameter in simulated_screen.signature.parameters.items():
-        if name in RANGES:
-            low, high = RANGES[name]
-            rows.append({"knob": name, "default": parameter.default, "from": low, "to": high})
-    table = pd.DataFrame(rows).astype({"default": float, "from": float, "to": float})
-    return table.map(lambda v: f"{v:,.10g}" if isinstance(v, float) else v)
+    for f in fields(Knobs):
+        about = f.metadata["about"]
+        numbers = (f"{v:,.10g}" for v in (f.default, about.low, about.high))
+        rows.append([f.name, *numbers, about.text])
+    return pd.DataFrame(rows, columns=["knob", "default", "from", "to", "what it is"])
 
 
 def sweep(knob: str, values, statistic: str, *, seed: int, **size) -> pd.DataFrame:

@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 
+from helpers import scores
 from helpers.data.contract import CONTROL, DataError
 from helpers.data.controls import assign_controls
 from helpers.data.normalise import log1p_cp10k
 from helpers.data.pseudobulk import pseudobulk
-from helpers.scores import params
 from helpers.stats import mean_interval
 from helpers.store import step
 
@@ -97,32 +97,25 @@ def _mean_with_others(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return (correlations + correlations.T).sum(axis=1) / (2 * (len(correlations) - 1))
 
 
-def scores(result: pd.DataFrame, *, dataset: str, n_controls: int, seed: int) -> pd.DataFrame:
+def score_rows(result: pd.DataFrame, *, dataset: str, n_controls: int, seed: int) -> pd.DataFrame:
     """Result of `effect_correlations` as rows of the score table, the controls as the model."""
     means = result.groupby("perturbation")[["shared", "disjoint", "n_cells"]].mean()
-    tables = []
-    for controls in ("shared", "disjoint"):
-        tables.append(
-            pd.DataFrame(
-                {
-                    "task": TASK,
-                    "dataset": dataset,
-                    "split": "all",
-                    "protocol": "revised",
-                    "model": f"{controls} controls",
-                    "params": params({"n_controls": n_controls}),
-                    "post": "raw",
-                    "metric": "effect_correlation",
-                    "role": "candidate",
-                    "unit_kind": "perturbation",
-                    "unit": means.index,
-                    "cluster": means.index,
-                    "seed": seed,
-                    "n": means["n_cells"].astype(int).to_numpy(),
-                    "value": means[controls].to_numpy(),
-                }
-            )
+    tables = [
+        scores.rows(
+            task=TASK,
+            dataset=dataset,
+            model=f"{controls} controls",
+            params={"n_controls": n_controls},
+            metric="effect_correlation",
+            role="candidate",
+            unit_kind="perturbation",
+            unit=means.index,
+            seed=seed,
+            n=means["n_cells"].astype(int),
+            value=means[controls],
         )
+        for controls in ("shared", "disjoint")
+    ]
     return pd.concat(tables, ignore_index=True)
 
 

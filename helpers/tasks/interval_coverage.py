@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from helpers import scores
 from helpers.nested import hierarchical_bootstrap
-from helpers.scores import params
 from helpers.stats import cluster_means, wilson_interval
 from helpers.store import step
 
@@ -142,7 +142,7 @@ def _covered(found: pd.DataFrame, truth: float) -> dict:
     }
 
 
-def scores(results: dict[str, pd.DataFrame], *, seed: int) -> pd.DataFrame:
+def score_rows(results: dict[str, pd.DataFrame], *, seed: int) -> pd.DataFrame:
     """Results as rows of the score table, the way to resample as the model.
 
     Parameters
@@ -151,28 +151,19 @@ def scores(results: dict[str, pd.DataFrame], *, seed: int) -> pd.DataFrame:
         Of the name of a setting to a result of a step above.
     seed : int
     """
-    tables = []
-    for setting, result in results.items():
-        drawn = "drawn" if "drawn" in result else "unit"
-        tables.append(
-            pd.DataFrame(
-                {
-                    "task": TASK,
-                    "dataset": "simulated",
-                    "split": "all",
-                    "protocol": "revised",
-                    "model": result[drawn] + ", " + result["interval"],
-                    "params": params({}),
-                    "post": "raw",
-                    "metric": "interval_coverage",
-                    "role": "candidate",
-                    "unit_kind": "setting",
-                    "unit": setting,
-                    "cluster": setting,
-                    "seed": seed,
-                    "n": result["n_simulations"],
-                    "value": result["share"],
-                }
-            )
+    tables = [
+        scores.rows(
+            task=TASK,
+            dataset="simulated",
+            model=result["drawn" if "drawn" in result else "unit"] + ", " + result["interval"],
+            metric="interval_coverage",
+            role="candidate",
+            unit_kind="setting",
+            unit=setting,
+            seed=seed,
+            n=result["n_simulations"],
+            value=result["share"],
         )
+        for setting, result in results.items()
+    ]
     return pd.concat(tables, ignore_index=True)

@@ -1,0 +1,256 @@
+"""What a page shows: figures that follow its theme, tables, numbers, and their data to download."""
+
+import base64
+import html
+import io
+import re
+from collections.abc import Callable, Mapping
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from helpers.plots.style import INK, ROLES, style
+
+# Figures ------------------------------------------------------------------------------------
+
+
+def show(fig: Figure, *, alt: str, name: str, data: pd.DataFrame | None = None) -> None:
+    """Display a figure once, as a vector image that follows the page's light or dark theme.
+
+    Parameters
+    ----------
+    fig : Figure
+        Closed afterwards. Collections of more than 1,000 points are drawn as pixels.
+    alt : str
+        What a reader who cannot see the figure should know.
+    name : str
+        Unique on the page, of letters, digits, ``-`` and ``_``; names the downloaded file.
+    data : DataFrame, optional
+        The numbers behind the figure, offered as CSV.
+
+    Raises
+    ------
+    ValueError
+        An empty `alt`, or a `name` with other characters.
+    """
+    from IPython.display import display
+
+    markup = figure_html(fig, alt=alt, name=name, data=data)
+    display({"text/html": markup, "text/plain": alt}, raw=True)
+
+
+def figure_html(fig: Figure, *, alt: str, name: str, data: pd.DataFrame | None = None) -> str:
+    """HTML that `show` displays, for a figure that is glued into a page elsewhere.
+
+    Raises
+    ------
+    ValueError
+        See `show`.
+    """
+    image = svg(fig, alt=alt, name=name)
+    caption = "" if data is None else f"<figcaption>{_download(data, name)}</figcaption>"
+    # a wide figure scrolls in its own box on a phone, so the box must take the keyboard focus
+    return (
+        f'<figure class="bb-figure"><div class="bb-scroll" tabindex="0">{image}</div>'
+        f"{caption}</figure>"
+    )
+
+
+def svg(fig: Figure, *, alt: str, name: str) -> str:
+    """The inline ``<svg>`` element that `show` displays: same figure, same bytes.
+
+    Raises
+    ------
+    ValueError
+        See `show`.
+    """
+    _check_name(name)
+    if not alt or not alt.strip():
+        raise ValueError(f"figure {name!r} has no alt text: say in a sentence what it shows")
+    for collection in fig.findobj(mpl.collections.PathCollection):
+        if len(collection.get_offsets()) > 1000:
+            collection.set_rasterized(True)
+    no_metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    buffer = io.StringIO()
+    with style():
+        fig.savefig(buffer, format="svg", metadata=no_metadata, dpi=200, transparent=True)
+    if fig.canvas.manager is not None:
+        import matplotlib.pyplot as plt
+
+        plt.close(fig)
+    return _themed(buffer.getvalue(), alt, name)
+
+
+def _themed(text: str, alt: str, name: str) -> str:
+    text = text[text.index("<svg") :]
+    # its rule for `*` would reach the whole page; on the root element it is inherited instead
+    text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", text, count=1, flags=re.S)
+    text = re.sub(r" ?font-family: [^;\"]*;?", "", text)
+    text = re.sub(rf"{INK}\b", "currentColor", text, flags=re.I)
+    for role, colour in ROLES.items():
+        text = re.sub(rf"{colour}\b", f"var(--bb-{role}, {colour})", text, flags=re.I)
+    used = set(re.findall(r'(?:url\(|href=")#([\w-]+)', text))
+    text = re.sub(r' id="([^"]+)"', lambda m: m[0] if m[1] in used else "", text)
+    # matplotlib names a clip by a hash of floats, the last digits of which layout does not repeat
+    number = {old: i for i, old in enumerate(dict.fromkeys(re.findall(r' id="([^"]+)"', text)))}
+    text = re.sub(
+        r'( id="|url\(#|href="#)([\w-]+)',
+        lambda m: f"{m[1]}{name}-{number.get(m[2], m[2])}",
+        text,
+    )
+    text = re.sub(r"\n\s*", "\n", text)
+    width, height = map(float, re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', text).groups())
+    label = html.escape(alt.strip(), quote=True)
+    opening = (
+        f'<svg role="img" aria-label="{label}" viewBox="0 0 {width:g} {height:g}" '
+        f'style="--bb-width: {width * 4 / 3:.0f}px; width: 100%; max-width: {width * 4 / 3:.0f}px; '
+        'height: auto; stroke-linejoin: round; stroke-linecap: butt" '
+        'fill="currentColor" font-family="system-ui, sans-serif" '
+        'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
+    )
+    return opening + text[text.index(">") + 1 :].rstrip()
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(r"[A-Za-z][\w-]*", name):
+        raise ValueError(f"name {name!r}: use letters, digits, - and _, a letter first")
+
+
+def _download(frame: pd.DataFrame, name: str) -> str:
+    named = any(level is not None for level in frame.index.names)
+    csv = frame.to_csv(index=named, float_format="%.6g", lineterminator="\n")
+    data = base64.b64encode(csv.encode()).decode()
+    return (
+        f'<a class="bb-download" download="{name}.csv" '
+        f'href="data:text/csv;charset=utf-8;base64,{data}">'
+        f'Data<span class="bb-hidden"> of {name}</span> (CSV)</a>'
+    )
+
+
+# Tables -------------------------------------------------------------------------------------
+
+
+def table(
+    frame: pd.DataFrame,
+    *,
+    caption: str,
+    name: str,
+    digits: int = 3,
+    formats: Mapping[str, str | Callable] | None = None,
+) -> None:
+    """Display a table with caption, row and column headers, and its data as CSV.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A named index becomes the first columns. The first column heads its rows.
+    caption : str
+        One sentence above the table.
+    name : str
+        Unique on the page; names the downloaded file.
+    digits : int
+        Decimals of fractional numbers; smaller ones are shown as ``4.2e-05``.
+    formats : mapping, optional
+        Of column to a format specification (``".1%"``) or a function of the value.
+
+    Raises
+    ------
+    ValueError
+        No rows or columns, an empty caption, or a format for a column that is not there.
+    """
+    from IPython.display import display
+
+    markup = table_html(frame, caption=caption, name=name, digits=digits, formats=formats)
+    text = frame.to_string(float_format=lambda v: _number(v, digits))
+    display({"text/html": markup, "text/plain": text}, raw=True)
+
+
+def table_html(
+    frame: pd.DataFrame,
+    *,
+    caption: str,
+    name: str,
+    digits: int = 3,
+    formats: Mapping[str, str | Callable] | None = None,
+) -> str:
+    """The HTML that `table` displays, for generated pages."""
+    _check_name(name)
+    if not caption or not caption.strip():
+        raise ValueError(f"table {name!r} has no caption: say in a sentence what it shows")
+    if frame.empty:
+        raise ValueError(f"table {name!r} has no rows or no columns")
+    if any(level is not None for level in frame.index.names):
+        frame = frame.reset_index()
+    formats = dict(formats or {})
+    if absent := [c for c in formats if c not in frame.columns]:
+        raise ValueError(f"table {name!r}: formats for columns {absent} that are not there")
+    numeric = [
+        pd.api.types.is_numeric_dtype(frame[c]) and not pd.api.types.is_bool_dtype(frame[c])
+        for c in frame.columns
+    ]
+    columns = [
+        [_cell(value, formats.get(c), digits) for value in frame[c].tolist()] for c in frame.columns
+    ]
+    kind = [
+        ' class="bb-number"' if is_number else ' class="bb-text"' if _is_prose(cells) else ""
+        for is_number, cells in zip(numeric, columns, strict=True)
+    ]
+    head = "".join(
+        f'<th scope="col"{k}>{html.escape(str(c))}</th>'
+        for c, k in zip(frame.columns, kind, strict=True)
+    )
+    rows = []
+    for first, *rest in zip(*columns, strict=True):
+        cells = "".join(f"<td{k}>{v}</td>" for k, v in zip(kind[1:], rest, strict=True))
+        rows.append(f'<tr><th scope="row"{kind[0]}>{first}</th>{cells}</tr>')
+    title = html.escape(caption.strip(), quote=True)
+    return (
+        f'<div class="bb-table"><div class="bb-scroll" tabindex="0" role="region" '
+        f'aria-label="{title}"><table><caption>{title}</caption><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>{_download(frame, name)}</div>"
+    )
+
+
+def _is_prose(cells: list[str]) -> bool:
+    """Whether a column holds text that must not be squeezed to a word a line."""
+    return max(map(len, cells)) > 40
+
+
+def _cell(value: object, fmt: str | Callable | None, digits: int) -> str:
+    if value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
+        return '<span class="bb-missing">n/a</span>'
+    if callable(fmt):
+        text = str(fmt(value))
+    elif fmt is not None:
+        text = format(value, fmt)
+    elif isinstance(value, (bool, np.bool_)):
+        text = "yes" if value else "no"
+    elif isinstance(value, (int, np.integer)):
+        text = f"{value:,}"
+    elif isinstance(value, (float, np.floating)):
+        text = _number(value, digits)
+    else:
+        text = str(value)
+    return html.escape(re.sub(r"^-(?=[\d.])", "\N{MINUS SIGN}", text))
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A number as prose and tables show it: fixed decimals, a true minus sign.
+
+    Examples
+    --------
+    >>> number(-0.03142, 2)
+    '\u22120.03'
+    >>> number(-0.0003, 2)
+    '0.00'
+    """
+    # the format's z: no minus sign before zeros
+    return f"{value:z,.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _number(value: float, digits: int) -> str:
+    if value != 0 and abs(value) < 0.5 * 10**-digits:
+        return f"{value:.1e}"
+    return f"{value:z,.{digits}f}"

@@ -1,0 +1,160 @@
+"""Models beside one another, one panel a metric or a task."""
+
+from collections.abc import Mapping
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.figure import Figure
+
+from helpers.plots.intervals import interval_plot
+from helpers.plots.parts import check_columns, check_roles, draw_dot, draw_note, name_rows
+from helpers.plots.style import DASHED, INK, MARKERS, ROLES, WIDTH, style
+from helpers.summaries import score_summary
+
+
+@style()
+def scores(
+    scores: pd.DataFrame,
+    by: str | list[str] = "model",
+    *,
+    confidence: float = 0.95,
+    n_resamples: int = 2000,
+    seed: int = 0,
+    xlabels: Mapping[str, str] | None = None,
+) -> Figure:
+    """The house's panel: candidates between floors and ceilings, one panel a metric.
+
+    Each dot is the mean over scored units, with a bootstrap-t interval over clusters. The
+    shaded part lies between the best floor and the nearest ceiling.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Score table.
+    by : str or list of str
+        Columns whose values name a row.
+    confidence : float
+        Coverage of the intervals.
+    n_resamples, seed : int
+        Of the bootstrap.
+    xlabels : mapping, optional
+        Of metric to the text under its axis.
+
+    Raises
+    ------
+    ValueError
+        No rows, or a role that is not known.
+    """
+    summary = score_summary(scores, by, confidence=confidence, n_resamples=n_resamples, seed=seed)
+    metrics = list(dict.fromkeys(summary["metric"]))
+    counts = summary["metric"].value_counts()
+    heights = [0.25 * counts[m] + 0.9 for m in metrics]
+    figure = Figure(figsize=(WIDTH, sum(heights) + 0.35))
+    figure.get_layout_engine().set(h_pad=0.09)
+    axes = figure.subplots(len(metrics), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for ax, metric in zip(axes, metrics, strict=True):
+        rows = summary[summary["metric"] == metric]
+        _band(ax, rows)
+        label = (xlabels or {}).get(metric, "mean over scored units")
+        interval_plot(
+            rows,
+            x="mean",
+            low="low",
+            high="high",
+            label="label",
+            role="role",
+            title=metric.replace("_", " "),
+            xlabel=label,
+            ax=ax,
+        )
+    present = [r for r in ROLES if (summary["role"] == r).any()]
+    handles = [
+        mpl.lines.Line2D([], [], marker=MARKERS[r], color=ROLES[r], linestyle="", label=r)
+        for r in present
+    ]
+    figure.legend(handles=handles, loc="outside upper right", ncols=len(present))
+    return figure
+
+
+@style()
+def side_by_side(
+    frame: pd.DataFrame,
+    *,
+    column: str,
+    row: str,
+    x: str,
+    low: str,
+    high: str,
+    role: str = "role",
+    note: str | None = None,
+    references: Mapping[float, str] | None = None,
+    line: str | None = None,
+    xlabel: str = "",
+    n_columns: int = 3,
+) -> Figure:
+    """The same rows in several panels side by side: models in tasks, say.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row a dot. Panels and rows keep the order in which they first occur.
+    column, row : str
+        Columns whose values are panels and rows. What is missing says "not scored".
+    x, low, high, role : str
+        Columns of the value, its interval (NaN: none) and its role.
+    note : str, optional
+        Column of a short text at the right edge, such as the letter of a tie group.
+    references : mapping, optional
+        Of value to the tick label that stands for it, with a line in every panel.
+    line : str, optional
+        Column with one value a panel, where a line is drawn. Panels then have axes of their own;
+        otherwise they share one.
+    xlabel : str
+    n_columns : int
+        Panels beside one another.
+
+    Raises
+    ------
+    ValueError
+        No rows, a missing column, an unknown role, or two dots in one place.
+    """
+    check_columns("side_by_side", frame, column, row, x, low, high, role, note, line)
+    if (twice := frame.duplicated([column, row])).any():
+        first = frame[[column, row]].iloc[int(twice.to_numpy().argmax())]
+        raise ValueError(f"side_by_side: {first[row]!r} occurs twice in {first[column]!r}")
+    check_roles(frame[role].unique().tolist())
+    names, labels = list(dict.fromkeys(frame[column])), list(dict.fromkeys(frame[row]))
+    n_rows = -(-len(names) // n_columns)
+    figure = Figure(figsize=(WIDTH, n_rows * (0.22 * len(labels) + 0.75)))
+    axes = figure.subplots(n_rows, n_columns, sharex=not line, sharey=True, squeeze=False)
+    axes = axes.ravel()
+    for ax, name in zip(axes, names, strict=False):
+        rows = frame[frame[column] == name].set_index(row).reindex(labels)
+        for value in [*(references or {}), *(rows[line].dropna().unique() if line else [])]:
+            ax.axvline(value, color=INK, linewidth=0.9, linestyle=DASHED, alpha=0.5)
+        for y, (_, one) in enumerate(rows.iterrows()):
+            draw_dot(ax, y, one, x, low, high, one[role])
+            if note and isinstance(one[note], str):
+                edge = ("axes fraction", "data")
+                draw_note(ax, one[note], (1.0, y), (2, 0), xycoords=edge, va="center")
+        ax.set_title(name, fontsize=8)
+        name_rows(ax, labels)
+        ax.tick_params(axis="x", labelbottom=True)
+        if references:
+            ax.set_xticks(list(references), list(references.values()), fontsize=8)
+    for ax in axes[len(names) :]:
+        ax.set_visible(False)
+    figure.supxlabel(xlabel, fontsize=9)
+    return figure
+
+
+def _band(ax, rows: pd.DataFrame) -> None:
+    floors = rows.loc[rows["role"] == "floor", "mean"].dropna()
+    ceilings = rows.loc[rows["role"] == "ceiling", "mean"].dropna()
+    if floors.empty or ceilings.empty:
+        return
+    # with the floors above the ceilings (lower is better) the band is the same, turned round
+    upwards = ceilings.mean() >= floors.mean()
+    floor = floors.max() if upwards else floors.min()
+    ceiling = ceilings.min() if upwards else ceilings.max()
+    ax.axvspan(min(floor, ceiling), max(floor, ceiling), color=INK, alpha=0.05, linewidth=0)

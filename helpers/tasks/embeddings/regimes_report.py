@@ -1,0 +1,45 @@
+"""What is said of products of principal components on a screen whose regime nobody knows."""
+
+import numpy as np
+import pandas as pd
+
+from helpers.comparisons import compare, paired
+from helpers.stats import MIN_UNITS
+
+PCA, PRODUCTS = "PCA", "products of PCs"
+
+
+def products_against_pca(scores: pd.DataFrame, *, seed: int) -> str:
+    """One sentence on a real screen: what products of components add to PCA there, if anything.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Score table of `perturbation_consistency`; may be empty.
+    seed : int
+        Of the comparison's resamples.
+    """
+    rows = scores[scores["model"].isin([PCA, PRODUCTS])]
+    both = paired(rows, missing="drop") if rows["value"].notna().any() else None
+    n_units = 0 if both is None else len(set(both.clusters))
+    if n_units < MIN_UNITS:
+        return (
+            f"{n_units} perturbations can be scored there, and a comparison takes {MIN_UNITS}: "
+            "cannot answer"
+        )
+    (found,) = compare(
+        both.table[[PRODUCTS, PCA]],
+        both.clusters,
+        better="higher",
+        rng=np.random.default_rng(seed),
+    ).itertuples()
+    says = {
+        "better": "products are more consistent: some effects of the screen depend on the state of "
+        "the cell, or on each other",
+        "worse": "products are less consistent, as where there is nothing to gain",
+        "undecided": "neither can be called more consistent",
+    }[found.verdict]
+    return (
+        f"on {n_units} perturbations the mean consistency of products less that of PCA is "
+        f"{found.difference:.3f} (95 % interval {found.low:.3f} to {found.high:.3f}): {says}"
+    ).replace("-0.", "\N{MINUS SIGN}0.")

@@ -1,0 +1,54 @@
+"""What the book knows of embeddings: facts of metrics, claims, what tasks need of a screen."""
+
+import pandas as pd
+
+from helpers.data.contract import CONTROL
+from helpers.metrics.embeddings.facts import METRICS, PRIMARY
+from helpers.tasks.embeddings import (
+    batch_mixing,
+    consistency,
+    known_relationships,
+    linear_separability,
+    neighbourhood,
+)
+from helpers.tasks.embeddings.claims import CLAIMS
+from helpers.tasks.requirements import Requirement
+from helpers.tasks.tier import Tier
+
+REQUIREMENTS = {
+    "consistency, published": consistency.PROTOCOLS["published"].requirements,
+    "consistency, revised": consistency.PROTOCOLS["revised"].requirements,
+    "recall of known relationships": known_relationships.REQUIREMENTS,
+    "reconstruction": (
+        Requirement("replicates_with_controls", 4, "batches with at least 4 control cells"),
+    ),
+    "linear probe, top five": (linear_separability.TOP_FIVE,),
+    "batch mixing, published": batch_mixing.PROTOCOLS["published"].requirements,
+    "batch mixing, revised": batch_mixing.PROTOCOLS["revised"].requirements,
+    "neighbourhood across batches": neighbourhood.REQUIREMENTS,
+}
+
+
+def available(screen, effects, relationships, *, replicate: str) -> pd.DataFrame:
+    """Counts that `REQUIREMENTS` name, one row a context; see `Tier`."""
+    rows = {}
+    for context in sorted(screen.obs["context"].unique()):
+        part = screen[(screen.obs["context"] == context).to_numpy()]
+        label = part.obs["perturbation"].astype(str)
+        n_cells = label[label != CONTROL].value_counts()
+        singles = {name for name in n_cells.index if "+" not in name}
+        pairs = relationships[
+            relationships["gene_a"].isin(singles) & relationships["gene_b"].isin(singles)
+        ]
+        rows[context] = {
+            **consistency.available(part, replicate=replicate),
+            **batch_mixing.available(part),
+            **neighbourhood.available(part),
+            "perturbed_genes": len(singles),
+            "known_pairs": int(pairs["database"].value_counts().max()) if len(pairs) else 0,
+            "probe_classes": int((n_cells >= linear_separability.PROBE_CELLS).sum()),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("context")
+
+
+TIER = Tier("embeddings", METRICS, PRIMARY, REQUIREMENTS, available, CLAIMS)

@@ -1,0 +1,105 @@
+"""Rows of scores, and tables, that the chapters on explanation share."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from helpers import scores
+from helpers.metrics.explanation.facts import METRICS
+from helpers.stats import mean_interval
+
+
+def over_draws(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Means of draws with the 95 % interval of another draw's mean over units and seeds.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Score table with one draw of the data in each cluster.
+    by : list of str
+        Columns that name a row; `metric` among them, or one metric only.
+
+    Returns
+    -------
+    DataFrame
+        The columns of `by`, in the order in which they come; `mean`; `low`, `high`: 95 % interval
+        of the mean over draws (t distribution), within the metric's range, NaN for one draw;
+        `n_draws`, `unscored` (rows without a value).
+    """
+    rows = []
+    for key, group in table.groupby(by, sort=False, observed=True):
+        draws = group.groupby("cluster")["value"].mean().dropna()
+        metric = METRICS[group["metric"].iloc[0]]
+        low = high = np.nan
+        if len(draws) > 1:
+            low, high = np.clip(mean_interval(draws), metric.low, metric.high)
+        unscored = int(group["value"].isna().sum())
+        mean = draws.mean() if len(draws) else np.nan
+        rows.append([*key, mean, low, high, len(draws), unscored])
+    return pd.DataFrame(rows, columns=[*by, "mean", "low", "high", "n_draws", "unscored"])
+
+
+def experiment_rows(
+    values: pd.DataFrame,
+    *,
+    task: str,
+    metric: str,
+    unit_kind: str,
+    roles: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
+    """Rows of a simple experiment as rows of the score table.
+
+    Parameters
+    ----------
+    values : DataFrame
+        `dataset`, `model`, `draw`, `seed`, `unit`, `n`, `value`.
+    task, metric, unit_kind : str
+    roles : mapping of model to role, optional
+        Default: candidate.
+    """
+    return scores.rows(
+        task=task,
+        split="test",
+        params=[{"draw": int(draw)} for draw in values["draw"]],
+        post="none",
+        metric=metric,
+        role=[(roles or {}).get(model, "candidate") for model in values["model"]],
+        unit_kind=unit_kind,
+        cluster=[f"draw {draw}" for draw in values["draw"]],
+        **values[["dataset", "model", "seed", "unit", "n", "value"]],
+    )
+
+
+def overlap_rows(
+    table: pd.DataFrame, *, dataset: str, n_top: int, seed: int, roles: Mapping[str, str]
+) -> pd.DataFrame:
+    """Stability of methods, and overlap of pairs of them, as rows of the score table.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of `overlap_table`.
+    dataset : str
+    n_top, seed : int
+    roles : mapping of method to role
+        A pair has the role of its first method; pairs with a floor are floors.
+    """
+    names = list(table.index)
+    pairs = [(a, b) for i, a in enumerate(names) for b in names[: i + 1]]
+    return scores.rows(
+        task="rank-overlap",
+        dataset=dataset,
+        split="train",
+        model=[a for a, _ in pairs],
+        params={"n": n_top},
+        post="none",
+        metric="top_overlap",
+        role=["floor" if "floor" in (roles[a], roles[b]) else "candidate" for a, b in pairs],
+        unit_kind="method",
+        unit=["itself" if a == b else b for a, b in pairs],
+        cluster=[a for a, _ in pairs],
+        seed=seed,
+        n=n_top,
+        value=[table.loc[a, b] for a, b in pairs],
+    )

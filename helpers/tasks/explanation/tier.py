@@ -1,0 +1,6 @@
+"""What the book knows of explanation: the facts of its metrics."""
+
+from helpers.metrics.explanation.facts import METRICS, PRIMARY
+from helpers.tasks.tier import Tier
+
+TIER = Tier("explanation", METRICS, PRIMARY)

@@ -1,0 +1,125 @@
+"""What is said of a screen's quality: what it lacks, scores, counts of calls, curves."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from helpers import scores
+from helpers.stats import cluster_bootstrap
+
+TASK = "screen-quality"
+FLOORS = {"control-guide": "non-targeting guides", "control-draw": "draws of controls"}
+METRICS = {
+    "reliability": "split_half_correlation",
+    "guide_concordance": "guide_concordance",
+    "responders": "responder_fraction",
+    "edistance": "edistance",
+    "p_value": "edistance_p_value",
+    "n_de": "n_de_genes",
+}
+
+
+def score_rows(table: pd.DataFrame, *, dataset: str, context: str, seed: int) -> pd.DataFrame:
+    """Result of `quality` as rows of the score table; what cannot be had is NaN.
+
+    Guide concordance is left out where guides are not known, and for floors.
+    """
+    tables = []
+    for column, metric in METRICS.items():
+        rows = table
+        if column == "guide_concordance":
+            rows = table[table["n_guide_pairs"].notna()]
+        if rows.empty:
+            continue
+        floor = rows["kind"] != "perturbation"
+        tables.append(
+            scores.rows(
+                task=TASK,
+                dataset=dataset,
+                split=context,
+                model=rows["kind"].map({"perturbation": "perturbations", **FLOORS}),
+                metric=metric,
+                role=np.where(floor, "floor", "candidate"),
+                unit_kind=rows["kind"],
+                unit=rows.index,
+                cluster=np.where(floor, rows.index, rows["target"]),
+                seed=seed,
+                n=rows["n_cells"],
+                value=rows[column].astype(float),
+            )
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+def lacks(overview: pd.DataFrame) -> pd.Series:
+    """What each context of a screen lacks, in words, from the result of `overview`."""
+    unmeasured = overview["perturbations"] - overview["measured_targets"]
+    parts = {
+        "guides": overview["control_guides"].isna(),
+        "replicates": ~overview["replicates"],
+        "a second batch": overview["batches"] == 1,
+        "library sizes before genes were dropped": overview["panel"],
+        "the target's own expression for {} perturbations": unmeasured > 0,
+    }
+    said = [
+        "; ".join(part.format(n) for part, holds in parts.items() if holds[context]) or "nothing"
+        for context, n in unmeasured.items()
+    ]
+    return pd.Series(said, index=overview.index, name="lacks")
+
+
+def summary(quality: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:
+    """One row a context: how much of what was measured comes out again.
+
+    Parameters
+    ----------
+    quality : mapping
+        Of (data set, context) to the result of `quality`.
+
+    Returns
+    -------
+    DataFrame
+        Counts of calls, and medians over perturbations; NaN where nothing could be measured.
+    """
+    rows = []
+    for (dataset, context), found in quality.items():
+        perturbed = found[found["kind"] == "perturbation"]
+        floor = found[found["kind"] != "perturbation"]
+        rows.append(
+            {
+                "data set": dataset,
+                "context": context,
+                "perturbations": len(perturbed),
+                "E-test, q ≤ 0.05": int((perturbed["q_value"] <= 0.05).sum()),
+                "floors, p ≤ 0.05": f"{(floor['p_value'] <= 0.05).sum()} of {len(floor)}",
+                "median reliability": _median(perturbed["reliability"]),
+                "of floors": _median(floor["reliability"]),
+                "median guide concordance": _median(perturbed["guide_concordance"]),
+                "median DE genes": _median(perturbed["n_de"]),
+                "median change of target": _median(perturbed["on_target_change"]),
+                "responders stated": int(perturbed["responders"].notna().sum()),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _median(values: pd.Series) -> float:
+    known = values.dropna()
+    return float(known.median()) if len(known) else np.nan
+
+
+def curve(table: pd.DataFrame, *, by: list[str], rng: np.random.Generator) -> pd.DataFrame:
+    """Mean correlation of each group with a 95 % interval that resamples units.
+
+    Returns
+    -------
+    DataFrame
+        The columns of `by`, `mean`, `low`, `high` (NaN for a single unit), `n`. Correlations that
+        are NaN are not in it.
+    """
+    rows = []
+    for key, group in table[table["correlation"].notna()].groupby(by, sort=True):
+        estimate = cluster_bootstrap(group["correlation"], group["unit"], rng=rng)
+        rows.append([*key, *estimate, len(group)])
+    return pd.DataFrame(rows, columns=[*by, "mean", "low", "high", "n"])

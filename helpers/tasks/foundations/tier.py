@@ -1,0 +1,6 @@
+"""What the book knows of foundations: the facts of its metrics."""
+
+from helpers.metrics.foundations.facts import METRICS, PRIMARY
+from helpers.tasks.tier import Tier
+
+TIER = Tier("foundations", METRICS, PRIMARY)

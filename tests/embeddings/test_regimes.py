@@ -1,0 +1,39 @@
+"""Sentences on products of principal components, branch by branch."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers import scores
+from helpers.tasks.embeddings.regimes_report import PCA, PRODUCTS, products_against_pca
+
+
+def table(products, pca):
+    shared = dict(task="consistency", dataset="d", metric="perturbation_consistency", seed=0)
+    units = [f"gene {i}" for i in range(len(pca))]
+    return pd.concat(
+        scores.rows(
+            **shared, model=model, role="candidate", unit_kind="perturbation", unit=units, value=v
+        )
+        for model, v in ((PRODUCTS, products), (PCA, pca))
+    )
+
+
+@pytest.mark.parametrize(
+    ("shift", "said"),
+    [(0.2, "0.200 .*products are more"), (-0.2, "\N{MINUS SIGN}0.200 .*less"), (0.0, "neither")],
+)
+def test_the_sentence_is_that_of_the_verdict(shift, said):
+    noise = np.random.default_rng(0).normal(0, 0.02, size=30)
+    noise -= noise.mean()
+    sentence = products_against_pca(table(np.full(30, 0.1) + shift, 0.1 + noise), seed=0)
+    assert pd.Series(sentence).str.contains(f"on 30 perturbations .*{said}").all(), sentence
+
+
+def test_too_few_units_cannot_be_answered():
+    assert "4 perturbations can be scored" in products_against_pca(
+        table([0.1] * 4, [0.2] * 4), seed=0
+    )
+    nothing = table([np.nan] * 9, [np.nan] * 9)
+    assert "0 perturbations" in products_against_pca(nothing, seed=0)
+    assert "cannot answer" in products_against_pca(nothing[:0], seed=0)

@@ -1,0 +1,81 @@
+"""Which task can be answered with which data set: needs against what a screen holds."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.data.contract import CONTROL
+from helpers.data.simulate.screen import simulate_screen
+from helpers.tasks import answerability
+from helpers.tasks.catalogue import REQUIREMENTS
+from helpers.tasks.requirements import Requirement, answer
+
+
+@pytest.fixture(scope="module")
+def screen():
+    return simulate_screen(
+        rng=np.random.default_rng(1),
+        n_cells=4_000,
+        n_genes=500,
+        n_targets=20,
+        unexpressed_share=0.2,
+        control_share=0.2,
+        efficacy=0.6,
+    )
+
+
+def test_answers_are_yes_power_limited_or_cannot():
+    needs = (Requirement("a", 2, "apples"), Requirement("b", 5, "bees", enough=30))
+    assert str(answer(needs, {"a": 2, "b": 30})) == "yes"
+    limited = answer(needs, {"a": 2, "b": 7})
+    assert (str(limited), limited.reason) == ("power-limited (n = 7)", "7 bees (power needs 30)")
+    cannot = answer(needs, {"a": 1, "b": 4})
+    assert cannot.verdict == "cannot"
+    assert cannot.reason == "1 apples (needs 2); 4 bees (needs 5)"
+    with pytest.raises(ValueError, match="is below 5"):
+        Requirement("b", 5, "bees", enough=4)
+
+
+def test_facts_count_what_is_there(screen):
+    obs = screen.obs.astype({"perturbation": str, "context": str})
+    names = sorted(set(obs["perturbation"]) - {CONTROL})
+    rng = np.random.default_rng(0)
+    obs["context"] = rng.choice(["a", "b"], len(obs))
+    only_a, pair = names[0], "+".join(names[1:3])
+    obs.loc[obs["perturbation"] == only_a, "context"] = "a"
+    obs.loc[obs["perturbation"] == names[3], "perturbation"] = pair
+    two = screen.copy()
+    two.obs = obs.astype({"perturbation": "category"})
+    effects = pd.DataFrame(
+        [("a", only_a, 0.01), ("a", names[1], 0.01), ("b", names[1], 0.01), ("b", names[2], 0.2)],
+        columns=["context", "unit", "q_value"],
+    )
+    known = pd.DataFrame(
+        [(names[0], names[1], "CORUM"), (names[1], names[2], "CORUM"), (names[1], "X", "STRING")],
+        columns=["gene_a", "gene_b", "database"],
+    )
+    has = answerability.facts(two, effects, known)
+    assert has["perturbations_with_effect"].to_dict() == {"a": 2, "b": 1}
+    assert has["combinations"].to_dict() == {"a": 1, "b": 1}
+    assert has["known_pairs"].to_dict() == {"a": 2, "b": 1}
+    assert has["perturbed_genes"].to_dict() == {"a": 19, "b": 18}
+    assert has["transfer_pairs"].to_dict() == {"a": 2, "b": 2}  # only_a has no other context
+    assert has["contexts_in_common"].to_dict() == {"a": 2, "b": 2}
+    two.obs["perturbation_type"] = np.where(two.obs["context"] == "a", "CRISPRa", "CRISPRi")
+    apart = answerability.facts(two, effects, known)
+    assert apart["contexts_in_common"].to_dict() == {"a": 0, "b": 0}
+    assert apart["transfer_pairs"].to_dict() == {"a": 0, "b": 0}
+    answers = answerability.matrix({"simulated": has})
+    assert len(answers) == 2 * len(REQUIREMENTS)
+    recall = answers[answers["task"] == "recall of known relationships"]
+    assert set(recall["verdict"]) == {"cannot"}
+    assert "19 perturbed genes (needs 200)" in recall["reason"].iloc[0]
+    assert set(answers["verdict"]) <= {"yes", "power-limited", "cannot"}
+    table = answerability.wide(answers)
+    assert list(table.columns) == list(REQUIREMENTS)
+    assert list(table.index) == [("simulated", "a"), ("simulated", "b")]
+    assert table.loc[("simulated", "b"), "recall of known relationships"] == "cannot"
+    few = answerability.missing(answers).set_index("task")
+    assert "batch mixing, revised" not in few.index  # four batches are enough
+    assert "batch mixing, published" in few.index  # of which two are for testing
+    assert few.loc["transfer between contexts", "contexts"] == "a, b"

@@ -1,0 +1,82 @@
+"""The score table: rows from columns, results gathered into one table."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers import scores
+from helpers.store import step
+
+SHARED = dict(task="t", dataset="d", model="m", role="floor", unit_kind="gene", seed=3)
+
+
+@step
+def doubled(value):
+    return 2 * value
+
+
+def test_rows_are_of_values_for_all_or_one_a_row_with_defaults_that_are_written():
+    found = scores.rows(
+        **SHARED, metric="r", unit=pd.Index(["a", "b"]), value=pd.Series([0.1, np.nan], [7, 3])
+    )
+    written = [
+        dict(
+            zip(scores.COLUMNS, ("t", "d", "all", "revised", "m", "{}", "raw", "r"), strict=False),
+            role="floor", unit_kind="gene", unit=unit, cluster=unit, seed=3, n=1, value=value,
+        )
+        for unit, value in (("a", 0.1), ("b", np.nan))
+    ]  # fmt: skip
+    pd.testing.assert_frame_equal(found, pd.DataFrame(written))
+    pd.testing.assert_frame_equal(scores.check(found), found)
+
+
+def test_rows_of_several_metrics_follow_one_another():
+    found = scores.rows(
+        **SHARED,
+        params=[{"b": 1, "a": 2}, {}],
+        unit=["x", "y"],
+        cluster="c",
+        n=[4, 5],
+        value={"one": [1.0, 2.0], "two": np.array([3.0, 4.0])},
+    )
+    assert found["metric"].tolist() == ["one", "one", "two", "two"]
+    assert found["params"].tolist() == ['{"a":2,"b":1}', "{}"] * 2
+    assert found["value"].tolist() == [1.0, 2.0, 3.0, 4.0]
+    assert found["n"].tolist() == [4, 5, 4, 5] and set(found["cluster"]) == {"c"}
+    assert len(scores.rows(**SHARED, metric="r", unit="all", value=0.5)) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (dict(value=[1.0, 2.0, 3.0]), "differ in length: .*'unit': 2.*'value': 3"),
+        (dict(value=[1.0, 2.0], colour="red"), "not known: colour"),
+        (dict(), "missing: value"),
+    ],
+)
+def test_rows_that_do_not_fit_are_refused(given, message):
+    with pytest.raises(scores.ScoreError, match=message):
+        scores.rows(**SHARED, metric="r", unit=["a", "b"], **given)
+
+
+def test_results_are_gathered_with_the_names_roles_and_parameters_of_their_calls(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("BENCHBOOK_HOME", str(tmp_path))
+    asked = {("A", 1): doubled(value=1.5), ("B", 2): doubled(value=2)}
+
+    def to_rows(result, **named):
+        return scores.rows(**named, value=float(result), unit="u", unit_kind="gene")
+
+    def gathered(**arguments):
+        shared = dict(task="t", dataset="d", metric="r")
+        return scores.gather(asked, ("model", "seed"), to_rows, **shared, **arguments)
+
+    found = gathered(roles={"A": "floor", "B": "ceiling"}, params={"B": {"k": 1}})
+    assert found[["model", "seed", "role", "params", "value"]].to_numpy().tolist() == [
+        ["A", 1, "floor", "{}", 3.0],
+        ["B", 2, "ceiling", '{"k":1}', 4.0],
+    ]
+    assert set(gathered()["role"]) == {"candidate"}
+    with pytest.raises(scores.ScoreError, match="'B' has no role"):
+        gathered(roles={"A": "floor"})
