@@ -6,6 +6,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from helpers.metrics.arrays import varies
+
 MIN_UNITS = 6
 """Fewest clusters, targets, guides or replicates that are resampled. Of five values not even the
 whole range is a 95 % interval of the median: it misses with probability 2 * 2**-5."""
@@ -288,7 +290,7 @@ def resample_means(values, clusters, *, n_resamples: int, rng) -> ResampledMeans
     mean = values.mean(axis=0)
     # Centred, so that the squares below lose nothing; exactly zero where a column is constant.
     sums -= size[:, None] * mean
-    sums[:, np.ptp(values, axis=0) == 0] = 0
+    sums[:, ~varies(values)] = 0
 
     draws = rng.integers(n_clusters, size=(n_resamples, n_clusters))
     draws += n_clusters * np.arange(n_resamples)[:, None]

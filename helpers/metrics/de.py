@@ -6,6 +6,8 @@ import numpy as np
 from numba import njit
 from scipy import sparse
 
+from helpers.metrics.arrays import finite_matrix, label_codes, varies
+
 _GENES = 256  # made dense at a time
 
 
@@ -45,8 +47,9 @@ def mann_whitney(values, labels, is_control) -> MannWhitney:
     -------
     MannWhitney
         Ranks are exact mid-ranks. The p-value is the normal approximation with the variance
-        corrected for ties and a continuity correction of 1/2; 1 where all values are equal. Below
-        about 8 cells in a group the approximation is rough.
+        corrected for ties and a continuity correction of 1/2; 1 where all values are equal. It is
+        at least 2 / C(n + m, n), what the most extreme of all arrangements has. Below about 8 cells
+        in a group the approximation is rough.
 
     Raises
     ------
@@ -61,10 +64,12 @@ def mann_whitney(values, labels, is_control) -> MannWhitney:
     ----------
     Mann & Whitney 1947, Annals of Mathematical Statistics 18; Lehmann 1975, Nonparametrics.
     """
+    from scipy.special import gammaln
     from scipy.stats import norm
 
     is_control = np.asarray(is_control)
     labels = np.asarray(labels)
+    values = values if sparse.issparse(values) else finite_matrix(values, "expression")
     if is_control.dtype != bool or not len(labels) == len(is_control) == values.shape[0]:
         raise ValueError(
             f"{values.shape[0]} cells, {len(labels)} labels, {len(is_control)} entries of "
@@ -75,20 +80,21 @@ def mann_whitney(values, labels, is_control) -> MannWhitney:
             f"{int(is_control.sum())} of {len(is_control)} cells are controls; a test needs "
             "controls and a group"
         )
-    stored = values.data if sparse.issparse(values) else np.asarray(values)
-    if not np.isfinite(stored).all():
-        raise ValueError(f"{(~np.isfinite(stored)).sum()} values are NaN or infinite")
-    groups, code = np.unique(labels[~is_control], return_inverse=True)
+    if sparse.issparse(values) and (odd := ~np.isfinite(values.data)).any():
+        raise ValueError(f"{odd.sum()} values are NaN or infinite")
+    code, groups = label_codes(labels[~is_control], int((~is_control).sum()))
     order = np.argsort(code, kind="stable")
     n_cells = np.bincount(code)
     starts = np.concatenate([[0], np.cumsum(n_cells)])
-    by_gene = sparse.csc_matrix(values) if sparse.issparse(values) else np.asarray(values)
+    by_gene = sparse.csc_matrix(values) if sparse.issparse(values) else values
     n_genes, m = values.shape[1], int(is_control.sum())
     u, ties = np.empty((len(groups), n_genes)), np.empty((len(groups), n_genes))
     for first in range(0, n_genes, _GENES):
         block = by_gene[:, first : first + _GENES]
         block = block.toarray() if sparse.issparse(block) else block
-        block = np.ascontiguousarray(block.T, dtype=np.float64)
+        varying = varies(block)
+        block = np.array(block.T, dtype=np.float64, order="C")
+        block[~varying] = 0
         control = np.sort(block[:, is_control], axis=1)
         rest = np.ascontiguousarray(block[:, ~is_control][:, order])
         _merge(control, rest, starts, u[:, first : first + _GENES], ties[:, first : first + _GENES])
@@ -97,7 +103,12 @@ def mann_whitney(values, labels, is_control) -> MannWhitney:
     variance = n * m / 12 * ((total + 1) - ties / (total * (total - 1)))
     excess = np.abs(u - n * m / 2) - 0.5
     z = np.divide(excess, np.sqrt(variance), out=np.full_like(u, -np.inf), where=variance > 1e-9)
-    return MannWhitney(groups, n_cells, u, np.minimum(1, 2 * norm.sf(z)))
+    # A p-value is at least that of the one most extreme arrangement, and no number is 0.
+    arrangements = gammaln(total + 1) - gammaln(n + 1) - gammaln(m + 1)
+    least = np.maximum(2 * np.exp(-arrangements), np.finfo(float).tiny)
+    return MannWhitney(
+        groups.to_numpy(), n_cells, u, np.clip(2 * norm.sf(z), np.minimum(least, 1), 1)
+    )
 
 
 @njit(cache=True)

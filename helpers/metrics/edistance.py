@@ -7,8 +7,11 @@ distributions only; with squared distances it would be 2 |mean x - mean c|^2 and
 from typing import Literal
 
 import numpy as np
+from numba import njit
 
-_BLOCK = 1024
+from helpers.metrics.arrays import finite_matrix, joint_codes
+
+_BLOCK = 512
 
 
 def edistance(
@@ -57,7 +60,7 @@ def edistance(
         within = 2 * n * scatter_x / pairs[0] + 2 * m * scatter_c / pairs[1]
         return float(2 * between - within)
     centre = (x.mean(0) + control.mean(0)) / 2  # short vectors round less
-    x, control = (np.ascontiguousarray(g - centre, dtype=np.float32) for g in (x, control))
+    x, control = x - centre, control - centre
     return float(
         2 * _sum_of_distances(x, control) / (n * m)
         - _sum_of_distances(x, x) / pairs[0]
@@ -116,10 +119,9 @@ def edistance_test(
         raise ValueError("give batch and control_batch, or none of them")
     batches = np.zeros(n + m, dtype=int)
     if batch is not None:
-        both = np.concatenate([np.asarray(batch, dtype=str), np.asarray(control_batch, dtype=str)])
         if len(batch) != n or len(control_batch) != m:
             raise ValueError(f"{len(batch)} and {len(control_batch)} batches for {n} and {m} cells")
-        batches = np.unique(both, return_inverse=True)[1]
+        batches = np.concatenate(joint_codes(batch, control_batch, name="batches"))
     if min(n, m) < 2:
         return np.nan, np.nan
     pooled = np.vstack([x, control])
@@ -160,34 +162,42 @@ def _distances(points: np.ndarray) -> np.ndarray:
 
 
 def _sum_of_distances(a: np.ndarray, b: np.ndarray) -> float:
-    """Sum over all pairs of rows, block by block; a row's distance to itself is exactly zero."""
-    norms_a, norms_b = (a**2).sum(1), (b**2).sum(1)
+    """Sum over all pairs of rows, block by block; a row's distance to itself is exactly zero.
+
+    A squared distance is one product: of (-2 a, |a|^2, 1) and (b, 1, |b|^2).
+    """
+    left = np.column_stack([-2 * a, (a**2).sum(1), np.ones(len(a))])
+    right = np.column_stack([b, np.ones(len(b)), (b**2).sum(1)])
     total = 0.0
     for i in range(0, len(a), _BLOCK):
         for j in range(i if a is b else 0, len(b), _BLOCK):
-            block = a[i : i + _BLOCK] @ b[j : j + _BLOCK].T
-            block *= -2
-            block += norms_a[i : i + _BLOCK, None]
-            block += norms_b[j : j + _BLOCK]
-            if a is b and i == j:
-                np.fill_diagonal(block, 0)
-            np.maximum(block, 0, out=block)
-            np.sqrt(block, out=block)
-            twice = 2 if a is b and i != j else 1
-            total += twice * float(block.sum(dtype=np.float64))
+            squared = left[i : i + _BLOCK] @ right[j : j + _BLOCK].T
+            same = a is b and i == j
+            if same:
+                np.fill_diagonal(squared, 0)
+            total += (2 if a is b and not same else 1) * _sum_of_roots(squared.ravel())
+    return total
+
+
+@njit(cache=True, fastmath=True)
+def _sum_of_roots(squared):
+    """Of finite values; what rounding left below 0 is 0."""
+    total = 0.0
+    for i in range(len(squared)):
+        total += np.sqrt(squared[i] if squared[i] > 0 else 0.0)
     return total
 
 
 def _two_groups(x, control) -> tuple[np.ndarray, np.ndarray]:
-    x, control = np.asarray(x, dtype=float), np.asarray(control, dtype=float)
-    if x.ndim != 2 or control.ndim != 2 or x.shape[1] != control.shape[1]:
+    x, control = (
+        finite_matrix(group, name).astype(float, copy=False)
+        for name, group in (("x", x), ("control", control))
+    )
+    if x.shape[1] != control.shape[1]:
         raise ValueError(
             f"groups have shapes {x.shape} and {control.shape}; pass (n_cells, n_dims) each, in "
             "the same space"
         )
     if len(x) == 0 or len(control) == 0:
         raise ValueError(f"groups have {len(x)} and {len(control)} cells; each needs one at least")
-    for name, group in (("x", x), ("control", control)):
-        if not np.isfinite(group).all():
-            raise ValueError(f"{(~np.isfinite(group)).sum()} values of {name} are NaN or infinite")
     return x, control

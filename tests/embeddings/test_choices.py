@@ -59,5 +59,5 @@ def test_wrong_input_is_named(change, message):
     values = change(scores(seed=5))
     with pytest.raises(ValueError, match=message):
         selection_bias(values, np.arange(len(values)), rng=np.random.default_rng(0))
-    with pytest.raises(ValueError, match="clusters for"):
+    with pytest.raises(ValueError, match="for 100 rows"):
         selection_bias(scores(), np.arange(5), rng=np.random.default_rng(0))

@@ -81,7 +81,7 @@ def test_rows_and_numbers_of_neighbours_must_fit():
         neighbours_of_other_groups(cells, list("aaabb"), k=3)
     with pytest.raises(ValueError, match="of one group"):
         neighbours_of_other_groups(cells, list("aaaaa"), k=1)
-    with pytest.raises(ValueError, match="missing for 1 cells, the first in row 2"):
+    with pytest.raises(ValueError, match="missing for 1 rows, the first in row 2"):
         neighbours_of_other_groups(cells, ["a", "b", None, "a", "b"], k=1)
     with pytest.raises(ValueError, match="4,"):
         neighbours_of_other_groups(cells, list("aabb"), k=1)
@@ -254,7 +254,7 @@ def test_a_class_of_many_neighbours_wins_every_vote():
         (list("abc"), ["a", "b"], "query labels have shape"),
         (list("ab"), ["a"], "neighbours point at row 2, there are 2"),
         (list("abc"), ["z"], "1 labels of queries never occur in the reference, the first 'z'"),
-        (["a", None, "c"], ["a"], "labels are missing for 1 cells"),
+        (["a", None, "c"], ["a"], "labels are missing for 1 rows"),
     ],
 )
 def test_labels_that_do_not_fit_are_refused(reference, own, message):

@@ -140,7 +140,10 @@ def test_mutual_information_is_scikit_learns(sizes):
         (lambda x, y: mutual_information(x, np.arange(60) // 3, 0), "at least 4"),
         (lambda x, y: mutual_information(x, np.full(60, "a"), 0), "one class"),
         (lambda x, y: mutual_information(x, y[:9], 0), "labels of shape"),
-        (lambda x, y: mutual_information(np.where(x > 4, np.nan, x), y, 0), "without NaN"),
+        (
+            lambda x, y: mutual_information(np.where(x > 4, np.nan, x), y, 0),
+            "x holds 30 NaN or infinite values",
+        ),
         (lambda x, y: r.variance(x[0]), "a table"),
         (lambda x, y: r.forest_importance(np.where(x > 4, np.inf, x), y, 0), "NaN or infinite"),
     ],

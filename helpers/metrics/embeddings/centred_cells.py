@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from helpers.metrics.embeddings.consistency import codes, finite_matrix
+from helpers.metrics.arrays import finite_matrix, label_codes
 from helpers.metrics.embeddings.postprocess import control_moments
 
 POSTS = ("raw", "centered", "center_scaled")
@@ -102,8 +102,8 @@ def centred_cells(
     _check_choice("post", post, POSTS)
     _check_choice("missing_controls", missing_controls, ("raise", "drop"))
     embedding = finite_matrix(embedding)
-    label, names = codes(labels, "labels", len(embedding))
-    batch, batch_names = codes(batches, "batches", len(embedding))
+    label, names = label_codes(labels, len(embedding))
+    batch, batch_names = label_codes(batches, len(embedding), "batches")
     if control not in names:
         raise ValueError(f"no cell is labelled {control!r}: there are no controls")
     is_control = label == names.get_loc(control)
@@ -150,7 +150,7 @@ def _check_choice(name: str, value, choices: tuple) -> None:
 def _replicate_of_batch(batch, batch_names, replicates) -> np.ndarray:
     if replicates is None:
         return np.arange(len(batch_names))
-    replicate, names = codes(replicates, "replicates", len(batch))
+    replicate, names = label_codes(replicates, len(batch), "replicates")
     pairs = np.unique(np.column_stack([batch, replicate]), axis=0)
     if len(pairs) > len(batch_names):
         torn = np.flatnonzero(np.bincount(pairs[:, 0]) > 1)[0]

@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from helpers.metrics.arrays import label_codes
+
 
 def selection_bias(values: pd.DataFrame, clusters, *, n_splits: int = 500, rng) -> pd.DataFrame:
     """Best of several choices, picked on the scored units and picked on others.
@@ -39,9 +41,7 @@ def selection_bias(values: pd.DataFrame, clusters, *, n_splits: int = 500, rng) 
         raise ValueError(f"{(~np.isfinite(table)).sum()} scores are not finite; drop those units")
     if table.shape[1] < 2:
         raise ValueError(f"{table.shape[1]} choice: there is nothing to pick from")
-    code, names = pd.factorize(np.asarray(clusters))
-    if code.shape != (len(table),):
-        raise ValueError(f"{len(code)} clusters for {len(table)} units")
+    code, names = label_codes(clusters, len(table), "clusters")
     if len(names) < 4:
         raise ValueError(f"{len(names)} clusters: two halves take at least 4")
     if n_splits < 1:

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from numba import njit
 
+from helpers.metrics.arrays import finite_matrix, label_codes
+
 REORDER = {"reassoc", "contract"}  # sums may be vectorised; NaN and infinity keep their meaning
 
 
@@ -42,11 +44,11 @@ def perturbation_consistency(embedding, labels, *, replicates=None) -> pd.DataFr
     Celik et al. 2024, PLOS Computational Biology (EFAAR); Bendidi et al. 2024, section 3.3.
     """
     embedding = finite_matrix(embedding)
-    label, names = codes(labels, "labels", len(embedding))
+    label, names = label_codes(labels, len(embedding))
     if replicates is None:
         replicate, n_replicates = np.zeros(len(embedding), dtype=np.int64), 1
     else:
-        replicate, levels = codes(replicates, "replicates", len(embedding))
+        replicate, levels = label_codes(replicates, len(embedding), "replicates")
         n_replicates = len(levels)
     group, inverse = np.unique(label * n_replicates + replicate, return_inverse=True)
     sums = np.zeros((len(group), embedding.shape[1]))
@@ -110,34 +112,6 @@ def empirical_p_value(statistic, null, *, add_one=True):
     p = (at_least + add_one) / (null.size + add_one)
     p = np.where(np.isnan(statistic), np.nan, p)
     return p if p.ndim else float(p)
-
-
-def finite_matrix(embedding) -> np.ndarray:
-    embedding = np.asarray(embedding)
-    if embedding.ndim != 2:
-        raise ValueError(f"the embedding has shape {embedding.shape}; pass (n_cells, n_dims)")
-    if embedding.dtype not in (np.float32, np.float64):
-        embedding = embedding.astype(float)
-    # A finite sum proves finite values without an array of flags.
-    if not np.isfinite(embedding.sum(dtype=float)):
-        odd = ~np.isfinite(embedding)
-        if odd.any():
-            row, column = np.argwhere(odd)[0]
-            raise ValueError(
-                f"the embedding holds {odd.sum()} NaN or infinite values, the first in row {row}, "
-                f"column {column}"
-            )
-    return np.ascontiguousarray(embedding)
-
-
-def codes(values, name: str, n: int) -> tuple[np.ndarray, pd.Index]:
-    values = np.asarray(values)
-    if values.shape != (n,):
-        raise ValueError(f"{name} have shape {values.shape}, the embedding has {n} rows")
-    codes, names = pd.factorize(values, sort=True)
-    if (codes < 0).any():
-        raise ValueError(f"{name} are missing for {(codes < 0).sum()} cells")
-    return codes.astype(np.int64), pd.Index(names)
 
 
 # The kernels use plain loops: array expressions would take the compiler many seconds.

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 from numba import njit
 
-from helpers.metrics.embeddings.neighbours import Neighbours, finite_embedding, group_codes
+from helpers.metrics.arrays import label_codes
+from helpers.metrics.embeddings.neighbours import Neighbours, finite_embedding
 
 OFFSET = 1e-5  # added to distances; Tx-Evaluation knn.py (epsilon)
 
@@ -43,20 +44,15 @@ def knn_vote(neighbours: Neighbours, reference_labels, query_labels) -> pd.DataF
             f"query labels have shape {query_labels.shape}, there are {len(neighbours.indices)} "
             "queries"
         )
-    reference, names = group_codes(reference_labels, len(np.asarray(reference_labels)))
+    reference, names = label_codes(reference_labels, len(np.asarray(reference_labels)))
     if neighbours.indices.size and neighbours.indices.max() >= len(reference):
         raise ValueError(
             f"neighbours point at row {neighbours.indices.max()}, there are {len(reference)} "
             "reference labels"
         )
-    asked, asked_names = group_codes(query_labels, len(query_labels))
-    place = np.searchsorted(names, asked_names)
-    unknown = [
-        name
-        for name, i in zip(asked_names, place, strict=True)
-        if i == len(names) or names[i] != name
-    ]
-    if unknown:
+    asked, asked_names = label_codes(query_labels, len(query_labels))
+    place = names.get_indexer(asked_names)
+    if (unknown := asked_names[place < 0]).size:
         raise ValueError(
             f"{len(unknown)} labels of queries never occur in the reference, the first "
             f"{str(unknown[0])!r}: no vote can be right; leave these queries out, and count them"
@@ -139,8 +135,8 @@ def average_precision(embedding, labels, groups, *, queries=None, block: int = 5
     Kalinin et al. 2025, Nature Communications 16 (retrieval of perturbations across batches).
     """
     embedding = finite_embedding(embedding)
-    label, _ = group_codes(labels, len(embedding))
-    group, names = group_codes(groups, len(embedding))
+    label, _ = label_codes(labels, len(embedding))
+    group, names = label_codes(groups, len(embedding))
     if len(names) < 2:
         raise ValueError(f"all cells are of one group ({names[0]}): there is no other to ask")
     queries = np.arange(len(embedding)) if queries is None else np.asarray(queries)

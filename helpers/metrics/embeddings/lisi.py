@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from helpers.metrics.embeddings.neighbours import Neighbours, group_codes
+from helpers.metrics.arrays import label_codes
+from helpers.metrics.embeddings.neighbours import Neighbours
 
 TOLERANCE = 1e-5  # of the entropy; Tx-Evaluation ilisi.py:189-208
 MOST_TRIES = 50
@@ -65,7 +66,7 @@ def lisi(neighbours: Neighbours, labels, *, perplexity: float) -> Lisi:
     Korsunsky et al. 2019, Nature Methods 16; Tx-Evaluation commit 1f24de0,
     biomodalities/eval/ilisi.py:146-208.
     """
-    code, names = group_codes(labels, len(neighbours.indices))
+    code, names = label_codes(labels, len(neighbours.indices))
     if not 1 < perplexity < neighbours.k:
         raise ValueError(
             f"perplexity is {perplexity}; it lies above 1 and below the {neighbours.k} neighbours"
@@ -95,7 +96,7 @@ def expected_lisi(concentration, labels) -> float:
     labels : array of shape (n_cells,)
     """
     concentration = np.asarray(concentration, dtype=float)
-    code, _ = group_codes(labels, len(concentration))
+    code, _ = label_codes(labels, len(concentration))
     share = np.bincount(code) / len(code)
     s = np.nanmean(concentration)
     return float(1 / (s + (1 - s) * (share**2).sum()))

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from helpers.metrics.arrays import finite_matrix, label_codes
+
 
 @dataclass(frozen=True)
 class Neighbours:
@@ -27,7 +29,10 @@ class Neighbours:
 
 
 def finite_embedding(embedding, *, n_cells: int | None = None, name: str = "the embedding"):
-    """The embedding as a float32 matrix, or an error that says what is wrong with it.
+    """The embedding less its mean, float64, or an error that says what is wrong with it.
+
+    Distances stay what they are. Squares of coordinates far from zero, or of single precision,
+    would leave little of a distance between neighbours where clouds of cells lie far apart.
 
     Parameters
     ----------
@@ -43,26 +48,17 @@ def finite_embedding(embedding, *, n_cells: int | None = None, name: str = "the 
         Not a matrix, another number of rows, NaN or infinite values (the first is named), or all
         rows the same.
     """
-    embedding = np.asarray(embedding)
-    if embedding.ndim != 2 or embedding.shape[1] == 0:
+    embedding = finite_matrix(embedding, name)
+    if embedding.shape[1] == 0:
         raise ValueError(f"{name} has shape {embedding.shape}; pass (n_cells, n_dims)")
     if n_cells is not None and len(embedding) != n_cells:
         raise ValueError(
             f"{name} has {len(embedding)} rows for {n_cells} cells; give one row a cell, in the "
             "order of the screen's cells"
         )
-    bad = ~np.isfinite(embedding)
-    if bad.any():
-        row, column = np.argwhere(bad)[0]
-        raise ValueError(
-            f"{name} holds {bad.sum()} NaN or infinite values, the first in row {row}, column "
-            f"{column}"
-        )
     if len(embedding) > 1 and (embedding == embedding[0]).all():
         raise ValueError(f"{name} is constant: all {len(embedding)} rows are the same")
-    # Distances do not change, and single precision loses no digits to a common offset.
-    centered = embedding - embedding.mean(axis=0, dtype=float)
-    return np.ascontiguousarray(centered, dtype=np.float32)
+    return embedding - embedding.mean(axis=0, dtype=float)
 
 
 def nearest_neighbours(reference, queries=None, *, k: int) -> Neighbours:
@@ -84,11 +80,11 @@ def nearest_neighbours(reference, queries=None, *, k: int) -> Neighbours:
     """
     from sklearn.neighbors import NearestNeighbors
 
-    reference = np.asarray(reference)
+    reference = finite_matrix(reference, "the reference")
     n_reference = len(reference)
     if queries is not None:
-        queries = np.asarray(queries)
-        if queries.ndim != 2 or reference.ndim != 2 or queries.shape[1] != reference.shape[1]:
+        queries = finite_matrix(queries, "queries")
+        if queries.shape[1] != reference.shape[1]:
             raise ValueError(
                 f"reference {reference.shape} and queries {queries.shape} do not have the same "
                 "dimensions"
@@ -128,7 +124,7 @@ def neighbours_of_other_groups(embedding, groups, *, k: int, queries=None) -> Ne
         Bad input, one group only, or fewer cells than k outside a group (named).
     """
     embedding = finite_embedding(embedding)
-    code, names = group_codes(groups, len(embedding))
+    code, names = label_codes(groups, len(embedding))
     queries = np.arange(len(embedding)) if queries is None else np.asarray(queries)
     if len(names) < 2:
         raise ValueError(f"all cells are of one group ({names[0]}): there is no other to ask")
@@ -147,18 +143,3 @@ def neighbours_of_other_groups(embedding, groups, *, k: int, queries=None) -> Ne
         found = nearest_neighbours(embedding[others], embedding[queries[asking]], k=k)
         indices[asking], distances[asking] = others[found.indices], found.distances
     return Neighbours(indices, distances)
-
-
-def group_codes(groups, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Number of each cell's group in the order of their names, and the names."""
-    groups = np.asarray(groups)
-    if groups.shape != (n,):
-        raise ValueError(f"labels have shape {groups.shape}, the embedding has {n} rows")
-    missing = np.array([label is None or label != label for label in groups.tolist()])
-    if missing.any():
-        raise ValueError(
-            f"labels are missing for {missing.sum()} cells, the first in row "
-            f"{int(np.argmax(missing))}"
-        )
-    names, code = np.unique(groups.astype(str), return_inverse=True)
-    return code.astype(np.int64), names

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from numba import njit
 
+from helpers.metrics.arrays import finite_matrix, label_codes
+
 _REORDER = {"reassoc", "contract"}  # sums may be vectorised; NaN and infinity keep their meaning
 _TOGETHER = 8  # permutations that share one reading of a batch from memory
 
@@ -63,19 +65,13 @@ def permutation_consistency(
         raise ValueError(
             f"n_permutations is {n_permutations}, n_threads {n_threads}; at least 1 each"
         )
-    embedding = np.asarray(embedding)
-    labels, batches = np.asarray(labels), np.asarray(batches)
+    embedding, cells = _cells(embedding, where)
     n = len(embedding)
-    cells = np.arange(n) if where is None else np.flatnonzero(where)
-    if embedding.ndim != 2 or labels.shape != (n,) or batches.shape != (n,):
-        raise ValueError(
-            f"embedding {embedding.shape}, labels {labels.shape} and batches {batches.shape} do "
-            "not fit: (n_cells, n_dims), (n_cells,), (n_cells,)"
-        )
-    label, names = pd.factorize(labels[cells], sort=True)
-    batch, batch_names = pd.factorize(batches[cells], sort=True)
-    if (label < 0).any() or (batch < 0).any():
-        raise ValueError("labels and batches must be known for every cell")
+    for name, given in (("labels", labels), ("batches", batches)):
+        if np.shape(given) != (n,):
+            raise ValueError(f"{name} of shape {np.shape(given)} for {n} rows")
+    label, names = label_codes(np.asarray(labels)[cells], len(cells))
+    batch, batch_names = label_codes(np.asarray(batches)[cells], len(cells), "batches")
     order = np.argsort(batch, kind="stable")
     label = label[order].astype(np.int32)
     starts = np.searchsorted(batch[order], np.arange(len(batch_names) + 1))
@@ -114,6 +110,25 @@ def permutation_consistency(
     )
     frame[~defined] = np.nan
     return frame.assign(n_cells=n_cells)
+
+
+def _cells(embedding, where) -> tuple[np.ndarray, np.ndarray]:
+    """The embedding in a form for the kernels, and the rows that take part."""
+    if not isinstance(embedding, np.ndarray) or embedding.dtype not in (np.float32, np.float64):
+        embedding = finite_matrix(embedding)
+    if embedding.ndim != 2:
+        raise ValueError(
+            f"the embedding has shape {embedding.shape}; pass a matrix, rows x columns"
+        )
+    if where is None:
+        return embedding, np.arange(len(embedding))
+    where = np.asarray(where)
+    if where.dtype != bool or where.shape != (len(embedding),):
+        raise ValueError(
+            f"where is {where.dtype} of shape {where.shape}; one True or False for each of "
+            f"{len(embedding)} cells"
+        )
+    return embedding, np.flatnonzero(where)
 
 
 def _unit_rows(embedding, order) -> tuple[np.ndarray, int]:

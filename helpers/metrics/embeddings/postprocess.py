@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from helpers.metrics.arrays import varies
+
 METHODS = ("raw", "centered", "center_scaled", "tvn")
 FEW_CONTROLS = 30  # below, the revised protocols shrink what a batch says of itself
 _ROUNDING = 1e-5  # of the largest standard deviation: below is what float32 makes of nothing
@@ -119,10 +121,10 @@ def control_moments(embedding, batch, is_control, own) -> tuple[np.ndarray, np.n
 
 def _moments(rows) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance (ddof 0) of columns."""
-    # A constant column's mean and variance are exact, not what rounding leaves of them.
-    constant = (rows == rows[0]).all(axis=0)
-    mean = np.where(constant, rows[0], rows.mean(axis=0))
-    return mean, np.where(constant, 0.0, rows.var(axis=0))
+    # A constant column's variance is exact, not what rounding leaves of it.
+    some = varies(rows)
+    mean = np.where(some, rows.mean(axis=0), rows[0])
+    return mean, np.where(some, rows.var(axis=0), 0.0)
 
 
 def _within(rows, batch) -> np.ndarray:

@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from helpers.metrics.arrays import finite_matrix, tolerance, varies
+
 
 def gene_correlations(predicted, observed, *, method: str = "spearman") -> np.ndarray:
     """Correlation over cells of predicted and observed expression, gene by gene.
@@ -26,15 +28,15 @@ def gene_correlations(predicted, observed, *, method: str = "spearman") -> np.nd
     predicted, observed = _pair(predicted, observed)
     if len(predicted) < 2:
         raise ValueError(f"{len(predicted)} cells: a correlation needs at least 2")
+    varying = varies(predicted) & varies(observed)
     if method == "spearman":
         predicted, observed = _ranks(predicted), _ranks(observed)
     elif method != "pearson":
         raise ValueError(f"method is {method!r}; spearman or pearson")
     x, y = predicted - predicted.mean(axis=0), observed - observed.mean(axis=0)
     product, spread = (x * y).sum(axis=0), np.sqrt((x**2).sum(axis=0) * (y**2).sum(axis=0))
-    varies = (np.ptp(predicted, axis=0) > 0) & (np.ptp(observed, axis=0) > 0)
     found = np.full(predicted.shape[1], np.nan)
-    np.divide(product, spread, out=found, where=varies & (spread > 0))
+    np.divide(product, spread, out=found, where=varying & (spread > 0))
     return found.clip(-1, 1)
 
 
@@ -93,7 +95,8 @@ def structural_integrity(
         answerable = len(truth) and (form == "published" or controls.any())
         distance = np.linalg.norm(guess - truth) / size if answerable else np.nan
         norm = np.linalg.norm(truth) / size if answerable else np.nan
-        ratio = distance / (2 * norm) if answerable and norm > 0 else np.nan
+        changed = norm > tolerance(observed) * np.linalg.norm(observed[scored]) / size
+        ratio = distance / (2 * norm) if answerable and changed else np.nan
         rows.append((distance, norm, 1 - ratio, len(truth), int(controls.sum())))
     columns = ["distance", "norm", "structural_integrity", "n_rows", "n_controls"]
     return pd.DataFrame(rows, index=pd.Index(names, name="batch"), columns=columns)
@@ -155,8 +158,9 @@ def profile_integrity(predicted, observed, batches, is_control, labels) -> pd.Da
             n_scored += np.bincount(of_label[scored], minlength=len(perturbations))
     difference = np.linalg.norm(sums[0] - sums[1], axis=1)
     size = 2 * np.linalg.norm(sums[1], axis=1)
+    largest = np.abs(observed).max(initial=0) * np.sqrt(observed.shape[1]) * n_scored
     value = np.full(len(perturbations), np.nan)
-    np.divide(difference, size, out=value, where=(n_scored > 0) & (size > 0))
+    np.divide(difference, size, out=value, where=size > tolerance(observed) * largest)
     n_cells = np.bincount(code, minlength=len(perturbations))
     return pd.DataFrame(
         {"profile_integrity": 1 - value, "n_cells": n_scored, "n_unscored": n_cells - n_scored},
@@ -202,17 +206,11 @@ def _ranks(values) -> np.ndarray:
 
 
 def _pair(predicted, observed) -> tuple[np.ndarray, np.ndarray]:
-    predicted, observed = np.asarray(predicted, dtype=float), np.asarray(observed, dtype=float)
-    if predicted.ndim != 2 or predicted.shape != observed.shape:
+    predicted = finite_matrix(predicted, "predicted").astype(float, copy=False)
+    observed = finite_matrix(observed, "observed").astype(float, copy=False)
+    if predicted.shape != observed.shape:
         raise ValueError(
             f"predicted has shape {predicted.shape}, observed {observed.shape}; pass the same "
             "cells x genes in both"
         )
-    for name, values in (("predicted", predicted), ("observed", observed)):
-        if (odd := ~np.isfinite(values)).any():
-            row, column = np.argwhere(odd)[0]
-            raise ValueError(
-                f"{name} holds {odd.sum()} NaN or infinite values, the first in row {row}, column "
-                f"{column}"
-            )
     return predicted, observed

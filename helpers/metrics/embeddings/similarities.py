@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 from numba import njit
 
+from helpers.metrics.arrays import finite_matrix
+
 TAILS = (0.05, 0.95)
 _SAMPLE = 200_000  # pairs whose quantiles bracket the order statistics
 _MOST_SORTED = 4_000_000  # up to so many pairs, sorting all of them is as quick
 _BLOCK = 1_024  # perturbations whose similarities with all others are held at a time
-_CHUNK = 65_536  # pairs whose embeddings are held at a time
 
 
 def aggregate(embedding, labels) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -37,7 +38,7 @@ def aggregate(embedding, labels) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     ValueError
         The embedding is not a finite matrix, or labels do not fit it.
     """
-    embedding = _finite(embedding, "embedding")
+    embedding = finite_matrix(embedding)
     code, names = pd.factorize(np.asarray(labels, dtype=object), sort=True)
     if code.shape != (len(embedding),) or (code < 0).any():
         raise ValueError(
@@ -56,12 +57,17 @@ def unit_rows(embedding) -> np.ndarray:
     Parameters
     ----------
     embedding : ndarray of shape (n_perturbations, n_dims)
-        float32 stays float32; all else becomes float64.
+
+    Returns
+    -------
+    float64 ndarray of the same shape
+        Cosines of rows with a common offset lie close to 1, and single precision would not tell
+        them apart.
     """
-    embedding = _finite(embedding, "embedding")
+    embedding = finite_matrix(embedding).astype(float)
     norm = np.linalg.norm(embedding, axis=1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(norm > 0, embedding / norm, np.nan).astype(embedding.dtype)
+        return np.where(norm > 0, embedding / norm, np.nan)
 
 
 def gram_from_distances(distances, origin: int) -> np.ndarray:
@@ -127,9 +133,8 @@ class Similarities:
         self.low, self.high, self.n_null = tail_thresholds(
             self._vectors, similarity=self._matrix, tails=tails
         )
-        single = self._vectors is not None and self._vectors.dtype == np.float32
         # Products of the same rows differ in their last digits by where they stand in a block.
-        self._tie = 1e-6 if single else 1e-12 * max(abs(self.low), abs(self.high), 1.0)
+        self._tie = 1e-12 * max(abs(self.low), abs(self.high), 1.0)
 
     def of(self, i, j) -> np.ndarray:
         """Similarities of perturbations i with perturbations j, by position."""
@@ -207,7 +212,7 @@ def _of_values(values, low: float, high: float) -> tuple[float, float, int]:
 
 
 def _blocks(vectors) -> Iterator[tuple[int, np.ndarray]]:
-    """Cosines of rows start to start + block with rows from start on."""
+    """Products of rows start to start + block with rows from start on."""
     for start in range(0, len(vectors), _BLOCK):
         yield start, vectors[start : start + _BLOCK] @ vectors[start:].T
 
@@ -216,29 +221,56 @@ def _of_blocks(vectors, ranks) -> tuple[float, float]:
     """Order statistics of all cosines: bracketed by a sample, then counted and picked in a pass.
 
     Values outside the brackets are only counted, so that next to nothing is kept. A bracket that
-    misses its order statistic is made wider, and the pass repeated.
+    misses its order statistic is made wider, and the pass repeated. The pass is in single
+    precision, of rows less their mean; what lies within its error of the order statistic is
+    computed again in double.
     """
     n = len(vectors) * (len(vectors) - 1) // 2
     rng = np.random.default_rng(0)  # the result does not depend on the sample
     i, j = rng.integers(len(vectors), size=(2, _SAMPLE))
     sample = np.sort(_cosines(vectors, i[i != j], j[i != j]))
+    mean = vectors.mean(axis=0)
+    single = (vectors - mean).astype(np.float32)
+    at_mean = vectors @ mean - mean @ mean / 2  # u'v = (u - m)'(v - m) + at_mean(u) + at_mean(v)
+    longest = float(np.square(single, dtype=float).sum(axis=1).max())
+    error = vectors.shape[1] * float(np.finfo(np.float32).eps) * longest + 1e-15
     width = 5.0  # standard errors of a rank of the sample
     while True:
         brackets = [_bracket(sample, rank / n, width) for rank in ranks]
-        edges = np.array(brackets).T.astype(vectors.dtype)
-        below = np.zeros(2, dtype=np.int64)
-        kept = [[], []]
-        for _, block in _blocks(vectors):
-            inside = np.empty((2, block.size), dtype=block.dtype)
-            stored = _count(block, *edges, below, inside)
-            for side in range(2):
-                kept[side].append(inside[side, : stored[side]].copy())
-        values = [np.concatenate(parts) for parts in kept]
-        positions = [rank - b for rank, b in zip(ranks, below, strict=True)]
-        if all(0 <= p < len(v) for p, v in zip(positions, values, strict=True)):
-            low, high = (np.partition(v, p)[p] for v, p in zip(values, positions, strict=True))
-            return float(low), float(high)
+        below, values, pairs = _pass(single, at_mean, np.array(brackets))
+        found = [
+            _exact(vectors, rank - below[k], brackets[k], values[k], pairs[k], 2 * error)
+            for k, rank in enumerate(ranks)
+        ]
+        if None not in found:
+            return tuple(found)
         width *= 4
+
+
+def _pass(single, at_mean, brackets):
+    """What lies below each of two brackets, and inside: values, and their pairs (2, n)."""
+    below = np.zeros(2, dtype=np.int64)
+    kept = [[], []]
+    for start, block in _blocks(single):
+        inside, place = np.empty((2, block.size)), np.empty((2, block.size), dtype=np.int32)
+        stored = _count(block, at_mean[start:], *brackets.T, below, inside, place)
+        for side, n in enumerate(stored):
+            at = start + np.array(np.divmod(place[side, :n], block.shape[1]))
+            kept[side].append((inside[side, :n].copy(), at))
+    values = [np.concatenate([v for v, _ in parts]) for parts in kept]
+    return below, values, [np.concatenate([at for _, at in parts], axis=1) for parts in kept]
+
+
+def _exact(vectors, position: int, bracket, values, pairs, reach: float) -> float | None:
+    """The cosine at a position among those in a bracket; None if the bracket may not hold it."""
+    if not 0 <= position < len(values):
+        return None
+    about = np.partition(values, position)[position]
+    if about - reach < bracket[0] or about + reach > bracket[1]:
+        return None
+    near = np.abs(values - about) <= reach
+    left = position - int((values < about - reach).sum())
+    return float(np.partition(_cosines(vectors, pairs[0][near], pairs[1][near]), left)[left])
 
 
 def _bracket(sample, quantile: float, width: float) -> tuple[float, float]:
@@ -251,42 +283,33 @@ def _bracket(sample, quantile: float, width: float) -> tuple[float, float]:
 
 
 @njit(cache=True)
-def _count(block, lower, upper, below, inside):
+def _count(block, at_mean, lower, upper, below, inside, place):
     """Count what lies below each bracket, keep what lies inside; above the diagonal only."""
     stored = np.zeros(2, np.int64)
     for i in range(block.shape[0]):
         for j in range(i + 1, block.shape[1]):
-            value = block[i, j]
+            value = block[i, j] + at_mean[i] + at_mean[j]
             for side in range(2):
                 if value < lower[side]:
                     below[side] += 1
                 elif value <= upper[side]:
                     inside[side, stored[side]] = value
+                    place[side, stored[side]] = i * block.shape[1] + j
                     stored[side] += 1
     return stored
 
 
-def _cosines(vectors, i, j) -> np.ndarray:
-    parts = [
-        np.einsum("nd,nd->n", vectors[i[k : k + _CHUNK]], vectors[j[k : k + _CHUNK]])
-        for k in range(0, len(i), _CHUNK)
-    ]
-    return np.concatenate(parts) if parts else np.empty(0, dtype=vectors.dtype)
-
-
-def _finite(values, name: str) -> np.ndarray:
-    values = np.asarray(values)
-    if values.ndim != 2:
-        raise ValueError(f"the {name} has shape {values.shape}; pass a matrix")
-    if values.dtype not in (np.float32, np.float64):
-        values = values.astype(float)
-    if (odd := ~np.isfinite(values)).any():
-        row, column = np.argwhere(odd)[0]
-        raise ValueError(
-            f"the {name} holds {odd.sum()} NaN or infinite values, the first in row {row}, column "
-            f"{column}"
-        )
-    return values
+@njit(cache=True, fastmath={"reassoc", "contract"})
+def _cosines(vectors, i, j):
+    """Products of rows i and rows j of unit vectors, in double precision."""
+    found = np.zeros(len(i))
+    for k in range(len(i)):
+        first, second = vectors[i[k]], vectors[j[k]]
+        total = 0.0
+        for d in range(len(first)):
+            total += first[d] * second[d]
+        found[k] = total
+    return found
 
 
 def _symmetric(matrix) -> np.ndarray:

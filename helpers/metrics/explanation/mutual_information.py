@@ -3,6 +3,8 @@
 import numpy as np
 from numba import njit
 
+from helpers.metrics.arrays import finite_matrix, label_codes, varies
+
 NEIGHBOURS = 3
 
 
@@ -38,12 +40,9 @@ def mutual_information(x, y, seed: int) -> np.ndarray:
     """
     from scipy.special import digamma
 
-    x = np.array(x, dtype=float)
-    if x.ndim != 2 or not np.isfinite(x).all():
-        raise ValueError(f"x of shape {x.shape}: a table of samples x genes without NaN")
-    names, code, n = np.unique(np.asarray(y), return_inverse=True, return_counts=True)
-    if code.shape != x.shape[:1]:
-        raise ValueError(f"{len(x)} samples, labels of shape {np.shape(y)}")
+    x = finite_matrix(x, "x").astype(float)
+    code, names = label_codes(y, len(x))
+    n = np.bincount(code)
     if len(names) < 2:
         raise ValueError("all samples are of one class: there is nothing to tell apart")
     if n.min() <= NEIGHBOURS:
@@ -51,14 +50,14 @@ def mutual_information(x, y, seed: int) -> np.ndarray:
             f"class {names[n.argmin()]!r} has {n.min()} samples: three neighbours need at least 4"
         )
     sd = x.std(axis=0)
-    varies = sd > 0
-    x = x[:, varies] / sd[varies]
+    varying = varies(x)
+    x = x[:, varying] / sd[varying]
     noise = np.random.default_rng(seed).standard_normal(x.shape)
     x += 1e-10 * np.maximum(1, np.abs(x).mean(axis=0)) * noise
     psi = digamma(np.maximum(np.arange(len(x) + 1), 1))
     within = _mean_digamma_within(np.ascontiguousarray(x.T), code, len(names), psi)
     found = np.zeros(len(sd))
-    found[varies] = psi[len(x)] + psi[NEIGHBOURS] - psi[n[code]].mean() - within
+    found[varying] = psi[len(x)] + psi[NEIGHBOURS] - psi[n[code]].mean() - within
     return np.maximum(found, 0)
 
 

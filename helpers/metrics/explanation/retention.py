@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from helpers.metrics.arrays import label_codes
 from helpers.metrics.explanation.attribution import checked
 from helpers.metrics.explanation.heads import Head
 
@@ -17,12 +18,13 @@ def balanced_accuracy(predicted, truth) -> float:
     Raises
     ------
     ValueError
-        No samples, or arrays of different length.
+        No samples, arrays of different length, or a sample without a class.
     """
     predicted, truth = np.asarray(predicted), np.asarray(truth)
     if predicted.shape != truth.shape or truth.ndim != 1 or len(truth) == 0:
         raise ValueError(f"{predicted.shape} predictions for {truth.shape} samples")
-    return float(np.mean([(predicted[truth == c] == c).mean() for c in np.unique(truth)]))
+    code, _ = label_codes(truth, len(truth))
+    return float(np.mean([(predicted == truth)[code == c].mean() for c in range(code.max() + 1)]))
 
 
 def retained_accuracy(head: Head, Z, targets, baseline, keep) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from helpers.metrics.arrays import joint_codes, varies
+
 
 def batch_weights(batch, control_batch) -> tuple[np.ndarray, np.ndarray]:
     """Weights of cells that give the effect of a perturbation, batch by batch.
@@ -21,10 +23,14 @@ def batch_weights(batch, control_batch) -> tuple[np.ndarray, np.ndarray]:
     weights : ndarray of shape (n,), sums to 1
     control_weights : ndarray of shape (m,), sums to 1
         ``weights @ x - control_weights @ controls`` is the effect. NaN where no batch holds both.
+
+    Raises
+    ------
+    ValueError
+        Batches that are missing, or text for one group and numbers for the other.
     """
-    both = np.concatenate([np.asarray(batch, dtype=str), np.asarray(control_batch, dtype=str)])
-    names, code = np.unique(both, return_inverse=True)
-    return _weights(code[: len(batch)], code[len(batch) :], len(names))
+    codes = joint_codes(batch, control_batch, name="batches")
+    return _weights(*codes, 1 + max(map(np.max, codes)))
 
 
 def _weights(code, control_code, n_batches: int) -> tuple[np.ndarray, np.ndarray]:
@@ -103,9 +109,8 @@ def split_half_correlations(
             f"{'shared' if shared_controls else 'disjoint'} controls, out of {n} and {m}: ask for "
             "at least 1 of each, and for no more than there are"
         )
-    both = np.concatenate([np.asarray(batch, dtype=str), np.asarray(control_batch, dtype=str)])
-    names, code = np.unique(both, return_inverse=True)
-    code, control_code = code[:n], code[n:]
+    code, control_code = joint_codes(batch, control_batch, name="batches")
+    n_batches = 1 + max(code.max(), control_code.max())
     weights = np.zeros((2, n_splits, n))
     control_weights = np.zeros((2, n_splits, m))
     for split in range(n_splits):
@@ -115,7 +120,7 @@ def split_half_correlations(
             start = 0 if shared_controls else half * n_controls
             theirs = drawn[start : start + n_controls]
             weights[half, split, mine], control_weights[half, split, theirs] = _weights(
-                code[mine], control_code[theirs], len(names)
+                code[mine], control_code[theirs], n_batches
             )
     first, second = weights @ x - control_weights @ controls
     return row_correlations(first, second)
@@ -175,10 +180,8 @@ def concordance(
         batches = [np.zeros(len(g)) for g in groups]
     if [len(b) for b in batches] != [n, k, m]:
         raise ValueError(f"{[len(b) for b in batches]} batches for {[n, k, m]} cells")
-    names, code = np.unique(
-        np.concatenate([np.asarray(b, dtype=str) for b in batches]), return_inverse=True
-    )
-    codes = np.split(code, [n, n + k])
+    codes = joint_codes(*batches, name="batches")
+    n_batches = 1 + max(code.max() for code in codes)
     effects = []
     halves = [np.array_split(rng.permutation(m), 2) for _ in range(n_splits)]
     for side in range(2):
@@ -187,7 +190,7 @@ def concordance(
         for split in range(n_splits):
             theirs = halves[split][side]
             weights[split], control_weights[split, theirs] = _weights(
-                codes[side], codes[2][theirs], len(names)
+                codes[side], codes[2][theirs], n_batches
             )
         effects.append(weights @ groups[side] - control_weights @ groups[2])
     return row_correlations(*effects)
@@ -208,10 +211,12 @@ def row_correlations(a, b) -> np.ndarray:
     a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
     if a.shape != b.shape or a.ndim != 2:
         raise ValueError(f"shapes {a.shape} and {b.shape}; pass two matrices of one shape")
+    varying = varies(a, axis=1) & varies(b, axis=1)
     a, b = (v - v.mean(1, keepdims=True) for v in (a, b))
     norms = np.sqrt((a**2).sum(1) * (b**2).sum(1))
     dot = np.einsum("ij,ij->i", a, b)
-    return np.clip(np.divide(dot, norms, out=np.full(len(a), np.nan), where=norms > 0), -1, 1)
+    known = varying & (norms > 0)
+    return np.clip(np.divide(dot, norms, out=np.full(len(a), np.nan), where=known), -1, 1)
 
 
 def spearman_brown(correlation, *, factor: float = 2.0):

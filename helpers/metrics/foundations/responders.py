@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from helpers.metrics.arrays import varies
+
 
 @dataclass(frozen=True)
 class Responders:
@@ -64,7 +66,8 @@ def cross_fitted_projection(
     for here, there in ((0, 1), (1, 0)):
         direction = x[halves[0][there]].mean(0) - controls[halves[1][there]].mean(0)
         of_controls = controls[halves[1][here]] @ direction
-        if of_controls.std() > 0:
+        size = np.abs(controls[halves[1][here]]).max(initial=0) * np.linalg.norm(direction, 1)
+        if varies(of_controls, magnitude=size):
             of_cells = x[halves[0][here]] @ direction
             placed[halves[0][here]] = (of_cells - of_controls.mean()) / of_controls.std()
             placed_controls[halves[1][here]] = (of_controls - of_controls.mean()) / (

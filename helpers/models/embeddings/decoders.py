@@ -13,6 +13,8 @@ import pandas as pd
 from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse import issparse
 
+from helpers.metrics.arrays import tolerance, varies
+
 PENALTIES = tuple(10.0**k for k in range(-4, 4))
 """Ridge penalties to choose from, per cell and in units of standardised coordinates."""
 
@@ -71,11 +73,14 @@ class RidgeDecoder:
                 f"embedding {embedding.shape}, expression {expression.shape} and batches "
                 f"{codes.shape} do not fit, or a cell has no batch"
             )
-        if not hasattr(self, "_sums"):
-            self._sums = {}
+        if not getattr(self, "_sums", None):
+            # Products of what lies far from zero would lose what they are wanted for.
+            self._sums, self._origin = {}, embedding.mean(axis=0)
+            self._size = np.zeros(embedding.shape[1])
+        self._size = np.maximum(self._size, np.abs(embedding).max(axis=0))
         for b, name in enumerate(names):
             rows = np.flatnonzero(codes == b)
-            new = _Products.of(embedding[rows], expression[rows])
+            new = _Products.of(embedding[rows] - self._origin, expression[rows])
             self._sums[name] = self._sums[name] + new if name in self._sums else new
         return self
 
@@ -87,14 +92,18 @@ class RidgeDecoder:
         if len(sums) < 2:
             raise ValueError(f"{len(sums)} batch: at least 2 are needed, to leave one out in turn")
         total = sum(sums[1:], sums[0])
+        least_sd = tolerance(self._size) * self._size
         errors = np.zeros(len(self.penalties))
         for held_out in sums:
-            for k, (weights, intercept) in enumerate((total - held_out).solve(self.penalties)):
+            for k, (weights, intercept) in enumerate(
+                (total - held_out).solve(self.penalties, least_sd)
+            ):
                 errors[k] += held_out.squared_error(weights, intercept)
         index = pd.Index(self.penalties, name="penalty")
         self.held_out_ = pd.DataFrame({"error": errors / total.n}, index=index)
         self.penalty_ = float(index[errors.argmin()])
-        ((self.weights_, self.intercept_),) = total.solve((self.penalty_,))
+        ((self.weights_, at_origin),) = total.solve((self.penalty_,), least_sd)
+        self.intercept_ = at_origin - self._origin @ self.weights_
         return self
 
     def predict(self, embedding) -> np.ndarray:
@@ -129,14 +138,18 @@ class _Products:
         names = ("n", "z", "y", "zz", "zy", "yy")
         return _Products(*(getattr(self, name) + sign * getattr(other, name) for name in names))
 
-    def solve(self, penalties):
-        """Weights and intercept for each penalty; the intercept is not penalised."""
+    def solve(self, penalties, least_sd):
+        """Weights and intercept for each penalty; the intercept is not penalised.
+
+        A coordinate of a smaller standard deviation is constant: it says nothing, and what rounding
+        leaves of it must not.
+        """
         z_mean, y_mean = self.z / self.n, self.y / self.n
         gram = self.zz - self.n * np.outer(z_mean, z_mean)
         cross = self.zy - self.n * np.outer(z_mean, y_mean)
         variance = np.diag(gram) / self.n
-        # A constant coordinate says nothing, and what rounding leaves of it must not.
-        constant = variance <= 1e-12 * np.maximum(np.diag(self.zz) / self.n, 1e-300)
+        rounding = 1e-12 * np.diag(self.zz) / self.n  # of a difference of such large numbers
+        constant = variance <= np.maximum(rounding, least_sd**2)
         scale = np.sqrt(np.where(constant, 1.0, variance))
         gram, cross = gram / np.outer(scale, scale), cross / scale[:, None]
         gram[constant], gram[:, constant], cross[constant] = 0.0, 0.0, 0.0
@@ -207,8 +220,7 @@ class NegativeBinomialDecoder:
         if (silent := counts.sum(axis=0) == 0).any():
             raise ValueError(f"{silent.sum()} genes have no count: leave them out")
         self._centre = embedding.mean(axis=0)
-        sd = embedding.std(axis=0)
-        self._sd = np.where(sd <= 1e-6 * np.abs(embedding).max(axis=0), 1.0, sd)
+        self._sd = np.where(varies(embedding), embedding.std(axis=0), 1.0)
         design = np.column_stack([np.ones(len(embedding)), (embedding - self._centre) / self._sd])
         offset = np.log(library_size)[:, None]
         start = np.zeros((design.shape[1], counts.shape[1]))

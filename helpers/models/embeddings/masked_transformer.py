@@ -17,6 +17,7 @@ import numpy as np
 from helpers.data.contract import DataError
 from helpers.data.genes import columns
 from helpers.data.normalise import log1p_cp10k
+from helpers.metrics.arrays import varies
 from helpers.models.reproducible import reproducible
 from helpers.store import step
 
@@ -88,7 +89,7 @@ def masked_transformer_fit(
     rng = np.random.default_rng(seed)
     values = _expression(screen, genes)
     mean, sd = values.mean(axis=0), values.std(axis=0)
-    if len(constant := np.flatnonzero(sd == 0)):
+    if len(constant := np.flatnonzero(~varies(values))):
         raise DataError(
             f"{len(constant)} genes of the vocabulary never vary, first {genes[constant[0]]}; a "
             "hidden amount of them teaches nothing, leave them out"

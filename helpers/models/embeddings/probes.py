@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from helpers.metrics.arrays import varies
+
 GAP = 1e-4  # nats that the loss may still lie above its minimum
 _BLOCK = 8_192  # cells whose scores of all classes are held at a time
 PUBLISHED_BATCH = 64_768  # Tx-Evaluation, cfg/config/replogle_eval.yaml:4
@@ -23,11 +25,11 @@ class Standardiser:
     """Centres and scales dimensions by the cells it is fitted on, and adds a constant one."""
 
     def fit(self, embedding):
-        """Mean and standard deviation (ddof 0; 1 where a dimension is constant)."""
-        embedding = np.asarray(embedding, dtype=float)
-        self.mean_ = embedding.mean(axis=0)
+        """Mean and standard deviation (ddof 0); a constant dimension tells nothing, and is 0."""
+        varying, embedding = varies(embedding), np.asarray(embedding, dtype=float)
+        self.mean_ = np.where(varying, embedding.mean(axis=0), embedding[0])
         sd = embedding.std(axis=0)
-        self.scale_ = np.where(sd > 1e-12 * (1 + np.abs(self.mean_)), sd, 1.0)
+        self.factor_ = np.divide(1.0, sd, out=np.zeros_like(sd), where=varying)
         return self
 
     def transform(self, embedding) -> np.ndarray:
@@ -35,7 +37,7 @@ class Standardiser:
         embedding = np.asarray(embedding)
         scaled = np.ones((len(embedding), embedding.shape[1] + 1), dtype=np.float32)
         for rows in blocks(len(embedding)):  # double precision for a few cells at a time
-            scaled[rows, :-1] = (embedding[rows].astype(float) - self.mean_) / self.scale_
+            scaled[rows, :-1] = (embedding[rows].astype(float) - self.mean_) * self.factor_
         return scaled
 
 

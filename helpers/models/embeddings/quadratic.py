@@ -3,6 +3,7 @@
 import numpy as np
 
 from helpers.data.contract import DataError
+from helpers.metrics.arrays import varies
 from helpers.store import step
 
 
@@ -35,10 +36,9 @@ def quadratic_embedding(embedding, *, n_components: int) -> np.ndarray:
             f"n_components is {n_components}; the embedding allows 1 to {embedding.shape[1]}"
         )
     z = np.asarray(embedding[:, :n_components], dtype=float)
-    sd = z.std(axis=0)
-    if (sd == 0).any():
-        raise ValueError(f"coordinate {int(np.argmin(sd))} is constant; leave it out")
-    z = (z - z.mean(axis=0)) / sd
+    if not (varying := varies(z)).all():
+        raise ValueError(f"coordinate {int(np.argmin(varying))} is constant; leave it out")
+    z = (z - z.mean(axis=0)) / z.std(axis=0)
     first, second = np.triu_indices(n_components)
     return (z[:, first] * z[:, second]).astype(np.float32)
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from helpers.metrics.arrays import varies
 from helpers.metrics.embeddings.postprocess import postprocess
 
 _CHUNK = 20_000
@@ -47,7 +48,7 @@ def streamed_postprocess(
     # A step of the controls' own size keeps the differences of the images exact.
     origin = controls.mean(axis=0)
     sd = controls.std(axis=0)
-    steps = np.diag(np.where(sd > 0, sd, 1.0))
+    steps = np.diag(np.where(varies(controls), sd, 1.0))
     probes = np.tile(np.vstack([origin, origin + steps]), (n_batches, 1))
     images = postprocess(
         np.vstack([controls, probes]),

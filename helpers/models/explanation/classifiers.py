@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from helpers.data.contract import DataError
+from helpers.metrics.arrays import label_codes, varies
 from helpers.models.explanation.gene_graph import as_sparse
 from helpers.store import step
 
@@ -90,7 +91,8 @@ class _Classifier(ABC):
         from torch import nn
 
         X = _profiles(X)
-        self.classes_, codes = np.unique(np.asarray(y), return_inverse=True)
+        codes, names = label_codes(y, len(np.asarray(y)))
+        self.classes_ = names.to_numpy()
         _check_labels(X, self.classes_, codes)
         inputs = X if self.graph is None else np.ascontiguousarray(X @ self.graph, np.float32)
         torch_seed, numpy_seed = np.random.SeedSequence(self.random_state).spawn(2)
@@ -277,13 +279,14 @@ def standardisation(X) -> tuple[np.ndarray, np.ndarray]:
     Returns
     -------
     mean, sd : ndarray of shape (n_genes,)
+        sd is 0 where a gene differs by no more than rounding.
     """
     if len(X) < 2:
         raise ValueError(f"{len(X)} training samples have no spread; at least two are needed")
     blocks = [X[i : i + 512] for i in range(0, len(X), 512)]  # never a second copy in float64
     mean = sum(b.sum(axis=0, dtype=float) for b in blocks) / len(X)
     squares = sum(((b - mean) ** 2).sum(axis=0) for b in blocks)
-    return mean, np.sqrt(squares / (len(X) - 1))
+    return mean, np.where(varies(X), np.sqrt(squares / (len(X) - 1)), 0.0)
 
 
 def standardise(X, mean, sd) -> np.ndarray:
@@ -292,8 +295,7 @@ def standardise(X, mean, sd) -> np.ndarray:
     A gene that does not vary among training samples tells nothing: it is 0 in every profile, so
     that no model can use it and no attribution can name it.
     """
-    varies = sd > 1e-12 * np.maximum(np.abs(mean), 1.0)
-    factor = np.divide(1.0, sd, out=np.zeros_like(sd), where=varies)
+    factor = np.divide(1.0, sd, out=np.zeros_like(sd), where=sd > 0)
     Z = np.empty(X.shape, dtype=np.float32)
     for i in range(0, len(X), 512):
         Z[i : i + 512] = (X[i : i + 512] - mean) * factor

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from helpers.data.contract import DataError
+from helpers.metrics.arrays import label_codes, varies
 from helpers.metrics.de import mann_whitney
 from helpers.metrics.explanation.mutual_information import mutual_information
 from helpers.store import step
@@ -126,14 +127,16 @@ def welch_t(x, y) -> np.ndarray:
     Welch 1947, Biometrika 34.
     """
     x, y = _labelled(x, y)
+    size, varying = np.abs(x).max(axis=0), varies(x)
     rows = []
     for name in np.unique(y):
         inside = y == name
         if min(inside.sum(), (~inside).sum()) < 2:
             raise ValueError(f"class {name!r} or what is left has one sample: no variance")
         sides = x[inside], x[~inside]
-        error = np.sqrt(sum(s.var(axis=0, ddof=1) / len(s) for s in sides))
-        difference = np.abs(sides[0].mean(axis=0) - sides[1].mean(axis=0))
+        variances = [np.where(varies(s, magnitude=size), s.var(axis=0, ddof=1), 0.0) for s in sides]
+        error = np.sqrt(sum(v / len(s) for v, s in zip(variances, sides, strict=True)))
+        difference = np.abs(sides[0].mean(axis=0) - sides[1].mean(axis=0)) * varying
         t = np.divide(difference, error, out=np.zeros_like(difference), where=error > 0)
         split = (error == 0) & (difference > 0)
         rows.append(np.where(split, t.max() + difference, t))
@@ -165,7 +168,7 @@ def wilcoxon_effect(x, y) -> np.ndarray:
         rest = y != name
         test = mann_whitney(x, np.where(rest, "rest", "class"), rest)
         pairs = rest.sum() * (~rest).sum()
-        rows.append(np.abs(2 * test.u[0] / pairs - 1))
+        rows.append(np.abs(2 * test.u[0] / pairs - 1) * varies(x))
     return np.stack(rows)
 
 
@@ -177,7 +180,8 @@ def variance(x) -> np.ndarray:
     ValueError
         Values that are NaN or infinite.
     """
-    return _finite(x, "x").var(axis=0, ddof=1)
+    x = _finite(x, "x")
+    return np.where(varies(x), x.var(axis=0, ddof=1), 0.0)
 
 
 def first_loading(x) -> np.ndarray:
@@ -200,10 +204,10 @@ def first_loading(x) -> np.ndarray:
     from scipy.linalg import eigh
 
     x = _finite(x, "x")
-    sd = x.std(axis=0, ddof=1)
-    if not (sd > 0).any():
+    sd, varying = x.std(axis=0, ddof=1), varies(x)
+    if not varying.any():
         raise ValueError("all genes are constant: there is no first component")
-    z = np.divide(x - x.mean(axis=0), sd, out=np.zeros_like(x), where=sd > 0)
+    z = np.divide(x - x.mean(axis=0), sd, out=np.zeros_like(x), where=varying)
     last = len(z) - 1
     _, sample = eigh(z @ z.T, subset_by_index=[last, last])
     loading = z.T @ sample[:, 0]
@@ -384,8 +388,6 @@ def _finite(values, name: str) -> np.ndarray:
 
 def _labelled(x, y) -> tuple[np.ndarray, np.ndarray]:
     x, y = _finite(x, "x"), np.asarray(y)
-    if y.shape != x.shape[:1]:
-        raise ValueError(f"{len(x)} samples, labels of shape {y.shape}")
-    if len(np.unique(y)) < 2:
+    if len(label_codes(y, len(x))[1]) < 2:
         raise ValueError("all samples are of one class: there is nothing to tell apart")
     return x, y
