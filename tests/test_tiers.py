@@ -116,7 +116,7 @@ def test_a_tier_that_looks_sideways_is_named_with_the_way(copy):
     shared = copy / "helpers/tasks/departures.py"
     shared.write_text("import helpers.tasks.effects.tier\n" + shared.read_text())
     found = sideways(copy)
-    named = [p for p in found if p.startswith("helpers/tasks/explanation/attribution_report.py")]
+    named = [p for p in found if p.startswith("helpers/tasks/explanation/attribution_published")]
     assert len(named) == 1
     assert "effects.tier, through helpers.tasks.departures: explanation may use" in named[0]
     assert not any(p.startswith("helpers/tasks/effects") for p in found)
