@@ -9,6 +9,9 @@ from helpers.metrics.facts import Metric
 from helpers.scores import ROLES
 from helpers.stats import cluster_means, mean_interval
 
+ROLE_ORDER = {"ceiling": 0, "candidate": 1, "reported": 2, "floor": 3}
+"""Place of a role in figures and tables."""
+
 
 def group_means(
     scores: pd.DataFrame,
@@ -153,8 +156,7 @@ def score_summary(
     )
     label = table[by].astype(str).agg(", ".join, axis=1)
     lost = table["n_unscored"].map(lambda n: f" ({n} not scored)" if n else "")
-    order = {"ceiling": 0, "candidate": 1, "reported": 2, "floor": 3}
-    table = table.assign(label=label + lost, rank=table["role"].map(order)).sort_values(
+    table = table.assign(label=label + lost, rank=table["role"].map(ROLE_ORDER)).sort_values(
         ["metric", "rank", "mean"], ascending=[True, True, False], kind="stable"
     )
     columns = ["metric", "role", *by, "label", "mean", "low", "high", "n_units", "n_unscored"]

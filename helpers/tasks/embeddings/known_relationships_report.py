@@ -9,6 +9,7 @@ from helpers.metrics.embeddings.postprocess import FEW_CONTROLS, METHODS
 from helpers.scores import gather as gather_tables
 from helpers.scores import rows
 from helpers.store import Step
+from helpers.summaries import ROLE_ORDER
 from helpers.tasks.departures import Departure
 from helpers.tasks.embeddings.known_relationships import (
     LEAST_GENES,
@@ -220,7 +221,7 @@ def score_table(recalls: pd.DataFrame, roster: Mapping, genes: Mapping | None = 
 
 def ordered(recalls: pd.DataFrame, by: str = "recall") -> pd.DataFrame:
     """Rows in the order of a figure: ceilings, candidates from the best down, floors."""
-    rank = recalls["role"].map({"ceiling": 0, "candidate": 1, "reported": 2, "floor": 3})
+    rank = recalls["role"].map(ROLE_ORDER)
     return (
         recalls.assign(rank=rank)
         .sort_values(["rank", by], ascending=[True, False], kind="stable")

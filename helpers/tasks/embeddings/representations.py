@@ -216,6 +216,10 @@ def roster(
     ]
     if simulated:
         entries.append(entry("planted truth", latent(screen), "ceiling", "nothing"))
+    return _kept(entries, only)
+
+
+def _kept(entries: Sequence[Representation], only: Sequence[str] | None):
     named = {one.name: one for one in entries}
     if only is None:
         return named
