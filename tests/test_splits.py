@@ -28,7 +28,9 @@ def facts(screen, cells):
 
 
 def disjoint(parts):
-    together = np.concatenate(list(parts.values()))
+    together = np.concatenate([v for k, v in parts.items() if k != "unseen_controls"])
+    others = [parts[key] for key in ("train", "test", "unseen", "train_controls")]
+    assert not set(parts["unseen_controls"]) & set(np.concatenate(others))
     assert list(parts) == list(KEYS)
     assert len(set(together)) == len(together)
     for rows in parts.values():
@@ -68,6 +70,20 @@ def test_the_published_split_is_drawn_as_the_released_code_draws_it(screen):
     assert not np.array_equal(parts["train"], other["train"])
 
 
+def test_published_controls_are_those_of_batches_with_cells_in_the_part():
+    """data_split.py:83-105, where many batches have one cell or two."""
+    rng = np.random.default_rng(0)
+    batch = np.repeat(np.arange(600), 4).astype(str)
+    label = np.where(rng.random(2_400) < 0.5, CONTROL, rng.integers(30, size=2_400).astype(str))
+    obs = pd.DataFrame({"batch": batch, "perturbation": label}, index=np.arange(2_400).astype(str))
+    parts = batch_perturbation_split.function(AnnData(np.zeros((2_400, 1)), obs=obs))
+    for part in ("train", "test", "unseen"):
+        batches = set(batch[parts[part]])
+        expected = [i for i in range(2_400) if label[i] == CONTROL and batch[i] in batches]
+        assert parts[f"{part}_controls"].tolist() == expected
+    assert set(parts["test_controls"]) != set(parts["unseen_controls"])
+
+
 def test_a_training_perturbation_without_training_cells_is_not_tested():
     pairs = [(b, p) for p in range(10) for b in range(10)]
     obs = pd.DataFrame(pairs, columns=["batch", "perturbation"]).astype(str)
@@ -94,6 +110,7 @@ def test_each_batch_is_held_out_once(screen, n_folds):
         assert not train_batches & test_batches
         assert len(test_batches) >= 10 // n_folds
         assert test_names <= train_names
+        np.testing.assert_array_equal(parts.pop("unseen_controls"), parts["test_controls"])
         assert sum(map(len, parts.values())) == screen.n_obs
         tested.append(np.concatenate([parts["test"], parts["unseen"]]))
     tested = np.concatenate(tested)

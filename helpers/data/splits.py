@@ -1,9 +1,9 @@
 """Which cells a read-out is fitted on, and which it is judged by: arrays of row numbers.
 
 All splits share their keys: `train` and `test` hold perturbed cells, of the same perturbations;
-`unseen` holds perturbed cells of perturbations that `train` lacks; `train_controls` and
-`test_controls` hold the controls that go with them. Controls are never in the first three: a task
-that wants them as a class adds them.
+`unseen` holds perturbed cells of perturbations that `train` lacks; `train_controls`,
+`test_controls` and `unseen_controls` hold the controls that go with them, the last two of the same
+batches. Controls are never in the first three: a task that wants them as a class adds them.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ import pandas as pd
 from helpers.data.contract import CONTROL, DataError
 from helpers.store import step
 
-KEYS = ("train", "test", "unseen", "train_controls", "test_controls")
+KEYS = ("train", "test", "unseen", "train_controls", "test_controls", "unseen_controls")
 
 
 @step
@@ -38,8 +38,8 @@ def batch_perturbation_split(
     -------
     dict of int64 arrays, sorted
         `train`; `test` (the paper's test1: test batches, training perturbations); `unseen`
-        (test2: test batches, held-out perturbations); `train_controls`, `test_controls`: all
-        controls of the training and of the test batches.
+        (test2: test batches, held-out perturbations); `train_controls`, `test_controls`,
+        `unseen_controls`: all controls of the batches that have a cell in the part.
 
     Raises
     ------
@@ -68,14 +68,16 @@ def batch_perturbation_split(
     train = treated & train_batch & known
     # A perturbation drawn for training may have no cell in the training batches.
     seen = np.isin(perturbation, np.unique(perturbation[train]))
-    return _parts(
-        rows,
-        train=train,
-        test=treated & test_batch & known & seen,
-        unseen=treated & test_batch & ~known,
-        train_controls=~treated & train_batch,
-        test_controls=~treated & test_batch,
-    )
+    parts = {
+        "train": train,
+        "test": treated & test_batch & known & seen,
+        "unseen": treated & test_batch & ~known,
+    }
+    controls = {
+        f"{name}_controls": ~treated & np.isin(batch, np.unique(batch[part]))
+        for name, part in parts.items()
+    }
+    return _parts(rows, **parts, **controls)
 
 
 @step
@@ -108,7 +110,8 @@ def held_out_split(
     -------
     dict of int64 arrays, sorted
         `train`; `test`, perturbed cells of the groups that are held out; `unseen`, those of them
-        whose perturbation has no cell in `train`; `train_controls`, `test_controls`.
+        whose perturbation has no cell in `train`; `train_controls`, `test_controls`, which are also
+        `unseen_controls`.
 
     Raises
     ------
@@ -161,7 +164,8 @@ def guide_split(
     -------
     dict of int64 arrays, sorted
         `train`, `test`; `unseen`: cells of targets that have no guide in `train`, because they
-        have one only; `train_controls`, `test_controls`, by non-targeting guide.
+        have one only; `train_controls`, `test_controls`, by non-targeting guide, which are also
+        `unseen_controls`.
 
     Raises
     ------
@@ -219,8 +223,9 @@ def _labels(screen, column: str, context: str | None):
 
 
 def _parts(rows, **members) -> dict[str, np.ndarray]:
+    members.setdefault("unseen_controls", members["test_controls"])
     parts = {key: rows[members[key]].astype(np.int64) for key in KEYS}
-    together = np.concatenate(list(parts.values()))
+    together = np.concatenate([part for key, part in parts.items() if key != "unseen_controls"])
     if len(np.unique(together)) < len(together):
         raise AssertionError("a cell is in two parts of a split")
     return parts

@@ -141,6 +141,18 @@ def test_p_value_counts_what_is_at_least_as_large(null, statistic, add_one):
     assert empirical_p_value(statistic, null, add_one=add_one) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("n", [20, 40, 60, 80, 100, 1000])
+def test_published_p_values_round_as_the_released_code_does(n):
+    """bmdb.py:56: 1 - searchsorted(null, value) / len(null)."""
+    null = np.random.default_rng(n).normal(size=n)
+    released = 1 - np.searchsorted(np.sort(null), null, side="left") / n
+    assert (empirical_p_value(null, null, add_one=False) == released).all()
+    at_level = np.sort(null)[-n // 20]
+    called = empirical_p_value(at_level, null, add_one=False) <= 0.05
+    assert called == (1 - (n - n // 20) / n <= 0.05)
+    assert n > 40 or not called
+
+
 def test_p_value_of_arrays_and_what_is_undefined():
     p = empirical_p_value([np.nan, 2.0, 9.0], [1.0, 2.0, 3.0])
     np.testing.assert_array_equal(p, [np.nan, 3 / 4, 1 / 4])

@@ -73,7 +73,7 @@ def test_published_is_the_formula_of_the_paper(screen, embeddings):
     assert list(found.index[found["in_null"]]) == null
     for target in similarity.index.difference(null):
         b = sum(similarity[other] >= similarity[target] for other in null)
-        assert found.loc[target, "p_value"] == b / 30
+        assert found.loc[target, "p_value"] == 1 - (30 - b) / 30
     assert found.loc[null, "p_value"].isna().all()
 
 

@@ -270,6 +270,15 @@ def test_the_published_vote_is_the_share_of_controls(split):
         assert neighbours_report.over_cells(found) == pytest.approx(share, abs=0.005)
 
 
+def test_published_votes_of_a_class_without_training_cells_are_wrong_and_counted(screen, split):
+    """knn.py: every query is in the total, whether or not a vote for its class can be cast."""
+    parts = split | {"train_controls": split["train_controls"][:0]}
+    found = neighbours.published_vote(screen, screen.obsm["latent"], parts, post="raw")
+    assert found["n_cells"].sum() == len(split["test"]) + len(split["test_controls"])
+    assert found.loc[CONTROL, ["top1", "top5"]].tolist() == [0, 0]
+    assert found.loc[CONTROL, "n_cells"] == len(split["test_controls"])
+
+
 def test_neighbours_in_other_batches_find_the_perturbation(screen, embeddings):
     truth, noise = (retrieved(screen, embeddings[name]) for name in ("truth", "noise"))
     assert truth["top1"].mean() > 0.25

@@ -125,8 +125,11 @@ def test_the_mlp_keeps_its_best_epoch_and_stops(data):
 def test_the_published_learning_rate_rises_and_falls():
     probe = PublishedProbe()
     assert probe.learning_rate(0) == pytest.approx(3e-5)
-    assert probe.learning_rate(5) == pytest.approx((3e-5 + 1e-3) / 2)
+    assert probe.learning_rate(5) == pytest.approx(3e-5 + 5 / 9 * (1e-3 - 3e-5))
+    assert probe.learning_rate(9) == pytest.approx(1e-3)
     assert probe.learning_rate(10) == pytest.approx(1e-3)
+    assert probe.learning_rate(29, n_batches=3) == pytest.approx(1e-3)
+    assert probe.learning_rate(15, n_batches=3) == pytest.approx(3e-5 + 15 / 29 * (1e-3 - 3e-5))
     assert probe.learning_rate(130) == pytest.approx(5e-4)
     assert probe.learning_rate(250) == pytest.approx(0, abs=1e-12)
 

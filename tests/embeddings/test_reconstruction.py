@@ -356,12 +356,20 @@ def test_the_mlp_learns_repeats_and_has_the_layers_it_says():
 
 
 def test_the_released_schedule_warms_up_and_cools_down():
-    from helpers.models.embeddings.decoders import _warm_up_cosine
+    """The chained form of the released scheduler, each rate made of the one before."""
+    from helpers.models.embeddings.schedules import warm_up_cosine
 
-    shares = [_warm_up_cosine(step, 300) for step in range(300)]
-    assert shares[0] == pytest.approx(0.3)  # 3e-5 of 1e-4
-    assert max(shares) == pytest.approx(shares[100], abs=1e-3)
-    assert shares[-1] < 1e-3
+    rate, expected = 3e-5, []
+    for step in range(300):
+        if 0 < step < 100:
+            rate += (1e-4 - 3e-5) / 99
+        elif step > 100:
+            now, before = ((1 + np.cos(np.pi * (s - 100) / 200)) for s in (step, step - 1))
+            rate *= now / before
+        expected.append(rate)
+    shares = [warm_up_cosine(s, warm_up=100, n_steps=300, start=0.3) for s in range(300)]
+    np.testing.assert_allclose(1e-4 * np.array(shares), expected, rtol=1e-9)
+    assert shares[99] == shares[100] == 1
 
 
 def test_bad_mlp_input_is_refused():

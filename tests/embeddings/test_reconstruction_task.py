@@ -68,7 +68,7 @@ def test_ridge_scores_are_those_of_a_fit_by_hand(screen, split, genes):
     embedding = pca_embedding.function(screen, n_components=10, seed=0)
     found = run(screen, embedding, split, genes)
     train = np.sort(np.concatenate([split["train"], split["train_controls"]]))
-    test = np.sort(np.concatenate([split["unseen"], split["test_controls"]]))
+    test = np.sort(np.concatenate([split["unseen"], split["unseen_controls"]]))
     expression = log1p_cp10k(screen)[:, genes].X.toarray()
     decoder = RidgeDecoder().fit(
         embedding[train], expression[train], screen.obs["batch"].astype(str).to_numpy()[train]
@@ -138,7 +138,7 @@ def test_the_published_protocol_scores_a_handful_of_cells(screen, split, genes):
     found = run(
         screen, embedding, split, genes, protocol="published", epochs=2, most_cells=300, seed=1
     )
-    n_test = len(split["unseen"]) + len(split["test_controls"])
+    n_test = len(split["unseen"]) + len(split["unseen_controls"])
     overall = found[found["metric"] == "structural_integrity_overall"]
     assert overall["n"].item() == round(0.015 * n_test)
     assert "profile_integrity" not in set(found["metric"])
@@ -161,8 +161,8 @@ def test_scores_fit_the_schema(screen, split, genes):
 def test_too_little_cannot_be_answered(screen, split, genes):
     embedding = latent.function(screen)
     batch = screen.obs["batch"].to_numpy()
-    test_batches = set(batch[split["test_controls"]])
-    without = {**split, "test_controls": split["test_controls"][:0]}
+    test_batches = set(batch[split["unseen_controls"]])
+    without = {**split, "unseen_controls": split["unseen_controls"][:0]}
     assert available(screen, without)["test_batches_with_controls"] == 0
     with pytest.raises(CannotAnswer, match=r"simulated, reconstruction: .* 0 test batches"):
         run(screen, embedding, without, genes)

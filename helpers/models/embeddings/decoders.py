@@ -14,6 +14,7 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse import issparse
 
 from helpers.metrics.arrays import tolerance, varies
+from helpers.models.embeddings.schedules import warm_up_cosine
 
 PENALTIES = tuple(10.0**k for k in range(-4, 4))
 """Ridge penalties to choose from, per cell and in units of standardised coordinates."""
@@ -347,8 +348,10 @@ class MLPDecoder:
         optimiser = torch.optim.AdamW(
             self.network_.parameters(), lr=self.learning_rate, weight_decay=1e-6
         )
+        third = round(self.n_steps_ / 3)
         schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimiser, lambda step: _warm_up_cosine(step, self.n_steps_)
+            optimiser,
+            lambda step: warm_up_cosine(step, warm_up=third, n_steps=self.n_steps_, start=0.3),
         )
         losses = []
         for _ in range(self.epochs):
@@ -386,14 +389,6 @@ def _network(sizes: list[int], generator):
             torch.nn.init.uniform_(values, -bound, bound, generator=generator)
         layers += [linear, torch.nn.ReLU()]
     return torch.nn.Sequential(*layers[:-1])
-
-
-def _warm_up_cosine(step: int, n_steps: int) -> float:
-    """Share of the learning rate: 0.3 to 1 over a third of the steps, then a cosine to 0."""
-    warm = n_steps / 3
-    if step < warm:
-        return 0.3 + 0.7 * step / warm
-    return 0.5 * (1 + np.cos(np.pi * (step - warm) / (n_steps - warm)))
 
 
 def _coordinates(embedding) -> np.ndarray:

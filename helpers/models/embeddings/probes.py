@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from helpers.metrics.arrays import varies
+from helpers.models.embeddings.schedules import warm_up_cosine
 
 GAP = 1e-4  # nats that the loss may still lie above its minimum
 _BLOCK = 8_192  # cells whose scores of all classes are held at a time
@@ -286,12 +287,10 @@ class PublishedProbe:
         self.batch_size = batch_size
         self.random_state = random_state
 
-    def learning_rate(self, epoch: float) -> float:
-        """Learning rate after so many epochs."""
-        if epoch < self.warm_up:
-            return 3e-5 + (1e-3 - 3e-5) * epoch / self.warm_up
-        passed = (epoch - self.warm_up) / (self.max_epochs - self.warm_up)
-        return 1e-3 * (1 + np.cos(np.pi * passed)) / 2
+    def learning_rate(self, step: int, n_batches: int = 1) -> float:
+        """Learning rate of a step, from 0, where an epoch has so many batches."""
+        warm_up, n_steps = self.warm_up * n_batches, self.max_epochs * n_batches
+        return 1e-3 * warm_up_cosine(step, warm_up=warm_up, n_steps=n_steps, start=0.03)
 
     def fit(self, embedding, labels, *, n_classes: int | None = None):
         """Fit to codes of classes, 0 to n_classes - 1."""
@@ -310,7 +309,7 @@ class PublishedProbe:
                 batches = torch.randperm(len(x), generator=generator).split(self.batch_size)
             rows = batches[step % n_batches]
             for group in optimiser.param_groups:
-                group["lr"] = self.learning_rate(step / n_batches)
+                group["lr"] = self.learning_rate(step, n_batches)
             optimiser.zero_grad()
             torch.nn.functional.cross_entropy(self.net_(x[rows]), y[rows]).backward()
             optimiser.step()

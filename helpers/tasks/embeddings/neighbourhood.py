@@ -101,7 +101,8 @@ def published_votes(
     -------
     DataFrame
         `post`, `perturbation`, sorted, "control" among them; `top1`, `top5` in [0, 1]: means over
-        its cells; `n_cells`; `n_unscored`, 0.
+        its cells, 0 for a class without a training cell, as in the released code; `n_cells`;
+        `n_unscored`, 0.
 
     Raises
     ------
@@ -140,8 +141,10 @@ def _published_vote(cells: Cells, split, k: int) -> pd.DataFrame:
         labels[reference],
         labels[queries][known],
     )
-    table = by_class(labels[queries][known], {"top1": vote["top1"], "top5": vote["top5"]})
-    return table.assign(n_unscored=0)
+    # A class without a reference cell gets no vote: its queries are wrong, and counted.
+    right = vote[["top1", "top5"]].set_axis(np.flatnonzero(known)).reindex(range(len(queries)))
+    right.loc[~known, vote.columns[vote.notna().any()].intersection(right.columns)] = 0.0
+    return by_class(labels[queries], dict(right)).assign(n_unscored=0)
 
 
 @step

@@ -83,7 +83,7 @@ PROTOCOLS = {
 def available(screen, split) -> dict[str, int]:
     """Counts of a screen and a split that the requirements of the task name."""
     batch = screen.obs["batch"].astype(str).to_numpy()
-    per_batch = pd.Series(batch[split["test_controls"]]).value_counts()
+    per_batch = pd.Series(batch[split["unseen_controls"]]).value_counts()
     enough = set(per_batch.index[per_batch >= 4])
     of_unseen = pd.Series(batch[split["unseen"]])
     return {
@@ -145,7 +145,7 @@ def reconstruction(
     screen : AnnData of counts, shape (n_cells, n_genes)
     embedding : ndarray of shape (n_cells, n_dims)
     split : dict of index arrays
-        `train`, `train_controls` are decoded from; `unseen`, `test_controls` are scored.
+        `train`, `train_controls` are decoded from; `unseen`, `unseen_controls` are scored.
     genes : list of str
         That are decoded.
     protocol : {"published", "revised"}
@@ -197,7 +197,7 @@ def reconstruction(
     train = np.sort(np.concatenate([split["train"], split["train_controls"]]))
     if len(train) > most_cells:
         train = np.sort(rng.choice(train, most_cells, replace=False))
-    test = np.sort(np.concatenate([split["unseen"], split["test_controls"]]))
+    test = np.sort(np.concatenate([split["unseen"], split["unseen_controls"]]))
     if chosen.share < 1:
         test = np.sort(rng.choice(test, max(2, round(chosen.share * len(test))), replace=False))
     cells = _Cells(screen, genes, train, test, decoder, target)
@@ -336,7 +336,7 @@ def no_change_by_sample(
     """
     rng = np.random.default_rng(seed)
     train = np.concatenate([split["train"], split["train_controls"]])
-    test = np.concatenate([split["unseen"], split["test_controls"]])
+    test = np.concatenate([split["unseen"], split["unseen_controls"]])
     expression = log1p_cp10k(screen).X[:, screen.var_names.get_indexer(genes)]
     mean = np.asarray(expression[train].mean(axis=0)).reshape(1, -1)
     observed = expression[test]
