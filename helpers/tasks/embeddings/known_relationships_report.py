@@ -240,7 +240,7 @@ def by_post(recalls: pd.DataFrame) -> pd.DataFrame:
 
 
 def against_null(rows: pd.DataFrame, null: str, *, what: str, of_null: str) -> pd.DataFrame:
-    """Recalls and what genes that match achieve, one under the other, for `plots.forest`.
+    """Recalls and what genes that match achieve, one under the other, for `intervals.forest`.
 
     Parameters
     ----------
