@@ -239,7 +239,7 @@ def large(
     from helpers.data import registry
     from helpers.data.fetch import fetch
     from helpers.data.tx_evaluation import COLUMNS
-    from helpers.store import results
+    from helpers.store.steps import results
     from helpers.tasks.embeddings import large_screen
     from helpers.tasks.embeddings.known_relationships import recall
 

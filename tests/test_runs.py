@@ -316,7 +316,7 @@ def test_a_folder_with_other_files_is_not_taken_for_results(book):
 
 def test_a_step_may_ask_for_a_step(book):
     (book.folder / "lab" / "nested.py").write_text(
-        "from helpers.store import step\nfrom lab.model import doubled\n\n\n"
+        "from helpers.store.steps import step\nfrom lab.model import doubled\n\n\n"
         "@step\ndef outer(*, value: int):\n    return doubled(value=value).result() + 1\n"
     )
     path = book.folder / "chapters" / "lab" / "one.md"

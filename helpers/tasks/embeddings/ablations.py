@@ -10,7 +10,7 @@ from helpers.data.splits import some_cells
 from helpers.models.embeddings.scvi import INPUTS, LIKELIHOODS, scvi_embedding, scvi_fit
 from helpers.models.pca import pca_embedding, pca_fit, pca_scores
 from helpers.presets import by_preset, child_seeds
-from helpers.store import Step
+from helpers.store.steps import Step
 from helpers.tasks.embeddings.representations import roster, scvi_effort
 
 FAMILIES = ("PCA", "scVI")

@@ -10,7 +10,7 @@ import pandas as pd
 from helpers.comparisons import compare, paired
 from helpers.metrics.embeddings.facts import METRICS
 from helpers.stats import MIN_UNITS
-from helpers.store import Step, results
+from helpers.store.steps import Step, results
 from helpers.tasks.embeddings import consistency_report, linear_separability_report
 from helpers.tasks.embeddings.ablations import BASE, Setting
 from helpers.tasks.embeddings.consistency import consistency

@@ -13,7 +13,7 @@ import pandas as pd
 
 from helpers.metrics.embeddings.lisi import expected_lisi, lisi
 from helpers.metrics.embeddings.neighbours import nearest_neighbours
-from helpers.store import step
+from helpers.store.steps import step
 from helpers.tasks import protocol as task
 from helpers.tasks.embeddings.readouts import SHRINK_BELOW, Cells, each_post
 from helpers.tasks.requirements import CannotAnswer, Requirement, require

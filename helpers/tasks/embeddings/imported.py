@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from helpers.data.embeddings.imported import entries, imported
-from helpers.store import Step
+from helpers.store.steps import Step
 from helpers.tasks.embeddings.representations import Representation
 
 

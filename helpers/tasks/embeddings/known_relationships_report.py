@@ -8,7 +8,7 @@ import pandas as pd
 from helpers.metrics.embeddings.postprocess import FEW_CONTROLS, METHODS
 from helpers.scores import gather as gather_tables
 from helpers.scores import rows
-from helpers.store import Step
+from helpers.store.steps import Step
 from helpers.summaries import ROLE_ORDER
 from helpers.tasks.departures import Departure
 from helpers.tasks.embeddings.known_relationships import (

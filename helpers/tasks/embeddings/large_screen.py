@@ -24,7 +24,7 @@ from helpers.metrics.embeddings.postprocess import FEW_CONTROLS
 from helpers.metrics.embeddings.similarities import aggregate
 from helpers.models.embeddings.streamed_pca import streamed_pca
 from helpers.models.embeddings.streamed_postprocess import streamed_postprocess
-from helpers.store import step
+from helpers.store.steps import step
 from helpers.tasks.embeddings.linear_separability import linear_separability
 from helpers.tasks.embeddings.readouts import one_readout
 

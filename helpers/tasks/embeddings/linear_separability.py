@@ -19,7 +19,7 @@ from helpers.models.embeddings.probes import (
     RidgeProbe,
     blocks,
 )
-from helpers.store import step
+from helpers.store.steps import step
 from helpers.tasks import protocol as task
 from helpers.tasks.embeddings.readouts import SHRINK_BELOW, Cells, by_class, prepared
 from helpers.tasks.requirements import CannotAnswer, Requirement, require

@@ -13,7 +13,7 @@ import pandas as pd
 from helpers.data.contract import CONTROL
 from helpers.metrics.embeddings.knn_vote import average_precision, knn_vote
 from helpers.metrics.embeddings.neighbours import nearest_neighbours, neighbours_of_other_groups
-from helpers.store import step
+from helpers.store.steps import step
 from helpers.tasks import protocol as task
 from helpers.tasks.embeddings.readouts import SHRINK_BELOW, Cells, by_class, each_post
 from helpers.tasks.requirements import Requirement, require

@@ -12,7 +12,7 @@ from helpers.comparisons import paired, rank_intervals
 from helpers.scores import gather as gather_scores
 from helpers.scores import rows
 from helpers.stats import MIN_UNITS
-from helpers.store import Step
+from helpers.store.steps import Step
 from helpers.tasks.embeddings.bendidi2024 import reported
 from helpers.tasks.embeddings.readouts import one_readout
 from helpers.tasks.embeddings.representations import Representation, roles_and_params

@@ -7,7 +7,7 @@ import pandas as pd
 
 from helpers import scores
 from helpers.metrics.explanation.facts import METRICS
-from helpers.store import Step, StepFunction
+from helpers.store.steps import Step, StepFunction
 from helpers.tasks.explanation.attribution import TASK, attribution_scores, reference_scores
 from helpers.tasks.explanation.attribution_published import TITLES, reported
 

@@ -11,7 +11,7 @@ from helpers.metrics.explanation.heads import Head
 from helpers.metrics.explanation.prediction_gap import prediction_gap
 from helpers.metrics.explanation.retention import balanced_accuracy
 from helpers.models.explanation.classifiers import standardise
-from helpers.store import step
+from helpers.store.steps import step
 from helpers.tasks.explanation.explained import baseline_of, explained
 
 

@@ -9,7 +9,7 @@ from helpers.data.foundations.fitted import FITTED, simulated_preset
 from helpers.data.foundations.screen_statistics import STATISTICS, screen_statistics
 from helpers.data.simulate.knobs import Knobs
 from helpers.data.simulate.screen import simulated_screen
-from helpers.store import Step, results, step
+from helpers.store.steps import Step, results, step
 
 LEVEL = 0.95
 
