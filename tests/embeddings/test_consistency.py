@@ -1,5 +1,7 @@
 """The consistency metric against pairwise loops, and its null against screens without effect."""
 
+from itertools import combinations, product
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,10 +11,11 @@ from scipy.stats import kstest
 
 from helpers.metrics.embeddings.centred_cells import centred_cells
 from helpers.metrics.embeddings.consistency import empirical_p_value, perturbation_consistency
-from helpers.metrics.embeddings.consistency_null import ControlDraws, _drawn, consistency_test
+from helpers.metrics.embeddings.consistency_null import Relabelling, _relabelled, consistency_test
 from helpers.metrics.embeddings.facts import METRICS
 from helpers.metrics.embeddings.postprocess import postprocess
 from helpers.metrics.facts import Metric
+from helpers.stats import benjamini_hochberg
 
 
 def pairwise(embedding, labels, replicates=None) -> dict[str, tuple[float, int]]:
@@ -174,8 +177,8 @@ def against_controls(
     cells = centred_cells(
         embedding, labels, batches, replicates=replicates if pairs == "across" else None, **centring
     )
-    draws = ControlDraws(n_draws, left_out=null == "matched")
-    return consistency_test(cells, null=draws, n_bootstrap=n_bootstrap, rng=rng)
+    labellings = Relabelling(n_draws, in_sample=null == "in-sample")
+    return consistency_test(cells, null=labellings, n_bootstrap=n_bootstrap, rng=rng)
 
 
 def test_similarity_is_that_of_the_postprocessed_embedding():
@@ -205,47 +208,81 @@ def test_similarity_is_that_of_the_postprocessed_embedding():
 def test_downdated_statistics_are_the_recomputed_ones(scale, across):
     rng = np.random.default_rng(2)
     taken, n_dims = np.array([15, 4]), 5
-    controls = rng.standard_normal((51, n_dims)) * 3
-    controls[:, 4] = 0  # what centring leaves of a constant column
-    controls[3, 3], controls[:30, 3] = 1.0, 0  # constant once row 3 is left out
+    pool = rng.standard_normal((51, n_dims)) * 3
+    pool[:, 4] = 0  # what centring leaves of a constant column
+    pool[3, 3], pool[:3, 3], pool[4:30, 3] = 1.0, 0, 0  # constant once row 3 is taken
     starts = np.array([0, 30, 51])
-    total = np.add.reduceat(controls, starts[:2])
-    square = np.add.reduceat(controls**2, starts[:2])
-    target, target_starts = rng.standard_normal((25, n_dims)), np.array([0, 20, 25])
     n = taken.sum()
     n_ordered = n**2 - (taken**2).sum() if across else n**2 - n
-    result = np.empty(6)
-    _drawn(
-        controls, starts, total, square, target, target_starts, taken, np.array([0, 1]),
-        np.empty((2, n_dims)), across, n_ordered, True, scale, result, np.random.default_rng(9),
+    none, result = np.zeros((0, n), dtype=np.int64), np.empty(6)
+    _relabelled(
+        pool, starts, taken, np.array([0, 1]), across, n_ordered, True, scale, none, result,
+        np.random.default_rng(9),
     )  # fmt: skip
 
-    again = np.random.default_rng(9)
-    order, target_order = list(range(51)), list(range(25))
-
-    def shuffle_front(order, start, stop, n):
-        for i in range(start, start + n):
-            j = i + int(again.random() * (stop - i))
-            order[i], order[j] = order[j], order[i]
-        return order[start : start + n]
-
+    again, order = np.random.default_rng(9), list(range(51))
     for k in range(6):
         rows, replicates = [], []
         for b in range(2):
-            drawn = shuffle_front(order, starts[b], starts[b + 1], taken[b])
-            rest = controls[[i for i in range(starts[b], starts[b + 1]) if i not in drawn]]
+            start, stop = starts[b], starts[b + 1]
+            for i in range(start, start + taken[b] if k else start):
+                j = i + int(again.random() * (stop - i))
+                order[i], order[j] = order[j], order[i]
+            drawn = order[start : start + taken[b]]
+            rest = pool[[i for i in range(start, stop) if i not in drawn]]
             sd = rest.std(axis=0) if scale else np.ones(n_dims)
             sd[sd == 0] = 1
-            chosen = controls[drawn]
-            if k == 0:
-                mine = shuffle_front(target_order, target_starts[b], target_starts[b + 1], taken[b])
-                chosen = target[mine]
-            rows.append((chosen - rest.mean(axis=0)) / sd)
+            rows.append((pool[drawn] - rest.mean(axis=0)) / sd)
             replicates += [str(b)] * taken[b]
         ((expected, _),) = pairwise(
             np.concatenate(rows), ["A"] * n, replicates if across else None
         ).values()
         assert result[k] == pytest.approx(expected, abs=1e-12)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    sizes=st.lists(st.tuples(st.integers(1, 2), st.integers(2, 3)), min_size=2, max_size=3),
+    post=st.sampled_from(["center_scaled", "centered", "raw"]),
+)
+def test_few_labellings_are_all_computed_and_bound_the_p_value(seed, sizes, post):
+    """Every way to call n of the n + N cells of each batch the target, one after the other."""
+    rng = np.random.default_rng(seed)
+    labels = np.concatenate([["T"] * n + ["control"] * m for n, m in sizes])
+    batch = np.repeat(np.arange(len(sizes)), [n + m for n, m in sizes])
+    embedding = rng.standard_normal((len(labels), 3))
+    found = against_controls(embedding, labels, batch, post=post, n_bootstrap=0, rng=rng).loc["T"]
+    ways = [list(combinations(np.flatnonzero(batch == b), n)) for b, (n, _) in enumerate(sizes)]
+    values = []
+    for chosen in product(*ways):
+        other = np.full(len(labels), "control")
+        other[np.concatenate(chosen)] = "T"
+        treated = postprocess(embedding, batch, other == "control", post)
+        scored = perturbation_consistency(treated, other, replicates=batch)
+        values.append(scored.loc["T", "similarity"])
+    true = found["similarity"]
+    assert found["least_p"] == pytest.approx(1 / len(values))
+    assert found["p_value"] == pytest.approx(np.mean(np.array(values) >= true - 1e-9))
+    assert found["p_value"] >= found["least_p"]
+
+
+@pytest.mark.parametrize(("controls", "batches", "n"), [(4, 2, 1), (8, 2, 1), (4, 4, 1), (3, 4, 5)])
+@pytest.mark.parametrize("post", ["center_scaled", "raw"])
+def test_few_controls_do_not_make_discoveries(controls, batches, n, post):
+    """25 targets without effect: of 40 screens at most 6 have one at q <= .05 (expected: 2)."""
+    called, first = 0, []
+    for stream in np.random.default_rng(controls).spawn(40):
+        embedding, labels, batch = screen(
+            stream, n_targets=25, n=n, n_controls=controls, batches=batches
+        )
+        found = against_controls(
+            embedding, labels, batch, post=post, n_draws=400, n_bootstrap=0, rng=stream
+        )
+        called += bool((benjamini_hochberg(found["p_value"]) <= 0.05).any())
+        first.append(found["p_value"].iloc[0])
+    assert called <= 6
+    assert np.mean(np.array(first) <= 0.05) <= 0.175
 
 
 def p_values_without_effect(*, null, pairs, n_screens=20):
@@ -269,7 +306,7 @@ def p_values_without_effect(*, null, pairs, n_screens=20):
     return found
 
 
-def test_matched_null_is_uniform_without_effect_and_in_sample_is_not():
+def test_relabelling_is_uniform_without_effect_and_in_sample_is_not():
     matched = p_values_without_effect(null="matched", pairs="across")
     # Targets of one screen share their controls, so one of each is what is independent.
     assert kstest([p.iloc[0] for p in matched], "uniform").pvalue > 0.01
@@ -335,13 +372,12 @@ def test_what_has_no_pair_is_nan_and_counted():
     assert found.loc["T0"].notna().all()
 
 
-def test_a_target_larger_than_its_controls_enters_with_as_many():
+def test_a_target_larger_than_its_controls_enters_with_all_cells():
     embedding, labels, batch = screen(np.random.default_rng(7), n=40, n_controls=21)
     found = against_controls(
         embedding, labels, batch, n_draws=20, n_bootstrap=0, rng=np.random.default_rng(0)
     ).loc["T0"]
-    assert (found["n_cells"], found["n_used"], found["n_pairs"]) == (120, 30, 3 * 1600)
-    assert found["matched_similarity"] != found["similarity"]
+    assert (found["n_cells"], found["n_used"], found["n_pairs"]) == (120, 120, 3 * 1600)
 
 
 def test_a_batch_without_controls_is_named_or_left_out():
@@ -355,7 +391,7 @@ def test_a_batch_without_controls_is_named_or_left_out():
         found = against_controls(
             *arguments, n_draws=5, missing_controls="drop", rng=np.random.default_rng(0)
         ).loc["T0"]
-        assert (found["n_cells"], found["n_used"]) == (120, 60)
+        assert (found["n_cells"], found["n_used"]) == (120, 80)
         assert found["n_pairs"] == 1600
 
 
@@ -400,7 +436,7 @@ def test_no_controls_and_no_draws_are_refused():
     with pytest.raises(ValueError, match="no cell is labelled 'control'"):
         against_controls(*arguments, rng=np.random.default_rng(0))
     with pytest.raises(ValueError, match="n_draws is 0"):
-        ControlDraws(0)
+        Relabelling(0)
 
 
 # --------------------------------------------------------------------------- facts

@@ -546,3 +546,23 @@ def test_steps_hold_every_readout_and_gather_pools_their_folds(screen, embedding
     weighted = group_means(scored, ["model"], weighted=True).set_index("model")
     micro = np.average(scored[scored["model"] == "bad"]["value"], weights=expected["n_cells"])
     assert weighted.loc["bad", "mean"] == pytest.approx(micro)
+
+
+@pytest.mark.parametrize("probe", ["linear", "ridge"])
+def test_a_penalty_is_chosen_by_what_is_scored(probe):
+    """Of three classes the first five are always right, whatever the penalty."""
+    rng = np.random.default_rng(0)
+    y = rng.choice(3, p=[0.8, 0.1, 0.1], size=900)  # a heavy penalty names the large class only
+    x = rng.normal(size=(900, 30))
+    x[:, :3] += 1.5 * np.eye(3)[y]
+    held_out = np.arange(900) % 4 == 0
+    fitted = separability._fit(probe, x, y, held_out, 3, 0)
+    penalties = {"linear": separability.LINEAR_PENALTIES, "ridge": separability.RIDGE_PENALTIES}
+    kinds = {"linear": separability.LinearProbe, "ridge": separability.RidgeProbe}
+    reached = {}
+    for penalty in penalties[probe]:
+        one = kinds[probe](penalty).fit(x[~held_out], y[~held_out], n_classes=3)
+        named = one.decision_function(x[held_out]).argmax(axis=1)
+        reached[penalty] = np.mean([(named == c)[y[held_out] == c].mean() for c in range(3)])
+    assert fitted.penalty == max(reached, key=reached.get)
+    assert probe == "ridge" or fitted.penalty != penalties[probe][0]

@@ -1,47 +1,51 @@
-"""Is a perturbation more consistent than cells without one? Its controls are asked, draw by draw.
+"""Is a perturbation more consistent than its cells and controls are under other labels?
 
-Cells are centred once (`centred_cells`), what they are compared with is an object (`ControlDraws`),
+Cells are centred once (`centred_cells`), what they are compared with is an object (`Relabelling`),
 and `consistency_test` takes both.
 """
 
+import math
 from dataclasses import dataclass
+from itertools import combinations, product
 
 import numpy as np
 import pandas as pd
 from numba import njit
 
 from helpers.metrics.embeddings.centred_cells import CentredCells
-from helpers.metrics.embeddings.consistency import REORDER, add_unit, empirical_p_value
+from helpers.metrics.embeddings.consistency import REORDER, add_unit
 
 _INTERVAL = ["low", "high"]
-_TEST = ["matched_similarity", "p_value", "null_mean", "null_sd", "null_low", "null_high"]
+_TEST = ["p_value", "least_p", "null_mean", "null_sd", "null_low", "null_high"]
 _COUNTS = ["n_cells", "n_used", "n_pairs", "n_zero"]
 _ROUNDING = 1e-12  # share of a variance below which what downdating leaves of it is rounding
+_TIE = 1e-12  # between cosines
 
 
 @dataclass(frozen=True)
-class ControlDraws:
-    """Pseudo-perturbations made of controls.
+class Relabelling:
+    """What consistency is when cells and controls of a batch change places.
 
-    Of n_b cells of a target and N_b controls in batch b, m_b = min(n_b, N_b // 2) enter. A draw
-    takes m_b controls of each batch, leaves them out, and centres (and scales) them on the other
-    N_b - m_b. The target, m_b of its cells if it has more, is centred on as many controls, chosen
-    at random. So target and draws differ in nothing but the perturbation.
+    In a batch with n cells of a target and N controls, any n of the n + N are called the target,
+    and the others centre (and scale) them. Without an effect all ways to choose them are alike,
+    whatever differs between batches and however few controls there are, so that the p-value is
+    exact: it is the share of labellings that are at least as consistent as the true one. Where
+    there are no more than `n` labellings all are computed, else `n` random ones, and the true one.
 
     Parameters
     ----------
     n : int, at least 1
-        Draws.
-    left_out : bool
-        False is a null that is wrong, kept to show why: min(n_b, N_b) controls are drawn, but they
-        also centre themselves, on all N_b. The target is not among the cells that centre it, so
-        it carries the error of their mean while the draws do not. With `post` "center_scaled" and
-        all pairs, it calls 23 of 25 targets of Papalexi 2021 and 5 of 9 non-targeting guides that
-        were left out of the controls at p <= 0.05.
+        Labellings to draw.
+    in_sample : bool
+        True is a null that is wrong, kept to show why: min(n, N) controls are drawn, and are among
+        the N that centre them. The target is not among the cells that centre it, so that it
+        carries the error of their mean while the draws do not. With `post` "center_scaled" and all
+        pairs, it calls 23 of 25 targets of Papalexi 2021 and 5 of 9 non-targeting guides that were
+        left out of the controls at p <= 0.05.
     """
 
     n: int = 1000
-    left_out: bool = True
+    in_sample: bool = False
 
     def __post_init__(self) -> None:
         if self.n < 1:
@@ -49,15 +53,15 @@ class ControlDraws:
 
 
 def consistency_test(
-    cells: CentredCells, *, null: ControlDraws, n_bootstrap: int = 1000, rng: np.random.Generator
+    cells: CentredCells, *, null: Relabelling, n_bootstrap: int = 1000, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Test each perturbation's consistency against pseudo-perturbations made of controls.
+    """Test each perturbation's consistency against other labellings of its cells and controls.
 
     Parameters
     ----------
     cells : CentredCells
         Of `centred_cells`.
-    null : ControlDraws
+    null : Relabelling
     n_bootstrap : int
         Resamples of the interval, 0 for none (NaN).
     rng : numpy.random.Generator
@@ -67,20 +71,24 @@ def consistency_test(
     Returns
     -------
     DataFrame indexed by perturbation, sorted
-        `similarity`, of all cells, centred on all controls of their batch; `low`, `high`, its 95 %
-        interval (cells resampled within batches, controls kept); `matched_similarity`, of the cells
-        that enter the test; `p_value` in (0, 1], (1 + b) / (1 + B); `null_mean`, `null_sd`,
-        `null_low`, `null_high` (2.5 % and 97.5 % quantiles); `n_cells`; `n_used`, cells that enter
-        the test; `n_pairs` behind `similarity`; `n_zero`. Where there is no pair: NaN.
+        `similarity`, centred on all controls of their batch; `low`, `high`, its 95 % interval
+        (cells resampled within batches, controls kept); `p_value` in (0, 1], (1 + b) / (1 + B) of B
+        random labellings, or the share of all of them; `least_p`, than which it cannot be smaller:
+        one over the number of labellings, or 1 / (1 + B). `null_mean`, `null_sd`, `null_low`,
+        `null_high` (2.5 % and 97.5 % quantiles); `n_cells`; `n_used`, those in batches with
+        controls; `n_pairs` behind `similarity`; `n_zero`. Where there is no pair: NaN.
 
     Raises
     ------
     ValueError
         A negative number of resamples.
+
+    References
+    ----------
+    Phipson & Smyth 2010, Statistical Applications in Genetics and Molecular Biology 9.
     """
     if n_bootstrap < 0:
         raise ValueError(f"n_bootstrap is {n_bootstrap}; at least 0")
-    pool = _Pool.of(cells, null)
     targets = cells.names.drop(cells.control)
     rows = []
     for name, stream in zip(targets, rng.spawn(len(targets)), strict=True):
@@ -88,11 +96,14 @@ def consistency_test(
         units = _unit_rows(cells.scaled(own))
         row = {
             "n_cells": cells.n_cells[cells.names.get_loc(name)],
+            "n_used": len(units),
             "n_pairs": cells.n_ordered_pairs(cells.n_of_batch(own)) // 2,
             "n_zero": len(units) - units.any(axis=1).sum(),
         }
-        row |= _interval(units, cells, own, n_bootstrap, stream)
-        row |= _against(pool, cells, own, row, stream)
+        if row["n_pairs"]:
+            row |= _interval(units, cells, own, n_bootstrap, stream)
+            found, least = _null(cells, own, null, stream)
+            row |= _against(row["similarity"], found, least)
         rows.append(row)
     columns = ["similarity", *_INTERVAL, *_TEST, *_COUNTS]
     return pd.DataFrame(rows, index=pd.Index(targets, name="perturbation"), columns=columns)
@@ -101,12 +112,9 @@ def consistency_test(
 def _interval(units, cells: CentredCells, own: slice, n_bootstrap: int, stream) -> dict:
     """Similarity of a target's unit rows, and its interval over resampled cells."""
     n_of_batch = cells.n_of_batch(own)
-    n_ordered = cells.n_ordered_pairs(n_of_batch)
-    if not n_ordered:
-        return {}
     found = np.empty(1 + n_bootstrap)
     sums = np.empty((cells.replicate.max() + 1, units.shape[1]))
-    starts = _starts(n_of_batch)
+    starts, n_ordered = _starts(n_of_batch), cells.n_ordered_pairs(n_of_batch)
     _resampled(units, starts, cells.replicate, sums, cells.across, n_ordered, found, stream)
     if not n_bootstrap:
         return {"similarity": found[0]}
@@ -114,62 +122,58 @@ def _interval(units, cells: CentredCells, own: slice, n_bootstrap: int, stream) 
     return {"similarity": found[0], "low": low, "high": high}
 
 
-@dataclass(frozen=True)
-class _Pool:
-    """Controls that a null draws from, by batch."""
-
-    null: ControlDraws
-    points: np.ndarray  # of all cells, as they enter a draw
-    controls: np.ndarray  # (n_controls, n_dims)
-    starts: np.ndarray  # (n_batches + 1,)
-    total: np.ndarray  # (n_batches, n_dims), and of the squares
-    total_square: np.ndarray
-    most: np.ndarray  # (n_batches,) that a draw takes
-
-    @classmethod
-    def of(cls, cells: CentredCells, null: ControlDraws) -> "_Pool":
-        rows = cells.rows(cells.control)
-        n_controls = cells.n_of_batch(rows)
-        # Without leaving out, draws are what all controls made of them.
-        points = cells.points if null.left_out else cells.scaled(slice(None))
-        most = n_controls // 2 if null.left_out else n_controls
-        totals = _batch_sums(points[rows], cells.batch[rows], len(n_controls))
-        return cls(null, points, points[rows], _starts(n_controls), *totals, most)
-
-
-def _against(pool: _Pool, cells: CentredCells, own: slice, row: dict, stream) -> dict:
-    """What a target is, and what the draws of a null are, with the p-value."""
-    n_of_batch = cells.n_of_batch(own)
-    taken = np.minimum(n_of_batch, pool.most)
-    counted = {"n_used": taken.sum() if pool.null.left_out else n_of_batch.sum()}
-    n_drawn = cells.n_ordered_pairs(taken)
-    if not n_drawn:
-        return counted
-    found = np.empty(1 + pool.null.n)
-    _drawn(
-        pool.controls,
-        pool.starts,
-        pool.total,
-        pool.total_square,
-        pool.points[own],
-        _starts(n_of_batch),
+def _null(cells: CentredCells, own: slice, null: Relabelling, stream) -> tuple[np.ndarray, float]:
+    """Similarities under other labels, the true one first; the least p-value."""
+    n_own = cells.n_of_batch(own)
+    controls = cells.rows(cells.control)
+    n_controls = cells.n_of_batch(controls) * (n_own > 0)
+    sizes = n_controls if null.in_sample else n_own + n_controls
+    taken = np.minimum(n_own, n_controls) if null.in_sample else n_own
+    ways = math.prod(math.comb(int(a), int(b)) for a, b in zip(sizes, taken, strict=True))
+    starts = _starts(sizes)
+    chosen = np.zeros((0, taken.sum()), dtype=np.int64)
+    if ways <= null.n + 1 and not null.in_sample:
+        parts = [
+            list(combinations(range(a, a + n), k))
+            for a, n, k in zip(starts[:-1], sizes, taken, strict=True)
+        ]
+        chosen = np.array([np.concatenate(one) for one in product(*parts)], dtype=np.int64)
+    found = np.empty(len(chosen) or null.n + 1)
+    _relabelled(
+        _pool(cells, own, controls, null.in_sample),
+        starts,
         taken,
         cells.replicate,
-        np.empty((cells.replicate.max() + 1, pool.points.shape[1])),
         cells.across,
-        n_drawn,
-        pool.null.left_out and cells.post != "raw",
-        cells.post == "center_scaled",
+        cells.n_ordered_pairs(taken),
+        not null.in_sample and cells.post != "raw",
+        not null.in_sample and cells.post == "center_scaled",
+        chosen,
         found,
         stream,
     )
-    statistic, null = found[0] if pool.null.left_out else row["similarity"], found[1:]
-    low, high = np.quantile(null, (0.025, 0.975))
-    return counted | {
-        "matched_similarity": statistic,
-        "p_value": empirical_p_value(statistic, null),
-        "null_mean": null.mean(),
-        "null_sd": null.std(),
+    return found, 1 / len(found) if len(chosen) else max(1 / ways, 1 / (null.n + 1))
+
+
+def _pool(cells: CentredCells, own: slice, controls: slice, in_sample: bool) -> np.ndarray:
+    """Cells that a labelling chooses from, by batch; a target's cells before the controls."""
+    if in_sample:
+        kept = np.isin(cells.batch[controls], cells.batch[own])
+        return cells.scaled(controls)[kept]
+    rows = np.concatenate([np.arange(r.start, r.stop) for r in (own, controls)])
+    rows = rows[np.isin(cells.batch[rows], cells.batch[own])]
+    return cells.points[rows[np.argsort(cells.batch[rows], kind="stable")]]
+
+
+def _against(similarity: float, found: np.ndarray, least: float) -> dict:
+    low, high = np.quantile(found, (0.025, 0.975))
+    # The first of them is the target's own, or counts as a draw that is at least as large.
+    at_least = found[1:] >= similarity - _TIE
+    return {
+        "p_value": (1 + at_least.sum()) / len(found),
+        "least_p": least,
+        "null_mean": found.mean(),
+        "null_sd": found.std(),
         "null_low": low,
         "null_high": high,
     }
@@ -177,12 +181,6 @@ def _against(pool: _Pool, cells: CentredCells, own: slice, row: dict, stream) ->
 
 def _starts(counts: np.ndarray) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(counts)])
-
-
-def _batch_sums(cells, batch, n_batches) -> tuple[np.ndarray, np.ndarray]:
-    """Sums and sums of squares of cells by batch, each of shape (n_batches, n_dims)."""
-    member = (np.arange(n_batches)[:, None] == batch).astype(float)
-    return member @ cells, member @ cells**2
 
 
 def _unit_rows(cells: np.ndarray) -> np.ndarray:
@@ -249,6 +247,16 @@ def _shuffle_front(order, start, stop, n, rng):
 
 
 @njit(cache=True, fastmath=REORDER)
+def _sums(cells, start, stop, total, square):
+    total[:] = 0.0
+    square[:] = 0.0
+    for i in range(start, stop):
+        for j in range(len(total)):
+            total[j] += cells[i, j]
+            square[j] += cells[i, j] * cells[i, j]
+
+
+@njit(cache=True, fastmath=REORDER)
 def _rest_statistics(cells, taken, n, total, total_square, scale, mean, inverse_sd):
     """Mean and 1 / sd of n cells less the ones taken, by downdating their sums."""
     n_rest = n - len(taken)
@@ -267,56 +275,40 @@ def _rest_statistics(cells, taken, n, total, total_square, scale, mean, inverse_
 
 
 @njit(cache=True)
-def _drawn(
-    controls,
-    control_starts,
-    total,
-    total_square,
-    target,
-    target_starts,
-    taken,
-    replicate,
-    sums,
-    across,
-    n_ordered,
-    left_out,
-    scale,
-    result,
-    rng,
+def _relabelled(
+    pool, starts, n_taken, replicate, across, n_ordered, centre, scale, chosen, result, rng
 ):
-    """Fill `result` with mean cosines: of the target's cells (entry 0), then of draws of controls.
+    """Fill `result` with mean cosines of cells of a pool that are called the target.
 
-    From each batch `taken` cells enter. With `left_out` they are centred, and with `scale` scaled,
-    on the controls of the batch that are not among as many drawn ones.
+    Those of a row of `chosen` or, where it has none, `n_taken` random cells of each batch; first
+    the first ones of each batch. With `centre` the other cells of the batch centre them.
     """
-    order, target_order = np.arange(len(controls)), np.arange(len(target))
-    mean, inverse_sd = np.zeros(controls.shape[1]), np.ones(controls.shape[1])
+    n_dims = pool.shape[1]
+    order = np.arange(len(pool))
+    mean, inverse_sd = np.zeros(n_dims), np.ones(n_dims)
+    total = np.zeros((len(n_taken), n_dims))
+    square = np.zeros((len(n_taken), n_dims))
+    for b in range(len(n_taken)):
+        _sums(pool, starts[b], starts[b + 1], total[b], square[b])
+    sums = np.zeros((replicate.max() + 1, n_dims))
     for k in range(len(result)):
         sums[:] = 0.0
-        own = 0.0
-        for b in range(len(taken)):
-            start, stop, n = control_starts[b], control_starts[b + 1], taken[b]
+        own, at = 0.0, 0
+        for b in range(len(n_taken)):
+            start, stop, n = starts[b], starts[b + 1], n_taken[b]
             if n == 0:
                 continue
-            _shuffle_front(order, start, stop, n, rng)
-            drawn = order[start : start + n]
-            if left_out:
-                _rest_statistics(
-                    controls,
-                    drawn,
-                    stop - start,
-                    total[b],
-                    total_square[b],
-                    scale,
-                    mean,
-                    inverse_sd,
-                )
-            if k > 0:
-                for i in drawn:
-                    own += add_unit(sums[replicate[b]], controls[i], mean, inverse_sd)
+            if len(chosen):
+                taken = chosen[k, at : at + n]
             else:
-                first = target_starts[b]
-                _shuffle_front(target_order, first, target_starts[b + 1], n, rng)
-                for i in target_order[first : first + n]:
-                    own += add_unit(sums[replicate[b]], target[i], mean, inverse_sd)
+                if k > 0:
+                    _shuffle_front(order, start, stop, n, rng)
+                taken = order[start : start + n]
+            at += n
+            if centre:
+                _rest_statistics(
+                    pool, taken, stop - start, total[b], square[b], scale, mean, inverse_sd
+                )
+            for i in taken:
+                own += add_unit(sums[replicate[b]], pool[i], mean, inverse_sd)
         result[k] = _mean_cosine(sums, own, n_ordered, across)

@@ -1,8 +1,8 @@
 """Task: do cells of one perturbation point the same way, more than chance would have it?
 
 Two protocols. *published* compares perturbations with those whose target is not expressed, as
-Bendidi et al. 2024 do; *revised* compares them with draws of controls that match in size and batch
-and that are left out of the controls that centre them.
+Bendidi et al. 2024 do; *revised* compares them with what their cells and the controls of their
+batches would be under other labels.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ import pandas as pd
 from helpers.data.contract import CONTROL, DataError
 from helpers.metrics.embeddings.centred_cells import centred_cells
 from helpers.metrics.embeddings.consistency import empirical_p_value, perturbation_consistency
-from helpers.metrics.embeddings.consistency_null import ControlDraws, consistency_test
+from helpers.metrics.embeddings.consistency_null import Relabelling, consistency_test
 from helpers.metrics.embeddings.postprocess import FEW_CONTROLS, postprocess
 from helpers.stats import benjamini_hochberg
 from helpers.store.steps import step
@@ -33,8 +33,8 @@ class Protocol(task.Protocol):
 
     Parameters
     ----------
-    null : {"unexpressed", "matched"}
-        Perturbations of genes that are not expressed; draws of controls.
+    null : {"unexpressed", "relabelled"}
+        Perturbations of genes that are not expressed; other labellings of cells and controls.
     pairs : {"all", "across"}
         All pairs of cells; pairs across replicates.
     add_one : bool
@@ -45,7 +45,7 @@ class Protocol(task.Protocol):
         A perturbation is consistent if its (adjusted) p-value is at most this.
     """
 
-    null: Literal["unexpressed", "matched"]
+    null: Literal["unexpressed", "relabelled"]
     pairs: Literal["all", "across"]
     add_one: bool
     adjust: bool
@@ -73,7 +73,7 @@ PROTOCOLS = {
     "revised": Protocol(
         name="revised",
         source="this book",
-        null="matched",
+        null="relabelled",
         pairs="across",
         add_one=True,
         adjust=True,
@@ -162,10 +162,10 @@ def consistency(
         Not centred yet.
     protocol : {"published", "revised"}
     post : {"raw", "centered", "center_scaled", "tvn"}
-        In *revised*, typical variation normalisation is fitted on all controls (batches with few
-        of them shrunk), and each batch is centred after it, for draws as for perturbations.
+        In *revised*, typical variation normalisation is fitted once on all controls (batches with
+        few of them shrunk), and each batch is centred after it, anew under each labelling.
     n_draws, n_bootstrap, seed : int
-        Draws of the null, resamples of the interval (*revised* only), and what draws them.
+        Labellings of the null, resamples of the interval (*revised* only), what draws them.
     unit : {"perturbation", "guide", "control-guide"}
         What is scored: targets, guides of targets, or each non-targeting guide in turn, left out
         of the controls (*revised* only; none of them has an effect).
@@ -177,8 +177,8 @@ def consistency(
     missing_controls : {"raise", "drop"}
         What to do with a batch with fewer than 2 controls; *revised* only.
     null : {"in-sample"}, optional
-        For demonstration, in *revised* only: draws that are not left out of the controls that
-        centre them.
+        For demonstration, in *revised* only: draws of controls that are not left out of those
+        that centre them.
     pairs : {"across", "all"}, optional
         For demonstration, in *revised* only: which pairs of cells count.
 
@@ -186,7 +186,8 @@ def consistency(
     -------
     DataFrame indexed by unit, sorted
         `target` (the unit's perturbation); `similarity`, `p_value`, `n_cells`, `n_pairs`, `n_zero`,
-        NaN where there is no pair. *revised*: also `q_value` and what `consistency_test` adds.
+        NaN where there is no pair. *revised*: also `q_value`, among the units whose p-value can
+        reach the level at all and NaN for the others, and what `consistency_test` adds.
         *published*: also `in_null`, perturbations that are the null and have no p-value.
 
     Raises
@@ -219,11 +220,12 @@ def consistency(
         "n_bootstrap": n_bootstrap,
     }
     try:
-        draws = ControlDraws(n_draws, left_out=null != "in-sample")
-        frame = _revised(screen, embedding, labels, unit, seed, null=draws, **arguments)
+        labellings = Relabelling(n_draws, in_sample=null == "in-sample")
+        frame = _revised(screen, embedding, labels, unit, seed, null=labellings, **arguments)
     except ValueError as error:
         raise DataError(f"{_name(screen)}: {error}") from error
-    scored = frame["p_value"].notna()
+    # Where even the most extreme labelling is above the level, the data cannot say yes.
+    scored = frame["least_p"] <= chosen.level
     frame.insert(frame.columns.get_loc("p_value") + 1, "q_value", np.nan)
     if chosen.adjust and scored.any():
         frame.loc[scored, "q_value"] = benjamini_hochberg(frame.loc[scored, "p_value"])

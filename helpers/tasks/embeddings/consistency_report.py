@@ -19,7 +19,7 @@ DEPARTURES = (
     Departure(
         aspect="null",
         published="perturbations of unexpressed genes, whatever their size",
-        revised="draws of controls, equal to the target in size and batch",
+        revised="other labellings of the target's cells and the controls of their batches",
         kind="design choice",
         reason="a screen of essential or chosen genes has almost none, and elsewhere they have "
         "other numbers of cells than the target; controls are in every screen",
@@ -27,7 +27,7 @@ DEPARTURES = (
     Departure(
         aspect="controls that centre",
         published="all controls of a batch, for every perturbation",
-        revised="a draw is left out of them; the target gets as many",
+        revised="under each labelling those that are not called the target",
         kind="design choice",
         reason="cells that are among those that centre them carry no error of their mean, a target "
         "does: it looks consistent without any effect",
@@ -248,11 +248,12 @@ def calls(tests: Mapping[tuple[str, str, str, str], pd.DataFrame]) -> pd.DataFra
     Returns
     -------
     DataFrame
-        `null`, `pairs`, `scored`, `context`, `called`, `n`, `share` with Wilson's 95 % interval
-        `low`, `high`.
+        `null`, `pairs`, `scored`, `context`, `called`, `n` that could be called, `share` with
+        Wilson's 95 % interval `low`, `high`.
     """
     rows = []
     for key, result in tests.items():
         named = dict(zip(("null", "pairs", "scored", "context"), key, strict=True))
-        rows.append(named | _share(result["p_value"].dropna() <= 0.05))
+        able = result["least_p"] <= 0.05
+        rows.append(named | _share(result.loc[able, "p_value"] <= 0.05))
     return pd.DataFrame(rows)
