@@ -136,7 +136,9 @@ def compare(
         bootstrap-t interval `low`, `high` (of this pair alone); `p_value` of a sign-flip test that
         turns the differences of whole clusters round, `p_holm` over all rows; `verdict` on
         `model`: *tied* if the interval lies within the margin, else *better* or *worse* if
-        `p_holm` is at most 1 - confidence, else *undecided*. `n_units`, `n_clusters`.
+        `p_holm` is at most 1 - confidence, else *undecided*. `least_p_holm`, the smallest that
+        `p_holm` can be with so few clusters: above 1 - confidence nothing but *tied* can be said,
+        and *undecided* says nothing of the models. `n_units`, `n_clusters`.
 
     Raises
     ------
@@ -169,8 +171,8 @@ def compare(
     left, right = np.array(pairs).T
     differences = table[:, left] - table[:, right]
     drawn = resample_means(differences, clusters, n_resamples=n_resamples, rng=rng)
-    low, high = _bootstrap_t(drawn, confidence)
-    p_values = _sign_flip(differences, clusters, n_resamples, rng)
+    low, high = drawn.limits(confidence)
+    p_values, least = _sign_flip(differences, clusters, n_resamples, rng)
     p_holm = holm(p_values)
     verdict = np.where(sign * drawn.mean > 0, "better", "worse").astype(object)
     verdict[p_holm > 1 - confidence] = "undecided"
@@ -184,6 +186,7 @@ def compare(
             "high": high,
             "p_value": p_values,
             "p_holm": p_holm,
+            "least_p_holm": min(1.0, len(pairs) * least),
             "verdict": verdict,
             "n_units": len(table),
             "n_clusters": drawn.n_clusters,
@@ -200,24 +203,30 @@ def _names(values, table: np.ndarray) -> list:
     return names
 
 
-def _bootstrap_t(drawn, confidence: float) -> tuple[np.ndarray, np.ndarray]:
-    tail = (1 - confidence) / 2
-    lower, upper = np.quantile(
-        drawn.studentised(), (tail, 1 - tail), axis=0, method="closest_observation"
-    )
-    return drawn.mean - upper * drawn.se, drawn.mean - lower * drawn.se
+def _sign_flip(differences: np.ndarray, clusters, n_resamples: int, rng):
+    """Two-sided p-values of mean differences under flips of clusters, and the least there can be.
 
-
-def _sign_flip(differences: np.ndarray, clusters, n_resamples: int, rng) -> np.ndarray:
-    """Two-sided p-values, (1 + b) / (1 + B), of mean differences under flips of clusters."""
+    Of C clusters there are 2^C flips, each as large as its opposite. If these are not more than
+    the resamples they are all made, else random ones, and p is (1 + b) / (1 + B).
+    """
     code, n_clusters = cluster_codes(clusters, len(differences))
     sums = np.zeros((n_clusters, differences.shape[1]))
     np.add.at(sums, code, differences)
     observed = np.abs(sums.sum(axis=0))
-    signs = 2.0 * rng.integers(2, size=(n_resamples, n_clusters)) - 1
+    every = n_clusters < 63 and 2**n_clusters <= n_resamples
+    if every:
+        flipped = np.arange(2**n_clusters)[:, None] >> np.arange(n_clusters) & 1
+    else:
+        flipped = rng.integers(2, size=(n_resamples, n_clusters))
     # Flips that leave everything as it is give the same sum but for rounding.
-    as_large = np.abs(signs @ sums) >= observed * (1 - 1e-12)
-    return (1 + as_large.sum(axis=0)) / (1 + n_resamples)
+    as_large = np.abs((2.0 * flipped - 1) @ sums) >= observed * (1 - 1e-12)
+    p_values = (as_large.sum(axis=0) + (not every)) / (len(flipped) + (not every))
+    return p_values, max(least_sign_flip(n_clusters), 1 / (1 + n_resamples))
+
+
+def least_sign_flip(n_clusters: int) -> float:
+    """Smallest p-value of a sign-flip test of so many clusters: two of 2^C flips."""
+    return 2.0 ** (1 - n_clusters)
 
 
 def rank_intervals(
@@ -234,6 +243,7 @@ def rank_intervals(
     Resampled ranks alone are too sure of themselves where models tie. So a model's rank is bounded
     by the number of models that are certainly better, and certainly worse: those whose paired
     difference lies beyond what the largest of all studentised differences reaches in the bootstrap.
+    Where clusters are so few that `compare` could call no pair, no rank is bounded.
 
     Parameters
     ----------
@@ -267,6 +277,7 @@ def rank_intervals(
     critical = np.quantile(largest, confidence, method="closest_observation")
     ahead = np.zeros((n_models, n_models), dtype=bool)
     certain = np.abs(drawn.mean) > critical * drawn.se
+    certain &= len(left) * least_sign_flip(drawn.n_clusters) <= 1 - confidence
     ahead[left, right] = certain & (sign * drawn.mean > 0)
     ahead[right, left] = certain & (sign * drawn.mean < 0)
     # The difference of resampled means is the resampled mean of differences, for one model fixed.

@@ -184,12 +184,14 @@ class _Nested:
     @classmethod
     def of(cls, values, design, levels, control, name) -> "_Nested":
         is_control = (design[levels[0]] == control).to_numpy()
-        for what, n in (
-            (f"cells with {levels[0]} {control!r}", is_control.sum()),
-            ("perturbed cells", (~is_control).sum()),
+        for what, n, least in (
+            (f"cells with {levels[0]} {control!r}", is_control.sum(), MIN_UNITS),
+            ("perturbed cells", (~is_control).sum(), 2),
         ):
-            if n < 2:
-                raise ValueError(f"replicate {name}: {n} {what}; an effect needs two of each kind")
+            if n < least:
+                raise ValueError(
+                    f"replicate {name}: {n} {what}; to draw them anew takes at least {least}"
+                )
         perturbed = design.loc[~is_control, levels].reset_index(drop=True)
         order = perturbed.sort_values(levels, kind="stable").index.to_numpy()
         units = perturbed.groupby(levels, sort=True).size().rename("n").reset_index()

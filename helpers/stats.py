@@ -251,6 +251,24 @@ class ResampledMeans:
         t[distance == 0] = 0
         return t
 
+    def limits(self, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+        """Bootstrap-t limits of each mean, shape (n_columns,) each.
+
+        Where more samples than the tail holds drew values that do not differ, as happens with 0
+        and 1 or a few values that stand out, the mean's own quantiles at expanded levels.
+        """
+        tail = (1 - confidence) / 2
+        # Order statistics, not interpolated: infinite ones are no numbers to interpolate.
+        lower, upper = np.quantile(
+            self.studentised(), (tail, 1 - tail), axis=0, method="closest_observation"
+        )
+        with np.errstate(invalid="ignore"):
+            low, high = self.mean - upper * self.se, self.mean - lower * self.se
+        tails = tail_levels(confidence, self.n_clusters - 1, self.n_clusters, "expanded")
+        plain = np.quantile(self.means, tails, axis=0)
+        known = np.isfinite(lower) & np.isfinite(upper)
+        return np.where(known, low, plain[0]), np.where(known, high, plain[1])
+
 
 def resample_means(values, clusters, *, n_resamples: int, rng) -> ResampledMeans:
     """Bootstrap of means of a table, whole clusters resampled, the same ones in every column.
@@ -332,9 +350,9 @@ def cluster_means(
     clusters : array of shape (n,)
         What is resampled together: a perturbation in all of its seeds, a complex, a donor.
     interval : {"studentised", "expanded", "percentile"}
-        Bootstrap-t, whose quantiles are of the mean's distance in its own errors; quantiles of the
-        mean at wider levels (see `cluster_bootstrap`); or plain ones, which miss too often with
-        few clusters.
+        Bootstrap-t, whose quantiles are of the mean's distance in its own errors, and which is
+        *expanded* where these have no end; quantiles of the mean at wider levels (see
+        `cluster_bootstrap`); or plain ones, which miss too often with few clusters.
     n_resamples : int, at least 1
     confidence : float in (0, 1)
     rng : numpy.random.Generator
@@ -367,11 +385,7 @@ def cluster_means(
         drawn = resample_means(table, clusters, n_resamples=n_resamples, rng=rng)
         se = drawn.se
         if interval == "studentised":
-            # Order statistics, not interpolated: infinite ones are no numbers to interpolate.
-            upper, lower = np.quantile(
-                drawn.studentised(), tails, axis=0, method="closest_observation"
-            )
-            low, high = drawn.mean - lower * se, drawn.mean - upper * se
+            low, high = drawn.limits(confidence)
         else:
             low, high = np.quantile(drawn.means, tails, axis=0)
     return found.assign(se=se, low=low, high=high, n=len(table), n_clusters=n_clusters)

@@ -233,3 +233,39 @@ def test_the_region_of_equivalence_needs_a_floor_and_a_ceiling():
             equivalence_margin(floor, ceiling)
     with pytest.raises(ValueError, match="share is 2"):
         equivalence_margin(0.0, 1.0, share=2)
+
+
+# --------------------------------------------------------------------------- few clusters
+
+
+def test_models_far_apart_on_six_clusters_are_not_ranked_and_the_table_says_why():
+    """Two of 2^6 flips, three pairs: no p-value after Holm's correction is below .094."""
+    values = pd.DataFrame(np.random.default_rng(0).normal(size=(6, 3)), columns=list("abc"))
+    values += [0, 1_000, 2_000]
+    arguments = {"better": "higher", "rng": np.random.default_rng(0)}
+    found = compare(values, np.arange(6), **arguments)
+    assert (found["least_p_holm"] == 3 * 2 / 64).all()
+    assert (found["p_holm"] == found["least_p_holm"]).all()
+    assert (found["verdict"] == "undecided").all()
+    ranks = rank_intervals(values, np.arange(6), **arguments)
+    assert (ranks[["low", "high"]].to_numpy() == [1, 3]).all()
+    eight = pd.concat([values, values.head(2) + 0.1], ignore_index=True)
+    found = compare(eight, np.arange(8), **arguments)
+    assert (found["least_p_holm"] <= 0.05).all()
+    assert set(found["verdict"]) <= {"better", "worse"}
+    ranks = rank_intervals(eight, np.arange(8), **arguments)
+    assert (ranks["low"] == ranks["high"]).all()
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10**6), n=st.integers(6, 12), far=st.floats(0, 1e6))
+def test_a_p_value_is_never_below_what_flips_allow(seed, n, far):
+    rng = np.random.default_rng(seed)
+    values = pd.DataFrame({"a": rng.normal(size=n) + far, "b": rng.normal(size=n)})
+    found = compare(values, np.arange(n), better="higher", n_resamples=5_000, rng=rng).iloc[0]
+    sums = values["a"].to_numpy() - values["b"].to_numpy()
+    flips = np.array(list(product([-1, 1], repeat=n))) @ sums
+    assert found["p_value"] == pytest.approx(
+        np.mean(np.abs(flips) >= abs(sums.sum()) * (1 - 1e-12)), rel=1e-9
+    )
+    assert found["p_value"] >= 2 / 2**n

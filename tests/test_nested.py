@@ -33,13 +33,13 @@ def bootstrap(values, design, **arguments):
 
 def test_perturbations_and_guides_count_alike_whatever_their_cells():
     rows = [("A", "a1")] * 3 + [("A", "a2")] + [("B", "b1")] * 2
-    rows += [(f"C{i}", f"c{i}") for i in range(4)] + [("control", "n")] * 2
+    rows += [(f"C{i}", f"c{i}") for i in range(4)] + [("control", "n")] * 6
     design = pd.DataFrame(rows, columns=["perturbation", "guide"])
-    values = [1.0, 2, 3, 10, 4, 4, 5, 5, 5, 5, 1, 3]
+    values = [1.0, 2, 3, 10, 4, 4, 5, 5, 5, 5, 1, 3, 1, 3, 1, 3]
     found = bootstrap(values, design, replicate=None)
     # A: (2 + 10) / 2 = 6, B: 4, four of 5; controls: 2. Cells alike would give 2.4.
     assert found["estimate"].item() == pytest.approx(5 - 2)
-    assert found[["n_units", "n_cells", "n_controls"]].iloc[0].tolist() == [6, 10, 2]
+    assert found[["n_units", "n_cells", "n_controls"]].iloc[0].tolist() == [6, 10, 6]
 
 
 def test_the_order_of_cells_does_not_matter():
@@ -157,4 +157,12 @@ def test_too_few_units_are_refused_and_a_lower_level_is_offered():
         bootstrap(single, one_guide, top="guide")
     values[3] = np.inf
     with pytest.raises(ValueError, match="1 of"):
+        bootstrap(values, design)
+
+
+@pytest.mark.parametrize("n_controls", [1, 2, 5])
+def test_controls_that_are_too_few_to_be_drawn_are_refused(n_controls):
+    """Of two controls the interval covers .59: what others would say is not in them."""
+    values, design = screen(8, n_controls=n_controls)
+    with pytest.raises(ValueError, match=f"{n_controls} cells with perturbation 'control'.* 6"):
         bootstrap(values, design)

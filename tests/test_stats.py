@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
@@ -215,3 +215,30 @@ def test_counts_and_ranges_are_checked():
         variance_components(pd.DataFrame([[1, 2], [3, 4], [5, np.nan]]))
     with pytest.raises(ValueError, match="one is NaN"):
         mid_ranks([1.0, np.nan], better="higher")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.r_[np.zeros(30), 1, 1],
+        np.r_[np.zeros(6), 1.0],
+        np.arange(12) % 2.0,
+        np.r_[np.ones(39), 0],
+    ],
+)
+def test_limits_of_values_that_hardly_differ_are_finite(values):
+    found = cluster_means(
+        values, np.arange(len(values)), n_resamples=2000, rng=np.random.default_rng(0)
+    ).iloc[0]
+    assert np.isfinite([found["low"], found["high"]]).all()
+    assert found["low"] <= found["mean"] <= found["high"]
+    assert found["high"] - found["low"] < 1.5
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10**6), n=st.integers(6, 30), ones=st.floats(0.01, 0.99))
+def test_intervals_of_shares_have_ends(seed, n, ones):
+    rng = np.random.default_rng(seed)
+    values = (rng.random(n) < ones).astype(float)
+    found = cluster_means(values, np.arange(n), n_resamples=300, rng=rng)
+    assert np.isfinite(found[["low", "high"]]).all(axis=None)
