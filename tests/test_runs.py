@@ -326,6 +326,28 @@ def test_a_step_may_ask_for_a_step(book):
     assert records(said)["one"]["status"] == "done"
 
 
+def test_a_run_stands_on_the_readers_that_it_names_and_loads_no_other(book):
+    path = book.folder / "chapters" / "lab" / "other.md"
+    load = "from helpers.data import registry\n\nregistry.load('kang2018-subset')\n"
+    plain = path.read_text()
+    path.write_text(plain + f"\n```{{code-cell}}\n{load}```\n")
+    said = book.python("runs = run('other', workers=1)\n" + STATUS)
+    error = records(said)["other"]["error"]
+    assert error["name"] == "DataError"
+    assert "does not name the data set 'kang2018-subset': add it to `requires`" in error["message"]
+    named = path.read_text().replace(
+        "\n---\n", "\nbenchbook: {requires: [kang2018-subset]}\n---\n", 1
+    )
+    path.write_text(named)
+    code = """
+        runs = plan_grid(book, "lab/other", {})
+        print(sorted(m for m in runs[0]._code[1].modules if ".sets." in m))
+    """
+    assert "['helpers.data.sets.kang2018_subset', 'helpers.data.sets.papalexi2021']" in book.python(
+        code
+    )
+
+
 def test_a_failing_step_fails_its_chapter_with_its_error_and_no_other(book):
     model = book.folder / "lab" / "model.py"
     model.write_text(
