@@ -110,13 +110,13 @@ class Called:
         for constant in code.co_consts:
             if isinstance(constant, types.CodeType):
                 self.code(constant, names)
-        spoken = raised(code.co_filename)
+        words = spoken(code.co_filename)
         used = [
             i
             for i in dis.get_instructions(code)
             if not any(
                 start <= (i.positions.lineno or 0, i.positions.col_offset or 0) < end
-                for start, end in spoken
+                for start, end in words
             )
         ]
         attributes = {i.argval for i in used if i.opname in ATTRIBUTES}
@@ -181,15 +181,28 @@ def before() -> dict[str, dict]:
 
 
 @cache
-def raised(filename: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    """Where in a file the arguments of raised errors stand: from (line, column) to the same."""
+def spoken(filename: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """Where in a file words stand: from (line, column) to the same.
+
+    Arguments of raised errors, and formatted texts in functions that return Words.
+    """
     if filename == "<string>":  # made by dataclasses
         return []
-    return [
+    tree = ast.parse(Path(filename).read_text())
+    found = [
         ((a.lineno, a.col_offset), (node.end_lineno, node.end_col_offset))
-        for node in ast.walk(ast.parse(Path(filename).read_text()))
+        for node in ast.walk(tree)
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call)
         for a in [*node.exc.args, *(k.value for k in node.exc.keywords)][:1]
+    ]
+    return found + [
+        ((text.lineno, text.col_offset), (text.end_lineno, text.end_col_offset))
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        and node.returns
+        and "Words" in ast.unparse(node.returns)
+        for text in ast.walk(node)
+        if isinstance(text, ast.JoinedStr)
     ]
 
 
