@@ -273,7 +273,9 @@ def test_the_published_vote_is_the_share_of_controls(split):
 def test_published_votes_of_a_class_without_training_cells_are_wrong_and_counted(screen, split):
     """knn.py: every query is in the total, whether or not a vote for its class can be cast."""
     parts = split | {"train_controls": split["train_controls"][:0]}
-    found = neighbours.published_vote(screen, screen.obsm["latent"], parts, post="raw")
+    latent = screen.obsm["latent"]
+    found = neighbours.published_votes.function(screen, latent, parts, posts=["raw"])
+    found = found.set_index("perturbation")
     assert found["n_cells"].sum() == len(split["test"]) + len(split["test_controls"])
     assert found.loc[CONTROL, ["top1", "top5"]].tolist() == [0, 0]
     assert found.loc[CONTROL, "n_cells"] == len(split["test_controls"])
