@@ -8,8 +8,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 data = typer.Typer(no_args_is_help=True, help="Data sets: list, get, check.")
@@ -53,11 +51,15 @@ def run(
     scheduler: Scheduler = None,
 ) -> None:
     """Run one chapter; a parameter given several times makes a grid of runs."""
-    from helpers.book import build as book_build
     from helpers.book.chapters import Book
 
     book = Book()
     grid = _grid(parameter, book.chapter(chapter).defaults)
+    for name, values in grid.items():  # refused before anything heavy is imported
+        for value in values:
+            book.chapter(chapter).check({name: value})
+    from helpers.book import build as book_build
+
     status = book_build.run(
         book, chapter, grid, workers=workers, address=scheduler, console=console
     )
@@ -103,7 +105,7 @@ def diff(
     from helpers.book.diff import diff as compare
 
     found = compare(old, new, chapter)
-    table = Table(box=None, pad_edge=False)
+    table = _table()
     for column in ("chapter", *found.chapters.columns):
         table.add_column(column, justify="left" if column == "chapter" else "right")
     for name, row in found.chapters.iterrows():
@@ -237,7 +239,7 @@ def large(
     from helpers.data import registry
     from helpers.data.fetch import fetch
     from helpers.data.tx_evaluation import COLUMNS
-    from helpers.store import results
+    from helpers.store.steps import results
     from helpers.tasks.embeddings import large_screen
     from helpers.tasks.embeddings.known_relationships import recall
 
@@ -339,7 +341,7 @@ def list_chapters() -> None:
     """Chapters and their parameters."""
     from helpers.book.chapters import Book
 
-    table = Table(box=None, pad_edge=False)
+    table = _table()
     table.add_column("chapter")
     table.add_column("parameters")
     for name, chapter in Book().chapters.items():
@@ -378,7 +380,7 @@ def data_list() -> None:
     """Data sets, their size and licence, and whether they are here."""
     from helpers.data import registry
 
-    table = Table(box=None, pad_edge=False)
+    table = _table()
     for column in ("data set", "kind", "MB", "licence", "state"):
         table.add_column(column)
     for name, dataset in registry.datasets().items():
@@ -419,17 +421,14 @@ def data_check(
 
 def main() -> None:
     """Entry point: errors that a user can mend are one sentence and exit code 2."""
-    from helpers.book.build import Busy
-    from helpers.book.chapters import ChapterError
-    from helpers.book.diff import DiffError
-    from helpers.book.site import SiteError
-    from helpers.data.contract import DataError
-    from helpers.store import StoreError
-
-    problems = (Busy, ChapterError, DataError, DiffError, SiteError, StoreError, FileExistsError)
     try:
         app()
-    except problems as error:
+    except (ValueError, RuntimeError, FileExistsError) as error:
+        # what the package raises is written for users; its classes are not imported to say so
+        if not (
+            isinstance(error, FileExistsError) or type(error).__module__.startswith("helpers.")
+        ):
+            raise
         _fail(str(error))
     except OSError as error:
         _fail(f"{error.filename or ''}: {error.strerror or error}")
@@ -439,7 +438,15 @@ def main() -> None:
         raise
 
 
+def _table():
+    from rich.table import Table
+
+    return Table(box=None, pad_edge=False)
+
+
 def _fail(message: str) -> None:
+    from rich.text import Text
+
     line = Text.assemble(("benchbook:", "red"), f" {message}")
     Console(stderr=True).print(line, highlight=False, soft_wrap=True)
     sys.exit(2)

@@ -17,8 +17,6 @@ from helpers.stats import (
     resample_means,
 )
 
-VERDICTS = ("better", "worse", "tied", "undecided")
-
 
 @dataclass(frozen=True)
 class Paired:

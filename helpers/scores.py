@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.home import home
-from helpers.store import Step, results
+from helpers.store.steps import Step, results
 
 ROLES = ("candidate", "floor", "ceiling", "reported")
 

@@ -1,12 +1,16 @@
 """Means of groups of scored units, with their intervals."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
+from helpers.metrics.facts import Metric
 from helpers.scores import ROLES
-from helpers.stats import cluster_means
+from helpers.stats import cluster_means, mean_interval
+
+ROLE_ORDER = {"ceiling": 0, "candidate": 1, "reported": 2, "floor": 3}
+"""Place of a role in figures and tables."""
 
 
 def group_means(
@@ -65,6 +69,45 @@ def group_means(
     return pd.DataFrame(rows, columns=columns)
 
 
+def draw_means(
+    table: pd.DataFrame,
+    by: Sequence[str],
+    *,
+    draw: str | None = None,
+    metrics: Mapping[str, Metric] | None = None,
+) -> pd.DataFrame:
+    """Means over draws of the data, or over seeds, with their 95 % intervals (t distribution).
+
+    Parameters
+    ----------
+    table : DataFrame
+        With `value`.
+    by : sequence of str
+        Columns whose values name a group.
+    draw : str, optional
+        Column that names the draw, whose rows are averaged first. Default: a row is a draw.
+    metrics : mapping, optional
+        Facts of the column `metric`, one in each group: intervals end where its range does.
+        Default: shares, in [0, 1].
+
+    Returns
+    -------
+    DataFrame
+        The columns of `by` in the order in which they come, `mean`, `low`, `high` (NaN below two
+        draws), `n_draws` (with a value), `n_unscored` (rows without one).
+    """
+    rows = []
+    for key, group in table.groupby(list(by), sort=False, observed=True):
+        draws = group.groupby(draw)["value"].mean() if draw else group["value"]
+        draws = draws.dropna()
+        mean, low, high = draws.mean() if len(draws) else np.nan, np.nan, np.nan
+        if len(draws) > 1:
+            fact = metrics[group["metric"].iloc[0]] if metrics else None
+            low, high = np.clip(mean_interval(draws), *((fact.low, fact.high) if fact else (0, 1)))
+        rows.append([*key, mean, low, high, len(draws), int(group["value"].isna().sum())])
+    return pd.DataFrame(rows, columns=[*by, "mean", "low", "high", "n_draws", "n_unscored"])
+
+
 def score_summary(
     scores: pd.DataFrame,
     by: str | list[str] = "model",
@@ -113,8 +156,7 @@ def score_summary(
     )
     label = table[by].astype(str).agg(", ".join, axis=1)
     lost = table["n_unscored"].map(lambda n: f" ({n} not scored)" if n else "")
-    order = {"ceiling": 0, "candidate": 1, "reported": 2, "floor": 3}
-    table = table.assign(label=label + lost, rank=table["role"].map(order)).sort_values(
+    table = table.assign(label=label + lost, rank=table["role"].map(ROLE_ORDER)).sort_values(
         ["metric", "rank", "mean"], ascending=[True, True, False], kind="stable"
     )
     columns = ["metric", "role", *by, "label", "mean", "low", "high", "n_units", "n_unscored"]

@@ -15,7 +15,7 @@ STEPS = {
         import time
         from pathlib import Path
 
-        from helpers.store import step
+        from helpers.store.steps import step
         from lab import leaf
 
 
@@ -35,7 +35,7 @@ STEPS = {
             return 1
         """,
     "other.py": """
-        from helpers.store import step
+        from helpers.store.steps import step
 
 
         @step

@@ -196,15 +196,15 @@ def raised(filename: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
 @cache
 def makes_constants() -> set[str]:
     """Functions that are called where a constant is stated: their results cannot be followed."""
-    return {
-        node.id
+    statements = [
+        part
         for module in modules()
         for several in STEP_SOURCES.module(module).definitions.values()
         for statement in several
-        if isinstance(statement, ast.Assign | ast.AnnAssign)
-        for node in ast.walk(statement)
-        if isinstance(node, ast.Name)
-    }
+        for part in (statement.body if isinstance(statement, ast.ClassDef) else [statement])
+        if isinstance(part, ast.Assign | ast.AnnAssign)
+    ]
+    return {n.id for s in statements for n in ast.walk(s) if isinstance(n, ast.Name)}
 
 
 @pytest.mark.parametrize("layer", ["models", "metrics", "data", "stats", "tasks"])

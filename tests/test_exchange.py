@@ -22,7 +22,7 @@ from helpers.data.exchange import (
     read_embedding,
     read_manifest,
 )
-from helpers.store import step
+from helpers.store.steps import step
 from helpers.tasks.embeddings.imported import imported_representations
 
 

@@ -159,7 +159,7 @@ def test_a_parameter_given_twice_makes_a_grid(book):
         (["lab/one", "-p", "value=1.5"], "parameter value is 1.5; it takes int"),
         (["lab/one", "-p", "seed=-1"], "seed is -1; it is at least 0"),
         (["lab/one", "-p", "preset=huge"], "preset is 'huge'; it is one of tiny, book, full"),
-        (["lab/one", "-p", "dataset=nothing"], "dataset is 'nothing'; it is one of papalexi2021"),
+        (["lab/one", "-p", "dataset=nothing"], "no data set 'nothing': known are ahlmann"),
         (["lab/one", "-p", "value"], "a parameter is given as NAME=VALUE"),
     ],
 )
@@ -316,7 +316,7 @@ def test_a_folder_with_other_files_is_not_taken_for_results(book):
 
 def test_a_step_may_ask_for_a_step(book):
     (book.folder / "lab" / "nested.py").write_text(
-        "from helpers.store import step\nfrom lab.model import doubled\n\n\n"
+        "from helpers.store.steps import step\nfrom lab.model import doubled\n\n\n"
         "@step\ndef outer(*, value: int):\n    return doubled(value=value).result() + 1\n"
     )
     path = book.folder / "chapters" / "lab" / "one.md"
@@ -324,6 +324,28 @@ def test_a_step_may_ask_for_a_step(book):
     path.write_text(text.replace("doubled(value=value)", "outer(value=value)"))
     said = book.python("runs = run('one', workers=1)\n" + STATUS)
     assert records(said)["one"]["status"] == "done"
+
+
+def test_a_run_stands_on_the_readers_that_it_names_and_loads_no_other(book):
+    path = book.folder / "chapters" / "lab" / "other.md"
+    load = "from helpers.data import registry\n\nregistry.load('kang2018-subset')\n"
+    plain = path.read_text()
+    path.write_text(plain + f"\n```{{code-cell}}\n{load}```\n")
+    said = book.python("runs = run('other', workers=1)\n" + STATUS)
+    error = records(said)["other"]["error"]
+    assert error["name"] == "DataError"
+    assert "does not name the data set 'kang2018-subset': add it to `requires`" in error["message"]
+    named = path.read_text().replace(
+        "\n---\n", "\nbenchbook: {requires: [kang2018-subset]}\n---\n", 1
+    )
+    path.write_text(named)
+    code = """
+        runs = plan_grid(book, "lab/other", {})
+        print(sorted(m for m in runs[0]._code[1].modules if ".sets." in m))
+    """
+    assert "['helpers.data.sets.kang2018_subset', 'helpers.data.sets.papalexi2021']" in book.python(
+        code
+    )
 
 
 def test_a_failing_step_fails_its_chapter_with_its_error_and_no_other(book):

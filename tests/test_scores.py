@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from helpers import scores
-from helpers.store import step
+from helpers.store.steps import step
 
 SHARED = dict(task="t", dataset="d", model="m", role="floor", unit_kind="gene", seed=3)
 

@@ -17,7 +17,6 @@ from helpers.book.run import THREADS, Run, execute, note_failure
 from helpers.home import home
 from helpers.store.steps import check_home
 
-STATES = ("queued", "running", "done", "stored", "failed")
 _COLOURS = {
     "queued": "dim",
     "running": "yellow",

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from helpers.data.errors import DataError
 from helpers.words import Words
 
 if TYPE_CHECKING:
@@ -34,10 +35,6 @@ _CONTROL_SPELLINGS = {
     *("vehicle", "dmso", "mock", "wt", "wildtype"),
 }
 _BLOCK = 1 << 20
-
-
-class DataError(ValueError):
-    """Data that cannot be used; the message says what is wrong, where, and what to do."""
 
 
 def check(adata: AnnData, *, screen: bool = True, controls_in_every_batch: bool = False) -> AnnData:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 FORMAT = "benchbook-export-1"
-_UNS = ("scale", "dataset", "panel")
 _FACTS = ("format", "dataset", "counts_sha256", "cells_sha256", "n_cells", "n_genes")
 
 

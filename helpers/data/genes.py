@@ -4,7 +4,7 @@ import numpy as np
 
 from helpers.data.contract import DataError
 from helpers.data.normalise import log1p_cp10k
-from helpers.store import step
+from helpers.store.steps import step
 
 
 @step

@@ -14,21 +14,16 @@ import os
 import pkgutil
 from difflib import get_close_matches
 from types import ModuleType
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from helpers.data import sets
-from helpers.data.contract import CONTROL, DataError, check
 from helpers.data.dataset import KINDS, Dataset
-from helpers.data.fetch import (
-    DataUnavailable,
-    WrongFile,
-    cache_folder,
-    locate,
-    sha256,
-    unavailable,
-)
-from helpers.store.steps import Step
+from helpers.data.errors import DataError
+
+if TYPE_CHECKING:  # who asks for names only does not wait for what reads
+    import pandas as pd
+
+    from helpers.store.steps import Step
 
 
 def names() -> list[str]:
@@ -120,6 +115,8 @@ def status(name: str) -> dict:
     DataError
         There is no data set of that name.
     """
+    from helpers.data.fetch import cache_folder, locate
+
     entry = dataset(name)
     paths = {file.name: path for file in entry.files if (path := locate(file))}
     if len(paths) < len(entry.files):
@@ -151,6 +148,8 @@ def verify(name: str) -> dict:
     DataError
         There is no such data set, or what was read breaks the contract.
     """
+    from helpers.data.fetch import DataUnavailable, WrongFile, locate, sha256, unavailable
+
     entry = dataset(name)
     paths = {file.name: locate(file) for file in entry.files}
     if None in paths.values():
@@ -176,6 +175,8 @@ def _large_screen_facts(table: pd.DataFrame) -> dict:
 
 
 def _screen_facts(screen) -> dict:
+    from helpers.data.contract import CONTROL, check
+
     obs = check(screen).obs
     is_control = obs["perturbation"] == CONTROL
     return {
@@ -191,6 +192,8 @@ def _screen_facts(screen) -> dict:
 def _profile_facts(profiles) -> dict:
     if "perturbation" in profiles.obs:
         return _screen_facts(profiles)
+    from helpers.data.contract import check
+
     obs = check(profiles, screen=False).obs
     return {
         "samples": profiles.n_obs,

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.data.contract import CONTROL, DataError
-from helpers.store import step
+from helpers.store.steps import step
 
 KEYS = ("train", "test", "unseen", "train_controls", "test_controls", "unseen_controls")
 

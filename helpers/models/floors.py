@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.data.contract import DataError
-from helpers.store import step
+from helpers.store.steps import step
 
 
 @step

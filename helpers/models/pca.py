@@ -5,7 +5,7 @@ import numpy as np
 from helpers.data.contract import DataError
 from helpers.data.genes import columns, training_rows
 from helpers.data.normalise import library_size, log1p_cp10k
-from helpers.store import step
+from helpers.store.steps import step
 
 MOST_GENES_EXACT = 2_500  # beyond, the gene-by-gene covariance costs more than randomised PCA
 SCALES = ("log1p", "counts")

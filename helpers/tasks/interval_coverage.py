@@ -6,7 +6,7 @@ import pandas as pd
 from helpers import scores
 from helpers.nested import hierarchical_bootstrap
 from helpers.stats import cluster_means, wilson_interval
-from helpers.store import step
+from helpers.store.steps import step
 
 TASK = "interval-coverage"
 BLOCK = 500  # simulations that are resampled at once: what fits the cache, not the memory

@@ -8,7 +8,7 @@ from helpers import scores as score_table
 from helpers.data.contract import DataError
 from helpers.data.simulate.screen import simulate_screen
 from helpers.data.splits import batch_perturbation_split, some_cells
-from helpers.store import Step
+from helpers.store.steps import Step
 from helpers.tasks.embeddings.ablations import BASE, Setting, fitted_elsewhere, settings
 from helpers.tasks.embeddings.ablations_report import (
     MEASURES,

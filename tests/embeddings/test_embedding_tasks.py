@@ -19,7 +19,7 @@ from helpers.tasks.embeddings import linear_separability as separability
 from helpers.tasks.embeddings import linear_separability_report as separability_report
 from helpers.tasks.embeddings import neighbourhood as neighbours
 from helpers.tasks.embeddings import neighbourhood_report as neighbours_report
-from helpers.tasks.embeddings.readouts import pooled, prepared
+from helpers.tasks.embeddings.readouts import one_readout, pooled, prepared
 from helpers.tasks.requirements import CannotAnswer
 
 
@@ -49,17 +49,34 @@ def split(screen):
 
 
 def mixed(screen, embedding, protocol="revised", post="raw", **arguments):
-    return mixing.mixing(screen, embedding, protocol=protocol, post=post, seed=0, **arguments)
+    found = mixing.batch_mixing.function(
+        screen, embedding, protocol=protocol, posts=[post], seed=0, **arguments
+    )
+    return found.drop(columns="post").set_index("batch")
 
 
 def probed(screen, embedding, split, probe="linear", protocol="revised", post="raw", **arguments):
-    return separability.separability(
-        screen, embedding, split, protocol=protocol, probe=probe, post=post, seed=0, **arguments
+    found = separability.linear_separability.function(
+        screen, embedding, [split], protocol=protocol, readouts=[[probe, post]], seed=0, **arguments
     )
+    return found.drop(columns=["probe", "post", "fold"]).set_index("perturbation")
 
 
 def retrieved(screen, embedding, post="raw", **arguments):
-    return neighbours.retrieval(screen, embedding, post=post, seed=0, **arguments)
+    found = neighbours.neighbourhood.function(screen, embedding, posts=[post], seed=0, **arguments)
+    return found.drop(columns="post").set_index("perturbation")
+
+
+def voted(screen, embedding, split):
+    found = neighbours.published_votes.function(screen, embedding, split, posts=["raw"])
+    return found.drop(columns="post").set_index("perturbation")
+
+
+def told_apart(screen, embedding, split):
+    found = separability.guides_within_targets.function(
+        screen, embedding, [split], post="raw", seed=0
+    )
+    return found.drop(columns=["post", "fold"]).set_index("perturbation")
 
 
 # --------------------------------------------------------------------------- batch mixing
@@ -171,13 +188,13 @@ def test_guides_that_were_never_seen_are_named_by_their_target(screen, embedding
 
 def test_guides_of_one_target_cannot_be_told_apart_where_they_do_the_same(screen, embeddings):
     parts = held_out_split.function(screen, fold=0, n_folds=2)
-    found = separability.guides_told_apart(screen, embeddings["truth"], parts, post="raw", seed=0)
+    found = told_apart(screen, embeddings["truth"], parts)
     np.testing.assert_allclose(found["chance"], 1 / 3)
     assert abs(found["excess"].mean()) < 0.05
     assert (found["n_cells"] + found["n_unscored"]).sum() == len(parts["test"])
     # An embedding that knows the guide tells them all.
     known = np.eye(screen.obs["guide"].nunique())[screen.obs["guide"].cat.codes]
-    told = separability.guides_told_apart(screen, known, parts, post="raw", seed=0)
+    told = told_apart(screen, known, parts)
     np.testing.assert_allclose(told["accuracy"], 1)
 
 
@@ -246,7 +263,7 @@ def test_the_published_vote_is_the_share_of_controls(split):
     )  # fmt: skip
     parts = batch_perturbation_split.function(screen)
     for embedding in (screen.obsm["latent"], np.random.default_rng(0).standard_normal((3_000, 9))):
-        found = neighbours.published_vote(screen, embedding, parts, post="raw")
+        found = voted(screen, embedding, parts)
         assert found.loc[CONTROL, "top1"] > 0.99
         assert neighbours_report.without_controls(found)["top1"].max() < 0.05
         share = neighbours_report.control_share(parts)
@@ -298,7 +315,7 @@ def asked(screen, embedding, split, task):
     if task == "probe":
         return probed(screen, embedding, split)
     if task == "vote":
-        return neighbours.published_vote(screen, embedding, split, post="raw")
+        return voted(screen, embedding, split)
     return retrieved(screen, embedding)
 
 
@@ -382,9 +399,16 @@ def test_scores_fit_the_schema_and_hold_what_was_found(screen, embeddings, split
     pd.testing.assert_series_equal(top1, probe_table["top1"], check_names=False, check_index=False)
 
 
-@pytest.mark.parametrize("task", [mixing_report, separability_report, neighbours_report])
-def test_each_departure_has_a_kind_and_a_reason(task):
-    table = table_of(task.DEPARTURES)
+@pytest.mark.parametrize(
+    ("task", "report"),
+    [
+        (mixing, mixing_report),
+        (separability, separability_report),
+        (neighbours, neighbours_report),
+    ],
+)
+def test_each_departure_has_a_kind_and_a_reason(task, report):
+    table = table_of(report.DEPARTURES)
     assert table["aspect"].is_unique
     assert set(table["kind"]) <= {"bug", "paper-code discrepancy", "design choice"}
     assert {"bug", "paper-code discrepancy"} <= set(table["kind"])
@@ -460,7 +484,7 @@ def test_profiles_are_asked_for_what_they_have(screen):
 
 
 def test_pages_show_words_for_columns_and_values():
-    from helpers.tasks.embeddings.readout_report import readable
+    from helpers.tasks.embeddings.readouts_report import readable
 
     table = pd.DataFrame(
         {"probe": ["mlp", "ridge"], "post": ["tvn", "raw"], "metric": "probe_top1", "n_units": 3}
@@ -475,7 +499,7 @@ def test_pages_show_words_for_columns_and_values():
 
 
 def test_steps_hold_every_readout_and_gather_pools_their_folds(screen, embeddings, split):
-    from helpers.tasks.embeddings.readout_report import one_readout, rankings, with_probe
+    from helpers.tasks.embeddings.readouts_report import rankings, with_probe
 
     folds = [held_out_split.function(screen, fold=f, n_folds=2) for f in range(2)]
     readouts = [["linear", "raw"], ["ridge", "center_scaled"]]

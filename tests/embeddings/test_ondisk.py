@@ -22,7 +22,7 @@ from helpers.models.embeddings import streamed_postprocess
 from helpers.models.pca import pca_embedding
 from helpers.tasks.embeddings import large_screen as large
 from helpers.tasks.embeddings.known_relationships import UNION, recall
-from helpers.tasks.embeddings.linear_separability import separability
+from helpers.tasks.embeddings.linear_separability import linear_separability
 from helpers.tasks.embeddings.readouts import pooled
 
 
@@ -363,12 +363,13 @@ def test_a_screen_on_disk_scores_as_in_memory(tmp_path, monkeypatch):
 
     made.obs["context"] = "all"
     splits = [held_out_split.function(made, fold=f, n_folds=3) for f in range(3)]
-    probed = [
-        separability(made, exact, split, protocol="revised", probe="ridge", post="tvn", seed=0)
-        for split in splits
-    ]
+    probed = linear_separability.function(
+        made, exact, splits, protocol="revised", readouts=[["ridge", "tvn"]], seed=0
+    )
+    probed = probed.drop(columns=["probe", "post"]).set_index("perturbation")
+    folds = [fold.drop(columns="fold") for _, fold in probed.groupby("fold")]
     named = large.large_separability.function(cells, n_folds=9)
-    pd.testing.assert_frame_equal(named, pooled(probed), atol=0.01)
+    pd.testing.assert_frame_equal(named, pooled(folds), atol=0.01)
 
     treated = labels[~is_control]
     means = {name: white[~is_control][treated == name].mean(axis=0) for name in "ABC"}

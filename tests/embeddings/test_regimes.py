@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from helpers import scores
-from helpers.tasks.embeddings.regimes_report import PCA, PRODUCTS, products_against_pca
+from helpers.tasks.embeddings.regimes import PCA, PRODUCTS, products_against_pca
 
 
 def table(products, pca):

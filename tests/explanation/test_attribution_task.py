@@ -12,6 +12,7 @@ from helpers.metrics.explanation.facts import METRICS, PRIMARY
 from helpers.models.explanation.classifiers import fit_logistic_regression, fit_mlp
 from helpers.models.explanation.gene_graph import correlation_graph
 from helpers.scores import check
+from helpers.tasks.explanation import attribution_published as published
 from helpers.tasks.explanation import attribution_report as report
 from helpers.tasks.explanation.attribution import (
     attribution_scores,
@@ -327,7 +328,7 @@ def test_diffusion_is_told_apart_by_where_it_happens():
 
 
 def test_published_values_are_those_of_the_readme():
-    table = report.reported().set_index(["dataset", "model", "metric"])
+    table = published.reported().set_index(["dataset", "model", "metric"])
     assert table.loc[("SIMU1", "LR", "feature_agreement_local"), ["value", "sd"]].tolist() == [
         72.84,
         0.41,
@@ -338,6 +339,6 @@ def test_published_values_are_those_of_the_readme():
 
 
 def test_departures_are_typed():
-    table = report.departures()
+    table = published.departures()
     assert set(table["kind"]) == {"bug", "paper-code discrepancy", "design choice"}
     assert table["aspect"].is_unique

@@ -24,6 +24,7 @@ from helpers.models.explanation.classifiers import (
 from helpers.plots import page
 from helpers.plots.heatmap import heatmap
 from helpers.scores import check
+from helpers.summaries import draw_means
 from helpers.tasks.explanation import (
     experiments,
     lda_report,
@@ -408,11 +409,11 @@ def test_intervals_are_students_and_count_what_is_missing():
 
     values = [0.4, 0.5, 0.7, np.nan]
     frame = pd.DataFrame({"model": "a", "value": values})
-    row = practice.intervals(frame, ["model"]).iloc[0]
+    row = draw_means(frame, ["model"]).iloc[0]
     expected = stats.t.interval(0.95, 2, np.mean(values[:3]), stats.sem(values[:3]))
     np.testing.assert_allclose([row["low"], row["high"]], np.clip(expected, 0, 1))
-    assert (row["n"], row["missing"]) == (3, 1)
-    one = practice.intervals(frame[:1], ["model"]).iloc[0]
+    assert (row["n_draws"], row["n_unscored"]) == (3, 1)
+    one = draw_means(frame[:1], ["model"]).iloc[0]
     assert one["mean"] == 0.4 and np.isnan(one["low"])
 
 
@@ -433,7 +434,7 @@ def test_draws_are_averaged_before_their_interval_is_taken():
     )
     row = report.over_draws(check(table), ["metric", "model"]).iloc[0]
     assert row["mean"] == pytest.approx((0.1 + 0.4) / 2)
-    assert (row["n_draws"], row["unscored"]) == (2, 1)
+    assert (row["n_draws"], row["n_unscored"]) == (2, 1)
     assert (row["low"], row["high"]) == (0, 1)  # cut at the range of the metric
     square = pd.DataFrame(np.eye(2), index=["m", "f"], columns=["m", "f"])
     pairs = report.overlap_rows(

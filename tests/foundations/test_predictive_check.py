@@ -14,13 +14,10 @@ from helpers.data.foundations.screen_statistics import (
 from helpers.data.simulate.regimes import regime_knobs
 from helpers.data.simulate.screen import screen_of_knobs, simulate_screen
 from helpers.metrics.foundations.errors import relative_error
-from helpers.models.embeddings.quadratic import quadratic_embedding, state_gated
-from helpers.models.floors import latent
 from helpers.models.foundations.combinations import ProgramInteraction, ScaledAdditive
-from helpers.models.pca import pca_embedding
-from helpers.tasks.embeddings.consistency import consistency
 from helpers.tasks.foundations import predictive_check
 from helpers.tasks.foundations.combinations import ROLES, combination_errors, score_rows
+from helpers.tasks.foundations.predictive_check_report import MEANINGS, outside
 
 SMALL = {"n_cells": 3_000, "n_genes": 200, "n_targets": 15}
 
@@ -58,7 +55,7 @@ def test_without_effects_nothing_is_reliable_and_nothing_correlates():
 
 def test_statistics_answer_to_their_knobs(screen):
     base = screen_statistics(screen)
-    assert list(base.index) == list(STATISTICS)
+    assert list(base.index) == list(STATISTICS) == list(MEANINGS)
     for knobs, statistic in (
         ({"batch_sd": 0.5}, "replicate share"),
         ({"effect_size": 0.5}, "target share"),
@@ -157,42 +154,10 @@ def test_what_lies_outside_is_listed_and_what_is_unknown_is_counted_apart():
     assert list(table["verdict"][:3]) == ["not in this screen", "inside", "outside"]
     assert table["below"][1] == 0.5 and table["below"][2] == 1.0
     assert np.isnan(table["distance"][0])
-    beyond = predictive_check.outside(table)
+    beyond = outside(table)
     assert len(beyond) == len(STATISTICS) - 2 and beyond["meaning"].notna().all()
     with pytest.raises(ValueError, match="2 draws; at least 3"):
         predictive_check.check_table(real, drawn[:2])
-
-
-def test_products_of_components_see_what_pca_cannot():
-    knobs = regime_knobs("state-dependent", n_cells=3_000, n_genes=300, n_targets=16)
-    screen = simulate_screen(rng=np.random.default_rng(0), **knobs)
-    pca = pca_embedding.function(screen, n_components=20, seed=0)
-    truth = state_gated.function(screen, latent.function(screen))
-    embeddings = {
-        "PCA": pca,
-        "products": quadratic_embedding.function(pca, n_components=20),
-        "truth": truth,
-    }
-    acting = screen.uns["truth"]["targets"]["effective"]
-    mean = {
-        name: consistency.function(screen, e, protocol="revised", n_draws=20)["similarity"][
-            acting.index[acting]
-        ].mean()
-        for name, e in embeddings.items()
-    }
-    assert mean["truth"] > mean["products"] > mean["PCA"] + 0.03
-
-
-def test_products_are_all_products_and_are_refused_where_there_is_nothing_to_multiply():
-    x = np.random.default_rng(0).standard_normal((50, 3)) * [1, 2, 3] + 4
-    z = (x - x.mean(axis=0)) / x.std(axis=0)
-    products = quadratic_embedding.function(x, n_components=2)
-    expected = np.column_stack([z[:, 0] ** 2, z[:, 0] * z[:, 1], z[:, 1] ** 2])
-    np.testing.assert_allclose(products, expected, rtol=1e-5, atol=1e-6)
-    with pytest.raises(ValueError, match="allows 1 to 3"):
-        quadratic_embedding.function(x, n_components=4)
-    with pytest.raises(ValueError, match="coordinate 1 is constant"):
-        quadratic_embedding.function(np.column_stack([x[:, 0], np.ones(50)]), n_components=2)
 
 
 def test_the_interaction_model_finds_the_first_term_of_saturation():

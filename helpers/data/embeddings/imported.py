@@ -17,7 +17,7 @@ from helpers.data.contract import DataError
 from helpers.data.dataset import File
 from helpers.data.exchange import cells_sha256, check_manifest, read_embedding
 from helpers.data.fetch import cache_folder, locate, sha256
-from helpers.store import Step, step
+from helpers.store.steps import Step, step
 
 
 @step

@@ -5,7 +5,7 @@ import pandas as pd
 
 from helpers.data.contract import DataError
 from helpers.metrics.embeddings.gene_pairs import unordered_pairs
-from helpers.store import step
+from helpers.store.steps import step
 
 
 @step

@@ -8,7 +8,7 @@ from anndata import AnnData
 from helpers.data.contract import DataError
 from helpers.data.simulate.knobs import Knobs
 from helpers.data.simulate.plan import plan_screen, sha256_of
-from helpers.store import step
+from helpers.store.steps import step
 
 
 @step

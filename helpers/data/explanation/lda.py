@@ -15,7 +15,7 @@ from anndata import AnnData
 from scipy.sparse import csr_matrix
 
 from helpers.data.contract import DataError
-from helpers.store import step
+from helpers.store.steps import step
 
 DESIGNS = ("disjoint", "random", "chain", "ring")
 SPLIT_SEED = 43  # of the published split; loader.py:194-204

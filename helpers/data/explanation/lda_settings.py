@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from helpers.data.contract import DataError
 from helpers.data.explanation.lda import LdaKnobs, simulated_lda
-from helpers.store import Step
+from helpers.store.steps import Step
 
 
 def _classes(n: int, *, samples: int, genes: int, groups: int, each: int, **more) -> dict:

@@ -13,7 +13,7 @@ from helpers.data.contract import CONTROL, DataError
 from helpers.data.foundations.screen_statistics import screen_statistics
 from helpers.data.simulate.knobs import RANGES
 from helpers.data.simulate.screen import simulate_screen, simulated_screen
-from helpers.store import Step, step
+from helpers.store.steps import Step, step
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ import pandas as pd
 from helpers.data.contract import DataError
 from helpers.data.dataset import Dataset, File
 from helpers.data.fetch import fetch
-from helpers.store import step
+from helpers.store.steps import step
 
 _FOLDER = "https://raw.githubusercontent.com/valence-labs/Tx-Evaluation/1f24de08709b/bmdb_database/"
 

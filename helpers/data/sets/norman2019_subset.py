@@ -12,7 +12,7 @@ from scipy import sparse
 from helpers.data.contract import DataError, check
 from helpers.data.dataset import Dataset, File
 from helpers.data.fetch import fetch
-from helpers.store import step
+from helpers.store.steps import step
 
 if TYPE_CHECKING:
     from anndata import AnnData

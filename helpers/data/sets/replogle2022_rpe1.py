@@ -8,7 +8,7 @@ import pandas as pd
 
 from helpers.data.fetch import fetch
 from helpers.data.tx_evaluation import entry, summary
-from helpers.store import step
+from helpers.store.steps import step
 
 DATASET = entry(
     "replogle2022-rpe1",

@@ -9,7 +9,7 @@ from helpers.data.contract import check
 from helpers.data.dataset import Dataset, File
 from helpers.data.fetch import fetch, sha256
 from helpers.data.htseq import read_htseq
-from helpers.store import step
+from helpers.store.steps import step
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from helpers.data.simulate.screen import simulated_screen
-from helpers.store import Step
+from helpers.store.steps import Step
 
 
 @dataclass(frozen=True)

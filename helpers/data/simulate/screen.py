@@ -15,7 +15,7 @@ from anndata import AnnData
 
 from helpers.data.simulate.knobs import Knobs, check_range
 from helpers.data.simulate.plan import plan_screen, sha256_of
-from helpers.store import Step, step
+from helpers.store.steps import Step, step
 
 CHUNK_SIZES = (1, 100_000_000)
 

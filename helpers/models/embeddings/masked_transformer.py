@@ -19,7 +19,7 @@ from helpers.data.genes import columns
 from helpers.data.normalise import log1p_cp10k
 from helpers.metrics.arrays import varies
 from helpers.models.reproducible import reproducible
-from helpers.store import step
+from helpers.store.steps import step
 
 PEAK = 0.2  # of the steps, where the learning rate is highest
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from helpers.data.contract import DataError
-from helpers.store import step
+from helpers.store.steps import step
 
 
 @step

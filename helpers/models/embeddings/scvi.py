@@ -16,7 +16,7 @@ from helpers.data.contract import DataError
 from helpers.data.genes import columns, training_rows
 from helpers.data.normalise import library_size, log1p_cp10k
 from helpers.models.reproducible import reproducible
-from helpers.store import step
+from helpers.store.steps import step
 
 LIKELIHOODS = ("zinb", "nb", "poisson")
 INPUTS = ("counts", "log1p")

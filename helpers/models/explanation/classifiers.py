@@ -13,7 +13,7 @@ import numpy as np
 from helpers.data.contract import DataError
 from helpers.metrics.arrays import label_codes, varies
 from helpers.models.explanation.gene_graph import as_sparse
-from helpers.store import step
+from helpers.store.steps import step
 
 _WORDS = 1 << 16  # dropout compares random words of 16 bits
 

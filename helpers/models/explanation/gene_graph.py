@@ -4,7 +4,7 @@ import numpy as np
 from scipy import sparse
 
 from helpers.data.contract import DataError
-from helpers.store import step
+from helpers.store.steps import step
 
 _BLOCK = 1_024  # genes: the matrix of all pairs is never held
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from helpers.data.contract import DataError
 from helpers.models.explanation.classifiers import standardisation, standardise
-from helpers.store import step
+from helpers.store.steps import step
 
 
 def penalised_logistic_regression(x, y, *, l1_ratio: float, strength: float, seed: int) -> dict:

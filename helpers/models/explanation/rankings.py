@@ -13,7 +13,7 @@ from helpers.data.contract import DataError
 from helpers.metrics.arrays import label_codes, varies
 from helpers.metrics.de import mann_whitney
 from helpers.metrics.explanation.mutual_information import mutual_information
-from helpers.store import step
+from helpers.store.steps import step
 
 # Arrays ------------------------------------------------------------------------------------------
 

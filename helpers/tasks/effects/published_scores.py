@@ -11,7 +11,7 @@ import pandas as pd
 
 from helpers.comparisons import compare, paired, rank_intervals, tie_groups
 from helpers.stats import Interval, cluster_means
-from helpers.store import step
+from helpers.store.steps import step
 
 CELL_LINES = ("adamson", "replogle_k562_essential", "replogle_rpe1_essential")
 NORMAN = "norman_from_scfoundation"

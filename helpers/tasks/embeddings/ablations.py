@@ -10,7 +10,7 @@ from helpers.data.splits import some_cells
 from helpers.models.embeddings.scvi import INPUTS, LIKELIHOODS, scvi_embedding, scvi_fit
 from helpers.models.pca import pca_embedding, pca_fit, pca_scores
 from helpers.presets import by_preset, child_seeds
-from helpers.store import Step
+from helpers.store.steps import Step
 from helpers.tasks.embeddings.representations import roster, scvi_effort
 
 FAMILIES = ("PCA", "scVI")
@@ -68,77 +68,102 @@ def settings(
     factors : sequence of str, optional
         Only these.
     """
-    effort = scvi_effort(preset)
-
-    def scvi_of(source=screen, seed=seed, **changed) -> Step:
-        arguments = {"n_latent": n_dims, **effort, **changed}
-        return scvi_embedding(screen, scvi_fit(source, seed=seed, **arguments))
-
-    def pca_of(source=screen, **changed) -> Step:
-        arguments = {"n_components": n_dims, **changed}
-        return pca_scores(screen, pca_fit(source, seed=seed, **arguments))
-
-    base = {"PCA": pca_embedding(screen, n_components=n_dims, seed=seed), "scVI": scvi_of()}
-    found: list[Setting] = []
-
-    def add(factor, label, family, embedding=None, **params) -> None:
-        if embedding is None:
-            model, embedding = BASE[family], base[family]
-        else:
-            model = f"{family}, {factor}: {label}"
-        params = {"n_dims": n_dims, "fitted_on": "evaluation cells", **params}
-        found.append(Setting(factor, label, family, model, embedding, params))
-
-    raw = pca_embedding(screen, n_components=n_dims, seed=seed, scale="counts")
-    add("what is modelled", "logs", "PCA")
-    add("what is modelled", "counts", "PCA", raw, scale="counts")
-    for inputs in INPUTS:
-        for likelihood in LIKELIHOODS:
-            label = f"{_NAMES[likelihood]} of {_NAMES[inputs]}"
-            chosen = {"likelihood": likelihood, "inputs": inputs}
-            is_base = chosen == {"likelihood": "zinb", "inputs": "counts"}
-            changed = {k: v for k, v in chosen.items() if v not in ("zinb", "counts")}
-            embedding = None if is_base else scvi_of(**changed)
-            add("what is modelled", label, "scVI", embedding, **chosen)
-
-    sizes = by_preset(preset, tiny=[300], book=[500, 1_500, 4_500], full=[1_000, 10_000, 100_000])
-    for n_cells in sizes:
-        few = some_cells(screen, n_cells=n_cells, seed=seed)
-        add("cells", f"{n_cells:,}", "PCA", pca_of(split=few), n_cells=n_cells)
-        add("cells", f"{n_cells:,}", "scVI", scvi_of(split=few), n_cells=n_cells)
-    dims = by_preset(preset, tiny={16}, book={16, 32, 128}, full={32, 128})
-    for n in sorted(dims | {n_dims}):
-        given = {family: {} if n == n_dims else {"n_dims": n} for family in FAMILIES}
-        pca = None if n == n_dims else pca_embedding(screen, n_components=n, seed=seed)
-        scvi = None if n == n_dims else scvi_of(n_latent=n)
-        add("dimensions", str(n), "PCA", pca, **given["PCA"])
-        add("dimensions", str(n), "scVI", scvi, **given["scVI"])
-    for n_genes in by_preset(preset, tiny=[100], book=[125, 500], full=[500, 2_000]):
-        genes = variable_genes(screen, n_genes=n_genes)
-        add("genes", f"{n_genes:,}", "PCA", pca_of(genes=genes), n_genes=n_genes)
-        add("genes", f"{n_genes:,}", "scVI", scvi_of(genes=genes), n_genes=n_genes)
-    for factor in ("cells", "genes"):
+    grid = _Grid(screen, seed, preset, n_dims)
+    grid.modelled()
+    grid.cells()
+    grid.dimensions()
+    grid.genes()
+    for factor, label in (("cells", "all"), ("genes", "all"), ("fitted on", "evaluation cells")):
         for family in FAMILIES:
-            add(factor, "all", family)
+            grid.add(factor, label, family)
+    grid.fitted_on(split, other)
+    grid.training()
+    return [one for one in grid.found if factors is None or one.factor in factors]
 
-    for family in FAMILIES:
-        add("fitted on", "evaluation cells", family)
-    if split is not None:
-        where = {"fitted_on": "training batches"}
-        add("fitted on", where["fitted_on"], "PCA", pca_of(split=split), **where)
-        add("fitted on", where["fitted_on"], "scVI", scvi_of(split=split), **where)
-    if other is not None:
-        genes, where = shared_genes(other, screen), {"fitted_on": "another data set"}
-        add("fitted on", where["fitted_on"], "PCA", pca_of(other, genes=genes), **where)
-        add("fitted on", where["fitted_on"], "scVI", scvi_of(other, genes=genes), **where)
-    add("fitted on", "nothing", "scVI", scvi_of(n_steps=0), fitted_on="nothing")
 
-    longer = {"n_steps": 2 * effort["n_steps"]}
-    add("steps", f"{effort['n_steps']:,}", "scVI")
-    add("steps", f"{longer['n_steps']:,}", "scVI", scvi_of(**longer), **longer)
-    add("seed", "first", "scVI")
-    add("seed", "second", "scVI", scvi_of(seed=child_seeds(seed, 3)[2]), draw=2)
-    return found if factors is None else [one for one in found if one.factor in factors]
+class _Grid:
+    """Settings of a screen, added factor by factor."""
+
+    def __init__(self, screen: Step, seed: int, preset: str, n_dims: int):
+        self.screen, self.seed, self.preset, self.n_dims = screen, seed, preset, n_dims
+        self.effort = scvi_effort(preset)
+        pca = pca_embedding(screen, n_components=n_dims, seed=seed)
+        self.base = {"PCA": pca, "scVI": self.scvi()}
+        self.found: list[Setting] = []
+
+    def scvi(self, source: Step | None = None, **changed) -> Step:
+        arguments = {"n_latent": self.n_dims, "seed": self.seed, **self.effort, **changed}
+        return scvi_embedding(self.screen, scvi_fit(source or self.screen, **arguments))
+
+    def pca(self, source: Step | None = None, **changed) -> Step:
+        arguments = {"n_components": self.n_dims, "seed": self.seed, **changed}
+        return pca_scores(self.screen, pca_fit(source or self.screen, **arguments))
+
+    def add(self, factor, label, family, embedding: Step | None = None, **params) -> None:
+        """One setting; the base of its family where no embedding is given."""
+        model = BASE[family] if embedding is None else f"{family}, {factor}: {label}"
+        params = {"n_dims": self.n_dims, "fitted_on": "evaluation cells", **params}
+        embedding = self.base[family] if embedding is None else embedding
+        self.found.append(Setting(factor, label, family, model, embedding, params))
+
+    def both(self, factor, label, params: Mapping, source: Step | None = None, **changed) -> None:
+        """PCA and scVI with the same change."""
+        self.add(factor, label, "PCA", self.pca(source, **changed), **params)
+        self.add(factor, label, "scVI", self.scvi(source, **changed), **params)
+
+    def modelled(self) -> None:
+        factor, dims = "what is modelled", self.n_dims
+        raw = pca_embedding(self.screen, n_components=dims, seed=self.seed, scale="counts")
+        self.add(factor, "logs", "PCA")
+        self.add(factor, "counts", "PCA", raw, scale="counts")
+        for inputs in INPUTS:
+            for likelihood in LIKELIHOODS:
+                label = f"{_NAMES[likelihood]} of {_NAMES[inputs]}"
+                chosen = {"likelihood": likelihood, "inputs": inputs}
+                changed = {k: v for k, v in chosen.items() if v not in ("zinb", "counts")}
+                embedding = self.scvi(**changed) if changed else None
+                self.add(factor, label, "scVI", embedding, **chosen)
+
+    def cells(self) -> None:
+        for n in by_preset(
+            self.preset, tiny=[300], book=[500, 1_500, 4_500], full=[1_000, 10_000, 100_000]
+        ):
+            few = some_cells(self.screen, n_cells=n, seed=self.seed)
+            self.both("cells", f"{n:,}", {"n_cells": n}, split=few)
+
+    def dimensions(self) -> None:
+        others = by_preset(self.preset, tiny={16}, book={16, 32, 128}, full={32, 128})
+        for n in sorted(others | {self.n_dims}):
+            if n == self.n_dims:
+                for family in FAMILIES:
+                    self.add("dimensions", str(n), family)
+                continue
+            pca = pca_embedding(self.screen, n_components=n, seed=self.seed)
+            self.add("dimensions", str(n), "PCA", pca, n_dims=n)
+            self.add("dimensions", str(n), "scVI", self.scvi(n_latent=n), n_dims=n)
+
+    def genes(self) -> None:
+        for n in by_preset(self.preset, tiny=[100], book=[125, 500], full=[500, 2_000]):
+            genes = variable_genes(self.screen, n_genes=n)
+            self.both("genes", f"{n:,}", {"n_genes": n}, genes=genes)
+
+    def fitted_on(self, split: Step | None, other: Step | None) -> None:
+        where = "training batches"
+        if split is not None:
+            self.both("fitted on", where, {"fitted_on": where}, split=split)
+        where = "another data set"
+        if other is not None:
+            genes = shared_genes(other, self.screen)
+            self.both("fitted on", where, {"fitted_on": where}, other, genes=genes)
+        self.add("fitted on", "nothing", "scVI", self.scvi(n_steps=0), fitted_on="nothing")
+
+    def training(self) -> None:
+        n_steps, again = self.effort["n_steps"], child_seeds(self.seed, 3)[2]
+        longer = {"n_steps": 2 * n_steps}
+        self.add("steps", f"{n_steps:,}", "scVI")
+        self.add("steps", f"{2 * n_steps:,}", "scVI", self.scvi(**longer), **longer)
+        self.add("seed", "first", "scVI")
+        self.add("seed", "second", "scVI", self.scvi(seed=again), draw=2)
 
 
 def fitted_elsewhere(

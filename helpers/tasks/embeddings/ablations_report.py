@@ -10,12 +10,12 @@ import pandas as pd
 from helpers.comparisons import compare, paired
 from helpers.metrics.embeddings.facts import METRICS
 from helpers.stats import MIN_UNITS
-from helpers.store import Step, results
+from helpers.store.steps import Step, results
 from helpers.tasks.embeddings import consistency_report, linear_separability_report
 from helpers.tasks.embeddings.ablations import BASE, Setting
 from helpers.tasks.embeddings.consistency import consistency
 from helpers.tasks.embeddings.linear_separability import linear_separability
-from helpers.tasks.embeddings.readout_report import one_readout
+from helpers.tasks.embeddings.readouts import one_readout
 
 MEASURES = {"consistency": "perturbation_consistency", "linear-separability": "probe_top1"}
 """Two tasks, and the metric of each that settings are compared on."""

@@ -13,9 +13,9 @@ import pandas as pd
 
 from helpers.metrics.embeddings.lisi import expected_lisi, lisi
 from helpers.metrics.embeddings.neighbours import nearest_neighbours
-from helpers.store import step
+from helpers.store.steps import step
 from helpers.tasks import protocol as task
-from helpers.tasks.embeddings.readouts import SHRINK_BELOW, each_post, prepared
+from helpers.tasks.embeddings.readouts import SHRINK_BELOW, Cells, each_post
 from helpers.tasks.requirements import CannotAnswer, Requirement, require
 
 TASK = "batch-mixing"
@@ -88,40 +88,6 @@ def batch_mixing(
     context: str | None = None,
     shrink_below: int | None = None,
 ) -> pd.DataFrame:
-    """Result of `mixing` after each post-processing.
-
-    Returns
-    -------
-    DataFrame
-        `post`, `batch`, and the columns of `mixing`.
-    """
-    arguments = {"split": split, "n_cells": n_cells, "context": context}
-    return each_post(
-        posts,
-        lambda post: mixing(
-            screen,
-            embedding,
-            protocol=protocol,
-            post=post,
-            seed=seed,
-            shrink_below=shrink_below,
-            **arguments,
-        ),
-    )
-
-
-def mixing(
-    screen,
-    embedding,
-    *,
-    protocol: str,
-    post: str,
-    seed: int,
-    split=None,
-    n_cells: int | None = None,
-    context: str | None = None,
-    shrink_below: int | None = None,
-) -> pd.DataFrame:
     """iLISI of the cells of each batch, beside what permuted batch labels give.
 
     Parameters
@@ -129,8 +95,8 @@ def mixing(
     screen : AnnData of shape (n_cells, n_genes)
     embedding : ndarray of shape (n_cells, n_dims)
     protocol : {"published", "revised"}
-    post : str
-        Of `helpers.metrics.embeddings.postprocess.METHODS`.
+    posts : list of str
+        Each in turn; of `helpers.metrics.embeddings.postprocess.METHODS`.
     seed : int
         Draws the permutation, and the sample of cells.
     split : dict of arrays, optional
@@ -145,11 +111,11 @@ def mixing(
 
     Returns
     -------
-    DataFrame indexed by batch, sorted
-        `ilisi`, mean over the batch's cells, in [1, number of batches]; `permuted`, the same with
-        permuted batch labels; `expected`, what the formula says of them, over all cells;
-        `effective`, neighbours that count, over all cells; `n_cells`, scored; `n_unscored`, cells
-        whose neighbours are all at one distance.
+    DataFrame
+        `post`, `batch`, sorted; `ilisi`, mean over the batch's cells, in [1, number of batches];
+        `permuted`, the same with permuted batch labels; `expected`, what the formula says of them,
+        over all cells; `effective`, neighbours that count, over all cells; `n_cells`, scored;
+        `n_unscored`, cells whose neighbours are all at one distance.
 
     Raises
     ------
@@ -161,9 +127,17 @@ def mixing(
     chosen = task.chosen(PROTOCOLS, protocol)
     if chosen.test_only != (split is not None):
         raise ValueError("a split is given in the published protocol, and in no other")
-    shrink = SHRINK_BELOW[protocol] if shrink_below is None else shrink_below
-    cells = prepared(screen, embedding, post=post, shrink_below=shrink, context=context)
-    rng = np.random.default_rng(seed)
+    return each_post(
+        screen,
+        embedding,
+        posts,
+        lambda cells: _mixing(cells, chosen, np.random.default_rng(seed), split, n_cells),
+        shrink_below=SHRINK_BELOW[protocol] if shrink_below is None else shrink_below,
+        context=context,
+    )
+
+
+def _mixing(cells: Cells, chosen: Protocol, rng, split, n_cells: int | None) -> pd.DataFrame:
     rows = np.arange(len(cells.rows))
     if split is not None:
         rows = np.sort(cells.positions(np.concatenate([split["test"], split["test_controls"]])))
@@ -172,7 +146,7 @@ def mixing(
     batch = cells.labels("batch")[rows]
     counted = "test_batches" if chosen.test_only else "batches"
     has = {counted: len(np.unique(batch)), "cells": len(rows)}
-    require(f"{cells.name}, batch mixing ({protocol}),", chosen.requirements, has)
+    require(f"{cells.name}, batch mixing ({chosen.name}),", chosen.requirements, has)
     values = cells.embedding[rows]
     if chosen.reduce:
         values = _reduced(values)

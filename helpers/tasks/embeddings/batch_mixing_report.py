@@ -5,7 +5,7 @@ import pandas as pd
 
 from helpers.tasks.departures import Departure
 from helpers.tasks.embeddings.batch_mixing import TASK
-from helpers.tasks.embeddings.readout_report import unit_scores
+from helpers.tasks.embeddings.readouts_report import unit_scores
 
 DEPARTURES = (
     Departure(

@@ -17,7 +17,7 @@ from helpers.metrics.embeddings.consistency import empirical_p_value, perturbati
 from helpers.metrics.embeddings.consistency_null import Relabelling, consistency_test
 from helpers.metrics.embeddings.postprocess import FEW_CONTROLS, postprocess
 from helpers.stats import benjamini_hochberg
-from helpers.store import step
+from helpers.store.steps import step
 from helpers.tasks import protocol as task
 from helpers.tasks.embeddings.readouts import context_rows
 from helpers.tasks.requirements import CannotAnswer, Requirement, require

@@ -7,10 +7,10 @@ import pandas as pd
 
 from helpers.scores import rows
 from helpers.stats import wilson_interval
-from helpers.store import Step, results
+from helpers.store.steps import Step, results
 from helpers.tasks.departures import Departure
 from helpers.tasks.embeddings.consistency import PROTOCOLS, TASK
-from helpers.tasks.embeddings.readout_report import reported_posts
+from helpers.tasks.embeddings.readouts_report import reported_posts
 from helpers.tasks.requirements import unmet
 
 YES = "yes"

@@ -9,7 +9,7 @@ from scipy.sparse import csr_matrix
 
 from helpers.data.exchange import export, read_embedding
 from helpers.models.embeddings.scgpt import bin_values
-from helpers.store import step
+from helpers.store.steps import step
 
 
 @step

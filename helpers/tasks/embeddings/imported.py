@@ -3,32 +3,16 @@
 from __future__ import annotations
 
 from helpers.data.embeddings.imported import entries, imported
-from helpers.store import Step
+from helpers.store.steps import Step
 from helpers.tasks.embeddings.representations import Representation
 
 
 def imported_representations(names: str, screen: Step, dataset: str) -> dict[str, Representation]:
     """Candidates for a roster: `roster(screen, ...) | imported_representations(...)`.
 
-    Parameters
-    ----------
-    names : str
-        Separated by commas, as a chapter's parameter `embedding` has them; none where empty.
-    screen : Step
-        That reads the data set.
-    dataset : str
-        Its name.
-
-    Returns
-    -------
-    dict of name to Representation
-        Role candidate. They count as fitted on another data set: who brings in a model that has
-        seen the evaluation cells must say so where the scores are quoted.
-
-    Raises
-    ------
-    DataError
-        There is none of that name for this data set.
+    Arguments and errors are those of `helpers.data.embeddings.imported.imported`. Candidates count
+    as fitted on another data set: who brings in a model that has seen the evaluation cells must say
+    so where the scores are quoted.
     """
     known = entries()
     return {

@@ -22,7 +22,7 @@ from helpers.metrics.embeddings.relationships import (
     relationship_recall,
 )
 from helpers.metrics.embeddings.similarities import Similarities, aggregate, unit_rows
-from helpers.store import step
+from helpers.store.steps import step
 from helpers.tasks import protocol as task
 from helpers.tasks.requirements import Requirement
 

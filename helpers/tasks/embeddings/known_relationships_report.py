@@ -8,7 +8,8 @@ import pandas as pd
 from helpers.metrics.embeddings.postprocess import FEW_CONTROLS, METHODS
 from helpers.scores import gather as gather_tables
 from helpers.scores import rows
-from helpers.store import Step
+from helpers.store.steps import Step
+from helpers.summaries import ROLE_ORDER
 from helpers.tasks.departures import Departure
 from helpers.tasks.embeddings.known_relationships import (
     LEAST_GENES,
@@ -17,7 +18,7 @@ from helpers.tasks.embeddings.known_relationships import (
     TASK,
     perturbed,
 )
-from helpers.tasks.embeddings.readout_report import POST_NAMES
+from helpers.tasks.embeddings.readouts_report import POST_NAMES
 from helpers.tasks.embeddings.representations import Representation, roles_and_params
 from helpers.tasks.requirements import Requirement, unmet
 
@@ -220,7 +221,7 @@ def score_table(recalls: pd.DataFrame, roster: Mapping, genes: Mapping | None = 
 
 def ordered(recalls: pd.DataFrame, by: str = "recall") -> pd.DataFrame:
     """Rows in the order of a figure: ceilings, candidates from the best down, floors."""
-    rank = recalls["role"].map({"ceiling": 0, "candidate": 1, "reported": 2, "floor": 3})
+    rank = recalls["role"].map(ROLE_ORDER)
     return (
         recalls.assign(rank=rank)
         .sort_values(["rank", by], ascending=[True, False], kind="stable")
@@ -239,7 +240,7 @@ def by_post(recalls: pd.DataFrame) -> pd.DataFrame:
 
 
 def against_null(rows: pd.DataFrame, null: str, *, what: str, of_null: str) -> pd.DataFrame:
-    """Recalls and what genes that match achieve, one under the other, for `plots.forest`.
+    """Recalls and what genes that match achieve, one under the other, for `intervals.forest`.
 
     Parameters
     ----------

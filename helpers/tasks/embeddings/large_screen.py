@@ -24,9 +24,9 @@ from helpers.metrics.embeddings.postprocess import FEW_CONTROLS
 from helpers.metrics.embeddings.similarities import aggregate
 from helpers.models.embeddings.streamed_pca import streamed_pca
 from helpers.models.embeddings.streamed_postprocess import streamed_postprocess
-from helpers.store import step
-from helpers.tasks.embeddings.linear_separability import separability
-from helpers.tasks.embeddings.readouts import pooled
+from helpers.store.steps import step
+from helpers.tasks.embeddings.linear_separability import linear_separability
+from helpers.tasks.embeddings.readouts import one_readout
 
 
 @dataclass(frozen=True)
@@ -317,7 +317,7 @@ def large_separability(
     Returns
     -------
     DataFrame indexed by perturbation, sorted
-        `top1`, `top5`, `n_cells`, `n_unscored`; see `separability`.
+        `top1`, `top5`, `n_cells`, `n_unscored`; see `linear_separability`.
 
     Raises
     ------
@@ -335,19 +335,18 @@ def large_separability(
     n_folds = min(n_folds, len(cells["batches"]))
     if n_folds < 2:
         raise DataError("this screen has one batch: a probe is tested in batches it has not seen")
-    parts = [
-        separability(
-            screen,
-            vectors,
-            held_out_split.function(screen, fold=fold, n_folds=n_folds),
-            protocol="revised",
-            probe=probe,
-            post="raw",  # done already
-            seed=seed,
-        )
-        for fold in range(n_folds)
+    splits = [
+        held_out_split.function(screen, fold=fold, n_folds=n_folds) for fold in range(n_folds)
     ]
-    return pooled(parts)
+    table = linear_separability.function(
+        screen,
+        vectors,
+        splits,
+        protocol="revised",
+        readouts=[[probe, "raw"]],  # post-processed already
+        seed=seed,
+    )
+    return one_readout(table)
 
 
 def _located(file: dict) -> Path:

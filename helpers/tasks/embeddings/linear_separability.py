@@ -19,9 +19,9 @@ from helpers.models.embeddings.probes import (
     RidgeProbe,
     blocks,
 )
-from helpers.store import step
+from helpers.store.steps import step
 from helpers.tasks import protocol as task
-from helpers.tasks.embeddings.readouts import SHRINK_BELOW, by_class, prepared
+from helpers.tasks.embeddings.readouts import SHRINK_BELOW, Cells, by_class, prepared
 from helpers.tasks.requirements import CannotAnswer, Requirement, require
 
 TASK = "linear-separability"
@@ -82,64 +82,18 @@ def linear_separability(
     inner: str = "batch",
     context: str | None = None,
 ) -> pd.DataFrame:
-    """Result of `separability` for each split, probe and post-processing.
-
-    Parameters
-    ----------
-    splits : list of dict of arrays
-        Folds.
-    readouts : list of [probe, post]
-    **others
-        See `separability`.
-
-    Returns
-    -------
-    DataFrame
-        `probe`, `post`, `fold`, `perturbation`, and the columns of `separability`.
-    """
-    tables = {
-        (probe, post, fold): separability(
-            screen,
-            embedding,
-            split,
-            protocol=protocol,
-            probe=probe,
-            post=post,
-            seed=seed,
-            inner=inner,
-            context=context,
-        )
-        for probe, post in readouts
-        for fold, split in enumerate(splits)
-    }
-    return pd.concat(tables, names=["probe", "post", "fold"]).reset_index()
-
-
-def separability(
-    screen,
-    embedding,
-    split,
-    *,
-    protocol: str,
-    probe: str,
-    post: str,
-    seed: int,
-    inner: str = "batch",
-    context: str | None = None,
-) -> pd.DataFrame:
     """Accuracy of a probe on the test cells of each perturbation.
 
     Parameters
     ----------
     screen : AnnData of shape (n_cells, n_genes)
     embedding : ndarray of shape (n_cells, n_dims)
-    split : dict of arrays
-        Of `helpers.data.splits`. Controls take no part.
+    splits : list of dict of arrays
+        Folds, of `helpers.data.splits`. Controls take no part.
     protocol : {"published", "revised"}
-    probe : {"published", "linear", "ridge", "mlp"}
-        The first in *published* only, the others in *revised* only.
-    post : str
-        Of `helpers.metrics.embeddings.postprocess.METHODS`.
+    readouts : list of [probe, post]
+        Probes "published" in *published* only, "linear", "ridge", "mlp" in *revised* only;
+        post-processings of `helpers.metrics.embeddings.postprocess.METHODS`.
     seed : int
         Of the probes that draw.
     inner : str
@@ -150,11 +104,12 @@ def separability(
 
     Returns
     -------
-    DataFrame indexed by perturbation, sorted
-        `top1`, `top5`: share of its test cells whose own perturbation is first, or among the first
-        five (NaN below 20 classes), ties shared; `n_cells`, tested; `n_unscored`, cells of
-        perturbations that training lacks, which have NaN (the published split holds such ones out
-        for another task: there they are no part of this one).
+    DataFrame
+        `probe`, `post`, `fold`, `perturbation`, sorted; `top1`, `top5`: share of its test cells
+        whose own perturbation is first, or among the first five (NaN below 20 classes), ties
+        shared; `n_cells`, tested; `n_unscored`, cells of perturbations that training lacks, which
+        have NaN (the published split holds such ones out for another task: there they are no part
+        of this one).
 
     Raises
     ------
@@ -164,12 +119,26 @@ def separability(
         An embedding, split or argument that does not fit.
     """
     chosen = task.chosen(PROTOCOLS, protocol)
+    shrink = SHRINK_BELOW[protocol]
+    cells = {
+        post: prepared(screen, embedding, post=post, shrink_below=shrink, context=context)
+        for post in dict.fromkeys(post for _, post in readouts)
+    }
+    tables = {
+        (probe, post, fold): _separability(cells[post], split, chosen, probe, inner, seed)
+        for probe, post in readouts
+        for fold, split in enumerate(splits)
+    }
+    return pd.concat(tables, names=["probe", "post", "fold"]).reset_index()
+
+
+def _separability(
+    cells: Cells, split, chosen: Protocol, probe: str, inner: str, seed: int
+) -> pd.DataFrame:
     if probe not in chosen.probes:
         raise ValueError(
-            f"probe is {probe!r}; the {protocol} protocol has {', '.join(chosen.probes)}"
+            f"probe is {probe!r}; the {chosen.name} protocol has {', '.join(chosen.probes)}"
         )
-    shrink = SHRINK_BELOW[protocol]
-    cells = prepared(screen, embedding, post=post, shrink_below=shrink, context=context)
     train, test = cells.positions(split["train"]), cells.positions(split["test"])
     labels = cells.labels("perturbation")
     names = np.unique(labels[train])
@@ -187,7 +156,7 @@ def separability(
     if len(names) < TOP_FIVE_CLASSES:
         top5 = np.full(len(own), np.nan)
     table = by_class(labels[test], {"top1": top1, "top5": top5}).assign(n_unscored=0)
-    if protocol == "published":
+    if chosen.name == "published":
         return table
     return _with_unseen(table, labels[cells.positions(split["unseen"])])
 
@@ -270,19 +239,6 @@ def top_shares(scored: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, np.ndar
 def guides_within_targets(
     screen, embedding, splits: list, *, post: str, seed: int, context: str | None = None
 ) -> pd.DataFrame:
-    """Result of `guides_told_apart` for each split: `post`, `fold`, `perturbation`, its columns."""
-    tables = {
-        (post, fold): guides_told_apart(
-            screen, embedding, split, post=post, seed=seed, context=context
-        )
-        for fold, split in enumerate(splits)
-    }
-    return pd.concat(tables, names=["post", "fold"]).reset_index()
-
-
-def guides_told_apart(
-    screen, embedding, split, *, post: str, seed: int, context: str | None = None
-) -> pd.DataFrame:
     """Floor: how well a probe tells the guides of one target apart, in batches it has not seen.
 
     A ridge probe learns guides, and chooses among those of the cell's own target only. Guides of
@@ -292,19 +248,19 @@ def guides_told_apart(
     ----------
     screen : AnnData with `obs["guide"]`
     embedding : ndarray of shape (n_cells, n_dims)
-    split : dict of arrays
-        By batch: with guides held out there would be nothing to learn.
+    splits : list of dict of arrays
+        Folds, by batch: with guides held out there would be nothing to learn.
     post : str
     seed : int
     context : str, optional
 
     Returns
     -------
-    DataFrame indexed by perturbation, sorted
-        `accuracy`: share of a guide's test cells that get it right, mean over the target's guides;
-        `chance`: one over the number of its guides, which any guess gets; `excess`, the
-        difference, in [-1, 1]; `n_cells`; `n_unscored`, cells of targets with one guide, or of a
-        guide that training lacks.
+    DataFrame
+        `post`, `fold`, `perturbation`, sorted; `accuracy`: share of a guide's test cells that get
+        it right, mean over the target's guides; `chance`: one over the number of its guides, which
+        any guess gets; `excess`, the difference, in [-1, 1]; `n_cells`; `n_unscored`, cells of
+        targets with one guide, or of a guide that training lacks.
 
     Raises
     ------
@@ -313,6 +269,11 @@ def guides_told_apart(
     """
     shrink = SHRINK_BELOW["revised"]
     cells = prepared(screen, embedding, post=post, shrink_below=shrink, context=context)
+    tables = {(post, fold): _guides(cells, split, seed) for fold, split in enumerate(splits)}
+    return pd.concat(tables, names=["post", "fold"]).reset_index()
+
+
+def _guides(cells: Cells, split, seed: int) -> pd.DataFrame:
     train, test = cells.positions(split["train"]), cells.positions(split["test"])
     target, guide = cells.labels("perturbation"), cells.labels("guide")
     names = np.unique(guide[train])

@@ -5,7 +5,7 @@ import pandas as pd
 
 from helpers.tasks.departures import Departure
 from helpers.tasks.embeddings.linear_separability import TASK
-from helpers.tasks.embeddings.readout_report import unit_scores
+from helpers.tasks.embeddings.readouts_report import unit_scores
 
 DEPARTURES = (
     Departure(
@@ -77,7 +77,7 @@ DEPARTURES = (
 
 
 def scores(result: pd.DataFrame, **shared) -> pd.DataFrame:
-    """Result of `separability` as rows of the score table, one a perturbation and metric.
+    """Result of `linear_separability` as rows of the score table, one a perturbation and metric.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def scores(result: pd.DataFrame, **shared) -> pd.DataFrame:
 
 
 def guide_scores(result: pd.DataFrame, **shared) -> pd.DataFrame:
-    """Result of `guides_told_apart` as rows of the score table."""
+    """Result of `guides_within_targets` as rows of the score table."""
     return unit_scores(result, {"guide_accuracy_excess": "excess"}, task=TASK, **shared)
 
 

@@ -13,9 +13,9 @@ import pandas as pd
 from helpers.data.contract import CONTROL
 from helpers.metrics.embeddings.knn_vote import average_precision, knn_vote
 from helpers.metrics.embeddings.neighbours import nearest_neighbours, neighbours_of_other_groups
-from helpers.store import step
+from helpers.store.steps import step
 from helpers.tasks import protocol as task
-from helpers.tasks.embeddings.readouts import SHRINK_BELOW, by_class, each_post, prepared
+from helpers.tasks.embeddings.readouts import SHRINK_BELOW, Cells, by_class, each_post
 from helpers.tasks.requirements import Requirement, require
 
 TASK = "neighbourhood"
@@ -74,16 +74,13 @@ def available(screen) -> dict[str, int]:
 
 @step
 def published_votes(
-    screen, embedding, split, *, posts: list[str], context: str | None = None
-) -> pd.DataFrame:
-    """Result of `published_vote` after each post-processing: `post`, `perturbation`, columns."""
-    return each_post(
-        posts, lambda post: published_vote(screen, embedding, split, post=post, context=context)
-    )
-
-
-def published_vote(
-    screen, embedding, split, *, post: str, k: int = PUBLISHED_K, context: str | None = None
+    screen,
+    embedding,
+    split,
+    *,
+    posts: list[str],
+    k: int = PUBLISHED_K,
+    context: str | None = None,
 ) -> pd.DataFrame:
     """Votes as published: training cells and their controls are asked by the test part.
 
@@ -93,8 +90,8 @@ def published_vote(
     embedding : ndarray of shape (n_cells, n_dims)
     split : dict of arrays
         Of `batch_perturbation_split`.
-    post : str
-        Of `helpers.metrics.embeddings.postprocess.METHODS`.
+    posts : list of str
+        Each in turn; of `helpers.metrics.embeddings.postprocess.METHODS`.
     k : int
         Neighbours that vote; all of a smaller reference.
     context : str, optional
@@ -102,17 +99,27 @@ def published_vote(
 
     Returns
     -------
-    DataFrame indexed by class, sorted, "control" among them
-        `top1`, `top5` in [0, 1]: means over its cells, 0 for a class without a training cell, as
-        in the released code; `n_cells`; `n_unscored`, 0.
+    DataFrame
+        `post`, `perturbation`, sorted, "control" among them; `top1`, `top5` in [0, 1]: means over
+        its cells, 0 for a class without a training cell, as in the released code; `n_cells`;
+        `n_unscored`, 0.
 
     Raises
     ------
     CannotAnswer
         Fewer than two classes, or too few cells.
     """
-    shrink = SHRINK_BELOW["published"]
-    cells = prepared(screen, embedding, post=post, shrink_below=shrink, context=context)
+    return each_post(
+        screen,
+        embedding,
+        posts,
+        lambda cells: _published_vote(cells, split, k),
+        shrink_below=SHRINK_BELOW["published"],
+        context=context,
+    )
+
+
+def _published_vote(cells: Cells, split, k: int) -> pd.DataFrame:
     reference, queries = (
         np.sort(cells.positions(np.concatenate([split[part], split[f"{part}_controls"]])))
         for part in ("train", "test")
@@ -152,32 +159,14 @@ def neighbourhood(
     replicate: str = "batch",
     context: str | None = None,
 ) -> pd.DataFrame:
-    """Result of `retrieval` after each post-processing: `post`, `perturbation`, its columns."""
-    arguments = {"k": k, "n_queries": n_queries, "replicate": replicate, "context": context}
-    return each_post(
-        posts, lambda post: retrieval(screen, embedding, post=post, seed=seed, **arguments)
-    )
-
-
-def retrieval(
-    screen,
-    embedding,
-    *,
-    post: str,
-    seed: int,
-    k: int = REVISED_K,
-    n_queries: int | None = None,
-    replicate: str = "batch",
-    context: str | None = None,
-) -> pd.DataFrame:
     """How well cells of other batches (guides, doses) name a cell's perturbation, controls aside.
 
     Parameters
     ----------
     screen : AnnData of shape (n_cells, n_genes)
     embedding : ndarray of shape (n_cells, n_dims)
-    post : str
-        Of `helpers.metrics.embeddings.postprocess.METHODS`.
+    posts : list of str
+        Each in turn; of `helpers.metrics.embeddings.postprocess.METHODS`.
     seed : int
         Draws the queries.
     k : int
@@ -191,10 +180,11 @@ def retrieval(
 
     Returns
     -------
-    DataFrame indexed by perturbation, sorted
-        Over its asking cells: mean `top1`, `top5` in [0, 1] (top5 NaN below 20 classes), median
-        `rank` of the own class among all, from 1, mean `average_precision` in (0, 1]; `n_cells`
-        that were scored; `n_unscored`, whose perturbation no other group has.
+    DataFrame
+        `post`, `perturbation`, sorted; over its asking cells mean `top1`, `top5` in [0, 1] (top5
+        NaN below 20 classes), median `rank` of the own class among all, from 1, mean
+        `average_precision` in (0, 1]; `n_cells` that were scored; `n_unscored`, whose perturbation
+        no other group has.
 
     Raises
     ------
@@ -203,8 +193,17 @@ def retrieval(
     DataError
         An embedding or argument that does not fit the screen.
     """
-    shrink = SHRINK_BELOW["revised"]
-    cells = prepared(screen, embedding, post=post, shrink_below=shrink, context=context)
+    return each_post(
+        screen,
+        embedding,
+        posts,
+        lambda cells: _retrieval(cells, seed, k, n_queries, replicate),
+        shrink_below=SHRINK_BELOW["revised"],
+        context=context,
+    )
+
+
+def _retrieval(cells: Cells, seed: int, k: int, n_queries: int | None, replicate: str):
     treated = np.flatnonzero(~cells.is_control)
     values = cells.embedding[treated]
     labels, groups = cells.labels("perturbation")[treated], cells.labels(replicate)[treated]
@@ -234,4 +233,5 @@ def retrieval(
         table.join(unscored.rename("n_unscored"), how="outer")
         .fillna({"n_cells": 0, "n_unscored": 0})
         .astype({"n_cells": int, "n_unscored": int})
+        .rename_axis("perturbation")
     )

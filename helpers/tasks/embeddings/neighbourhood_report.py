@@ -6,7 +6,7 @@ import pandas as pd
 from helpers.data.contract import CONTROL
 from helpers.tasks.departures import Departure
 from helpers.tasks.embeddings.neighbourhood import TASK
-from helpers.tasks.embeddings.readout_report import unit_scores
+from helpers.tasks.embeddings.readouts_report import unit_scores
 
 DEPARTURES = (
     Departure(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from helpers.models.embeddings.profiles import plate_position, profile_genes, profile_pca
 from helpers.models.floors import gaussian_noise, permuted_labels
-from helpers.store import Step
+from helpers.store.steps import Step
 from helpers.tasks.embeddings.representations import Representation
 
 

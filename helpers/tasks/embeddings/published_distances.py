@@ -5,7 +5,7 @@ import pandas as pd
 
 from helpers.data.contract import CONTROL, DataError
 from helpers.metrics.embeddings.similarities import Similarities, gram_from_distances
-from helpers.store import step
+from helpers.store.steps import step
 from helpers.tasks.embeddings.known_relationships import (
     LEAST_GENES,
     LEAST_PAIRS,

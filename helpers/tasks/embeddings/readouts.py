@@ -138,9 +138,20 @@ def prepared(
     return Cells(name, done, obs, rows)
 
 
-def each_post(posts: Sequence[str], score: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
+def each_post(
+    screen,
+    embedding,
+    posts: Sequence[str],
+    score: Callable[[Cells], pd.DataFrame],
+    *,
+    shrink_below: int,
+    context: str | None,
+) -> pd.DataFrame:
     """Tables of a task after each post-processing, one under the other, with a column `post`."""
-    tables = {post: score(post) for post in posts}
+    tables = {}
+    for post in posts:
+        cells = prepared(screen, embedding, post=post, shrink_below=shrink_below, context=context)
+        tables[post] = score(cells)
     return pd.concat(tables, names=["post"]).reset_index()
 
 
@@ -173,3 +184,12 @@ def pooled(parts: list[pd.DataFrame]) -> pd.DataFrame:
     table = totals / scored.where(scored > 0)
     counts = stacked.groupby(level=0)[["n_cells", "n_unscored"]].sum()
     return table.join(counts).sort_index()
+
+
+def one_readout(rows: pd.DataFrame, unit: str = "perturbation") -> pd.DataFrame:
+    """Rows of one probe and post-processing as a table indexed by unit, folds pooled."""
+    table = rows.set_index(unit)
+    table = table[[column for column in table if column not in ("probe", "post")]]
+    if "fold" not in table:
+        return table
+    return pooled([part.drop(columns="fold") for _, part in table.groupby("fold")])

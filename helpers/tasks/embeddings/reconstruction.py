@@ -21,7 +21,7 @@ from helpers.metrics.embeddings.reconstruction import (
     structural_integrity,
 )
 from helpers.models.embeddings.decoders import MLPDecoder, NegativeBinomialDecoder, RidgeDecoder
-from helpers.store import step
+from helpers.store.steps import step
 from helpers.tasks import protocol as task
 from helpers.tasks.requirements import Requirement, require
 

@@ -7,7 +7,8 @@ import pandas as pd
 from helpers.metrics.embeddings.postprocess import FEW_CONTROLS
 from helpers.scores import gather as gather_scores
 from helpers.scores import rows
-from helpers.store import Step
+from helpers.store.steps import Step
+from helpers.summaries import ROLE_ORDER
 from helpers.tasks.departures import Departure
 from helpers.tasks.embeddings.reconstruction import REQUIREMENTS, TASK, available
 from helpers.tasks.embeddings.representations import Representation, roles_and_params
@@ -162,7 +163,7 @@ def overall(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """
     chosen = table[table["metric"].isin(TITLES)]
     wide = chosen.pivot_table("value", ["role", *by], "metric", observed=True).reset_index()
-    rank = wide["role"].map({"ceiling": 0, "candidate": 1, "reported": 2, "floor": 3})
+    rank = wide["role"].map(ROLE_ORDER)
     wide = wide.assign(rank=rank).sort_values(
         ["rank", "reconstruction_spearman"], ascending=[True, False], kind="stable"
     )

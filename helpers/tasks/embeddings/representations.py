@@ -20,7 +20,7 @@ from helpers.models.embeddings.scvi import scvi_embedding, scvi_fit
 from helpers.models.floors import gaussian_noise, latent, permuted_labels, uniform_noise
 from helpers.models.pca import pca_embedding, pca_fit, pca_scores
 from helpers.presets import by_preset, child_seeds
-from helpers.store import Step
+from helpers.store.steps import Step
 
 FITTED_ON = ("nothing", "another data set", "training batches", "evaluation cells")
 
@@ -216,6 +216,10 @@ def roster(
     ]
     if simulated:
         entries.append(entry("planted truth", latent(screen), "ceiling", "nothing"))
+    return _kept(entries, only)
+
+
+def _kept(entries: Sequence[Representation], only: Sequence[str] | None):
     named = {one.name: one for one in entries}
     if only is None:
         return named

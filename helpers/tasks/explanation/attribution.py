@@ -15,7 +15,7 @@ from helpers.metrics.explanation.heads import Head
 from helpers.metrics.explanation.prediction_gap import adjusted, prediction_gap
 from helpers.models.explanation.classifiers import standardise
 from helpers.models.explanation.gene_graph import as_sparse
-from helpers.store import step
+from helpers.store.steps import step
 from helpers.tasks.explanation.explained import (
     METHODS,
     PROTOCOLS,

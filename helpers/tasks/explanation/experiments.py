@@ -10,7 +10,7 @@ import pandas as pd
 from helpers.data.contract import DataError
 from helpers.data.explanation.lda import group_members, informative_genes
 from helpers.metrics.explanation.feature_agreement import feature_agreement, top
-from helpers.store import step
+from helpers.store.steps import step
 from helpers.tasks.explanation.explained import explained, studied_classes
 
 # Data that are changed -----------------------------------------------------------------------

@@ -7,7 +7,7 @@ from helpers.data.contract import DataError
 from helpers.data.explanation.lda import group_members, informative_genes
 from helpers.models.explanation.rankings import expression
 from helpers.stats import wilson_interval
-from helpers.store import step
+from helpers.store.steps import step
 
 
 @step

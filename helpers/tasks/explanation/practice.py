@@ -11,8 +11,7 @@ from helpers.metrics.explanation.heads import Head
 from helpers.metrics.explanation.prediction_gap import prediction_gap
 from helpers.metrics.explanation.retention import balanced_accuracy
 from helpers.models.explanation.classifiers import standardise
-from helpers.stats import mean_interval
-from helpers.store import step
+from helpers.store.steps import step
 from helpers.tasks.explanation.explained import baseline_of, explained
 
 
@@ -158,29 +157,3 @@ def normalised_or_not(data, fit) -> pd.DataFrame:
         ]
         rows.append((name, float(np.mean(values)), float(lengths.max() / lengths.min())))
     return pd.DataFrame(rows, columns=["average", "value", "spread"])
-
-
-def intervals(frame: pd.DataFrame, by: list[str], value: str = "value") -> pd.DataFrame:
-    """Means of shares over draws or seeds with their 95 % interval (t distribution), in [0, 1].
-
-    Parameters
-    ----------
-    frame : DataFrame
-        One row a draw or seed, in each group of `by`.
-    by : list of str
-    value : str
-
-    Returns
-    -------
-    DataFrame
-        The columns of `by` in the order in which they come, `mean`, `low`, `high` (NaN of fewer
-        than two values), `n`, and `missing`, values that are NaN.
-    """
-    rows = []
-    for key, group in frame.groupby(by, sort=False):
-        values = group[value].dropna()
-        known = len(values) > 1
-        low, high = np.clip(mean_interval(values), 0, 1) if known else (np.nan, np.nan)
-        mean = values.mean() if len(values) else np.nan
-        rows.append([*key, mean, low, high, len(values), len(group) - len(values)])
-    return pd.DataFrame(rows, columns=[*by, "mean", "low", "high", "n", "missing"])

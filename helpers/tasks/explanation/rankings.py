@@ -20,7 +20,7 @@ from helpers.models.explanation.rankings import (
     welch_ranking,
     wilcoxon_ranking,
 )
-from helpers.store import Step, step
+from helpers.store.steps import Step, step
 from helpers.tasks.explanation.explained import (
     METHODS,
     PROTOCOLS,

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 
 from helpers import scores
 from helpers.metrics.explanation.facts import METRICS
-from helpers.stats import mean_interval
+from helpers.summaries import draw_means
 
 
 def over_draws(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
@@ -23,21 +22,9 @@ def over_draws(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The columns of `by`, in the order in which they come; `mean`; `low`, `high`: 95 % interval
-        of the mean over draws (t distribution), within the metric's range, NaN for one draw;
-        `n_draws`, `unscored` (rows without a value).
+        See `helpers.summaries.draw_means`.
     """
-    rows = []
-    for key, group in table.groupby(by, sort=False, observed=True):
-        draws = group.groupby("cluster")["value"].mean().dropna()
-        metric = METRICS[group["metric"].iloc[0]]
-        low = high = np.nan
-        if len(draws) > 1:
-            low, high = np.clip(mean_interval(draws), metric.low, metric.high)
-        unscored = int(group["value"].isna().sum())
-        mean = draws.mean() if len(draws) else np.nan
-        rows.append([*key, mean, low, high, len(draws), unscored])
-    return pd.DataFrame(rows, columns=[*by, "mean", "low", "high", "n_draws", "unscored"])
+    return draw_means(table, by, draw="cluster", metrics=METRICS)
 
 
 def experiment_rows(

@@ -11,7 +11,7 @@ from helpers.data.contract import DataError
 from helpers.metrics.explanation.rank_stability import top_genes
 from helpers.metrics.explanation.retention import retained_accuracy
 from helpers.metrics.explanation.selection import random_genes, union_of_best
-from helpers.store import step
+from helpers.store.steps import step
 from helpers.tasks.explanation.explained import explained
 
 TASK = "retention"

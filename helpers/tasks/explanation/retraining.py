@@ -18,7 +18,7 @@ from helpers.models.explanation.classifiers import (
     standardisation,
     standardise,
 )
-from helpers.store import step
+from helpers.store.steps import step
 
 TASK = "retraining"
 

@@ -11,7 +11,7 @@ from helpers.data.controls import assign_controls
 from helpers.data.normalise import log1p_cp10k
 from helpers.metrics.foundations.errors import relative_error
 from helpers.models.foundations.combinations import ProgramInteraction, ScaledAdditive, additive
-from helpers.store import step
+from helpers.store.steps import step
 
 TASK = "combinations"
 ROLES = {

@@ -8,7 +8,7 @@ import pandas as pd
 from helpers.data.contract import CONTROL, DataError
 from helpers.metrics.edistance import edistance
 from helpers.stats import cluster_bootstrap
-from helpers.store import step
+from helpers.store.steps import step
 from helpers.tasks.foundations.screen_quality import log_expression, name_of
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 from helpers.data.contract import CONTROL, DataError
 from helpers.data.controls import assign_controls
 from helpers.data.normalise import log1p_cp10k
-from helpers.store import step
+from helpers.store.steps import step
 
 MIN_MEAN = 0.25  # counts a cell: rarer genes have no normal z
 MIN_CELLS = 10

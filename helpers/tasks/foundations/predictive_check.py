@@ -5,14 +5,12 @@ from dataclasses import fields
 import numpy as np
 import pandas as pd
 
-from helpers import scores
 from helpers.data.foundations.fitted import FITTED, simulated_preset
 from helpers.data.foundations.screen_statistics import STATISTICS, screen_statistics
 from helpers.data.simulate.knobs import Knobs
 from helpers.data.simulate.screen import simulated_screen
-from helpers.store import Step, results, step
+from helpers.store.steps import Step, results, step
 
-TASK = "predictive-check"
 LEVEL = 0.95
 
 
@@ -121,41 +119,6 @@ def check(preset: str, real_screen: Step, *, seeds: list[int]) -> pd.DataFrame:
     return check_table(real, drawn)
 
 
-def score_rows(table: pd.DataFrame, *, dataset: str, preset: str, seed: int) -> pd.DataFrame:
-    """Result of `check` as rows of the score table: the percentile of the real screen."""
-    return scores.rows(
-        task=TASK,
-        dataset=dataset,
-        model=preset,
-        metric="predictive_percentile",
-        role="candidate",
-        unit_kind="statistic",
-        unit=table["statistic"],
-        seed=seed,
-        n=table["n_draws"],
-        value=table["below"],
-    )
-
-
-def outside(table: pd.DataFrame) -> pd.DataFrame:
-    """What of a check lies outside the band, farthest first; to stand wherever a preset is used.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Of `check`.
-
-    Returns
-    -------
-    DataFrame
-        `statistic`, `meaning`, `real`, `low`, `high`, `distance`; no row where all lie inside.
-    """
-    beyond = table[table["verdict"] == "outside"]
-    beyond = beyond.reindex(beyond["distance"].abs().sort_values(ascending=False).index)
-    beyond = beyond.assign(meaning=beyond["statistic"].map(STATISTICS))
-    return beyond[["statistic", "meaning", "real", "low", "high", "distance"]]
-
-
 def preset_of(dataset: str) -> str:
     """Name of the preset that was fitted to a data set.
 
@@ -169,13 +132,6 @@ def preset_of(dataset: str) -> str:
             return name
     fitted = ", ".join(p.dataset for p in FITTED.values())
     raise ValueError(f"no preset was fitted to {dataset!r}; there are presets of {fitted}")
-
-
-def distances(table: pd.DataFrame) -> pd.DataFrame:
-    """The distances of a check with the band as an interval from -1 to 1, for a figure."""
-    shown = table[table["verdict"] != "not in this screen"]
-    roles = np.where(shown["verdict"] == "inside", "candidate", "reported")
-    return shown.assign(role=roles)
 
 
 def knob_table() -> pd.DataFrame:

@@ -8,7 +8,7 @@ import pandas as pd
 from helpers.data.contract import CONTROL
 from helpers.data.foundations.truth import bayes_accuracy
 from helpers.data.simulate.regimes import REGIMES
-from helpers.store import step
+from helpers.store.steps import step
 from helpers.tasks.foundations.combinations import ROLES
 
 

@@ -26,7 +26,7 @@ from helpers.metrics.foundations.reliability import (
 )
 from helpers.metrics.foundations.responders import cross_fitted_projection, responder_fraction
 from helpers.stats import benjamini_hochberg
-from helpers.store import step
+from helpers.store.steps import step
 
 MIN_CELLS = 10  # below, nothing but the number of cells is stated
 MIN_GUIDE_CELLS = 20  # of a guide, for its effect to be compared with another's

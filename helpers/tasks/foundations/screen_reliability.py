@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.metrics.foundations.reliability import split_half_correlations
-from helpers.store import step
+from helpers.store.steps import step
 from helpers.tasks.foundations.screen_quality import known_mean, log_expression, units
 
 

@@ -9,7 +9,7 @@ from helpers.data.controls import assign_controls
 from helpers.data.normalise import log1p_cp10k
 from helpers.data.pseudobulk import pseudobulk
 from helpers.stats import mean_interval
-from helpers.store import step
+from helpers.store.steps import step
 
 TASK = "shared-controls"
 

@@ -12,9 +12,9 @@ from helpers.comparisons import paired, rank_intervals
 from helpers.scores import gather as gather_scores
 from helpers.scores import rows
 from helpers.stats import MIN_UNITS
-from helpers.store import Step
+from helpers.store.steps import Step
 from helpers.tasks.embeddings.bendidi2024 import reported
-from helpers.tasks.embeddings.readouts import pooled
+from helpers.tasks.embeddings.readouts import one_readout
 from helpers.tasks.embeddings.representations import Representation, roles_and_params
 
 POST_NAMES = {
@@ -104,15 +104,6 @@ def unit_scores(
         value={name: table[column].to_numpy(dtype=float) for name, column in metrics.items()},
         **shared,
     )
-
-
-def one_readout(rows: pd.DataFrame, unit: str = "perturbation") -> pd.DataFrame:
-    """Rows of one probe and post-processing as a table indexed by unit, folds pooled."""
-    table = rows.set_index(unit)
-    table = table[[column for column in table if column not in ("probe", "post")]]
-    if "fold" not in table:
-        return table
-    return pooled([part.drop(columns="fold") for _, part in table.groupby("fold")])
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,74 @@
+"""What is said of a predictive check: what its statistics mean, scores, what lies outside."""
+
+import numpy as np
+import pandas as pd
+
+from helpers import scores
+
+TASK = "predictive-check"
+MEANINGS = {
+    "library median": "median counts of a cell, over the genes at hand",
+    "library sd": "standard deviation of log counts of a cell",
+    "abundance sd": "standard deviation of log mean between genes",
+    "variance/mean, low": "median log10 of variance over mean, lowest third of genes by mean",
+    "variance/mean, mid": "median log10 of variance over mean, middle third",
+    "variance/mean, high": "median log10 of variance over mean, highest third",
+    "excess zeros, low": "share of zeros above exp(-mean), lowest third of genes by mean",
+    "excess zeros, mid": "share of zeros above exp(-mean), middle third",
+    "excess zeros, high": "share of zeros above exp(-mean), highest third",
+    "eigenvalue 1": "share of variance of log counts on the first principal component",
+    "eigenvalues 2-5": "share of variance on components 2 to 5",
+    "eigenvalues 6-20": "share of variance on components 6 to 20",
+    "replicate share": "share of variance of log counts between replicates (omega squared)",
+    "target share": "share of variance of log counts between perturbations (omega squared)",
+    "effect norm, median": "norm of effects, from halves of cells that share no noise",
+    "effect norm, 90 %": "norm of effects, 90 % quantile over perturbations",
+    "effect norm, largest": "norm of the largest effect",
+    "guide concordance": "median cosine of effects of guides of one target, strongest quarter",
+    "reliability, median": "correlation of effects from halves of cells, disjoint controls",
+    "reliability, 75 %": "correlation of effects from halves, 75 % quantile",
+    "cosine to mean effect": "median cosine of an effect with the mean of all others",
+    "cells against effect": "Spearman correlation of cells and effect norm over perturbations",
+}
+
+
+def score_rows(table: pd.DataFrame, *, dataset: str, preset: str, seed: int) -> pd.DataFrame:
+    """Result of `check` as rows of the score table: the percentile of the real screen."""
+    return scores.rows(
+        task=TASK,
+        dataset=dataset,
+        model=preset,
+        metric="predictive_percentile",
+        role="candidate",
+        unit_kind="statistic",
+        unit=table["statistic"],
+        seed=seed,
+        n=table["n_draws"],
+        value=table["below"],
+    )
+
+
+def outside(table: pd.DataFrame) -> pd.DataFrame:
+    """What of a check lies outside the band, farthest first; to stand wherever a preset is used.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of `check`.
+
+    Returns
+    -------
+    DataFrame
+        `statistic`, `meaning`, `real`, `low`, `high`, `distance`; no row where all lie inside.
+    """
+    beyond = table[table["verdict"] == "outside"]
+    beyond = beyond.reindex(beyond["distance"].abs().sort_values(ascending=False).index)
+    beyond = beyond.assign(meaning=beyond["statistic"].map(MEANINGS))
+    return beyond[["statistic", "meaning", "real", "low", "high", "distance"]]
+
+
+def distances(table: pd.DataFrame) -> pd.DataFrame:
+    """The distances of a check with the band as an interval from -1 to 1, for a figure."""
+    shown = table[table["verdict"] != "not in this screen"]
+    roles = np.where(shown["verdict"] == "inside", "candidate", "reported")
+    return shown.assign(role=roles)
