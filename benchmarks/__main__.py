@@ -1,4 +1,7 @@
-"""`make bench`: each kernel against its plain form or a peer, as ratios in one run."""
+"""`make bench`: each kernel against its plain form or a peer, as ratios in one run.
+
+`python -m benchmarks no-effect`: how often each test calls what is not there.
+"""
 
 import importlib
 import sys
@@ -31,4 +34,8 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["no-effect"]:
+        from benchmarks.no_effect import main as no_effect
+
+        sys.exit(no_effect(sys.argv[2:]))
     sys.exit(main())

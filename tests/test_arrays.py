@@ -1,5 +1,7 @@
 """One door for arrays, and one word for constant; what lies under no tier and stands on them."""
 
+from itertools import combinations, product
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from scipy.stats import mannwhitneyu
 from helpers.metrics.arrays import finite_matrix, joint_codes, label_codes, tolerance, varies
 from helpers.metrics.de import mann_whitney
 from helpers.metrics.edistance import edistance_test
+from helpers.metrics.labellings import least_p_value
 
 # --------------------------------------------------------------------------- the door
 
@@ -122,3 +125,22 @@ def test_a_gene_that_is_constant_up_to_rounding_is_one_value():
     found = mann_whitney(x, labels, labels == "control")
     assert found.p_value[0, 0] == 1
     assert found.u[0, 0] == 450
+
+
+# --------------------------------------------------------------------------- labellings
+
+
+@given(sizes=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=3))
+def test_the_least_p_value_is_one_over_the_number_of_labellings(sizes):
+    n, m = np.array(sizes).T
+    ways = len(list(product(*(combinations(range(a + b), a) for a, b in sizes))))
+    assert least_p_value(n, n + m) == pytest.approx(1 / ways)
+    assert least_p_value(n, n + m, n_draws=9) == pytest.approx(max(1 / ways, 0.1))
+
+
+def test_energy_tests_of_few_cells_are_bounded_by_their_labellings():
+    """Two cells of each kind, ten apart: of six labellings two are as far as the true one."""
+    x, c = np.array([[10.0], [11.0]]), np.array([[0.0], [1.0]])
+    for seed in range(5):
+        _, p = edistance_test(x, c, n_permutations=99, rng=np.random.default_rng(seed))
+        assert p >= 1 / 6

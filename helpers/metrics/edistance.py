@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 
 from helpers.metrics.arrays import finite_matrix, joint_codes
+from helpers.metrics.labellings import least_p_value
 
 _BLOCK = 512
 
@@ -94,8 +95,9 @@ def edistance_test(
     distance : float
         As `edistance`; NaN with fewer than 2 cells in a group.
     p_value : float in (0, 1]
-        (1 + b) / (1 + B) for b of B permutations at least as far; lower is stronger. NaN where no
-        batch holds cells of both groups, or the distance is NaN: nothing can change places.
+        (1 + b) / (1 + B) for b of B permutations at least as far, and at least one over the number
+        of labellings (`helpers.metrics.labellings`); lower is stronger. NaN where no batch holds
+        cells of both groups, or the distance is NaN: nothing can change places.
 
     Raises
     ------
@@ -141,7 +143,9 @@ def edistance_test(
             cells = np.flatnonzero(batches == b)
             permuted[:, cells] = rng.permuted(permuted[:, cells], axis=1)
         at_least += int((_statistics(distances, permuted.T, n, m) >= threshold).sum())
-    return float(observed), (1 + at_least) / (1 + n_permutations)
+    counts = np.bincount(batches[is_x], minlength=batches.max() + 1), np.bincount(batches)
+    least = float(least_p_value(*counts, n_draws=n_permutations))
+    return float(observed), max((1 + at_least) / (1 + n_permutations), least)
 
 
 def _statistics(distances: np.ndarray, is_x: np.ndarray, n: int, m: int) -> np.ndarray:

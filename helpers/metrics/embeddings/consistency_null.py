@@ -14,6 +14,7 @@ from numba import njit
 
 from helpers.metrics.embeddings.centred_cells import CentredCells
 from helpers.metrics.embeddings.consistency import REORDER, add_unit
+from helpers.metrics.labellings import least_p_value
 
 _INTERVAL = ["low", "high"]
 _TEST = ["p_value", "least_p", "null_mean", "null_sd", "null_low", "null_high"]
@@ -152,7 +153,7 @@ def _null(cells: CentredCells, own: slice, null: Relabelling, stream) -> tuple[n
         found,
         stream,
     )
-    return found, 1 / len(found) if len(chosen) else max(1 / ways, 1 / (null.n + 1))
+    return found, float(least_p_value(taken, sizes, n_draws=None if len(chosen) else null.n))
 
 
 def _pool(cells: CentredCells, own: slice, controls: slice, in_sample: bool) -> np.ndarray:

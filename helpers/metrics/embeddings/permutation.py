@@ -11,6 +11,7 @@ import pandas as pd
 from numba import njit
 
 from helpers.metrics.arrays import finite_matrix, label_codes
+from helpers.metrics.labellings import least_p_value
 
 _REORDER = {"reassoc", "contract"}  # sums may be vectorised; NaN and infinity keep their meaning
 _TOGETHER = 8  # permutations that share one reading of a batch from memory
@@ -50,7 +51,8 @@ def permutation_consistency(
     Returns
     -------
     DataFrame indexed by perturbation, sorted
-        `similarity` in [-1, 1]; `p_value` in (0, 1], (1 + b) / (1 + B); `null_mean`, `null_sd`;
+        `similarity` in [-1, 1]; `p_value` in (0, 1], (1 + b) / (1 + B), and at least
+        `least_p`: one over the number of labellings, or over 1 + B; `null_mean`, `null_sd`;
         `n_cells`. NaN where there is no pair. Sums are in single precision: similarities are exact
         to about 1e-6.
 
@@ -99,10 +101,12 @@ def permutation_consistency(
     similarity, null = observed / divisor, drawn / divisor
     # A tie that rounding breaks would make a permutation that changes nothing look like more.
     at_least = (null >= similarity - 1e-6 / np.sqrt(np.maximum(n_cells, 1))).sum(axis=0)
+    least = least_p_value(member, member.sum(axis=0), n_draws=n_permutations)
     frame = pd.DataFrame(
         {
             "similarity": similarity.clip(-1, 1),
-            "p_value": (1 + at_least) / (1 + n_permutations),
+            "p_value": np.maximum((1 + at_least) / (1 + n_permutations), least),
+            "least_p": least,
             "null_mean": null.mean(axis=0),
             "null_sd": null.std(axis=0),
         },
