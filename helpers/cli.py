@@ -122,10 +122,11 @@ def diff(
     if out is not None:
         found.rows.to_csv(out, index=False)
         console.print(f"{out}: {len(found.rows)} rows")
-    verdict = (
-        f"{len(found.rows)} rows differ" if found else "every row is the same, to the last bit"
-    )
-    console.print(f"{verdict} ({found.chapters['new'].sum():.0f} rows)")
+    rows = found.chapters["new"].sum()
+    if found:
+        console.print(f"rows that differ: {len(found.rows)} (of {rows})")
+    else:
+        console.print(f"every row is the same, to the last bit ({rows} rows)")
     raise typer.Exit(int(bool(found)))
 
 

@@ -46,10 +46,15 @@ def module_name(name: str) -> str:
     return f"helpers.data.sets.{name.replace('-', '_')}"
 
 
+def _named() -> list[str]:
+    """What the chapter that is running names; outside of a run, all data sets."""
+    named = os.environ.get("BENCHBOOK_DATASETS")
+    return names() if named is None else json.loads(named)
+
+
 def _module(name: str) -> ModuleType:
     module = module_name(name)
-    named = os.environ.get("BENCHBOOK_DATASETS")  # of the chapter that is running
-    if named is not None and name not in json.loads(named):
+    if name not in _named():
         raise DataError(
             f"this run does not name the data set {name!r}: add it to `requires` under `benchbook` "
             "in the chapter's front matter, so that the run is repeated when its reader changes"
@@ -69,8 +74,8 @@ def dataset(name: str) -> Dataset:
 
 
 def datasets() -> dict[str, Dataset]:
-    """Every data set by name, sorted by kind and name."""
-    entries = [dataset(name) for name in names()]
+    """Data sets by name, sorted by kind and name: all, or those that the running chapter names."""
+    entries = [dataset(name) for name in names() if name in _named()]
     order = list(KINDS)
     return {e.name: e for e in sorted(entries, key=lambda e: (order.index(e.kind), e.name))}
 
