@@ -219,7 +219,8 @@ WORDED = '''
 
     def problems(x) -> list[Words]:
         """{a}."""
-        found = [f"{a} {{x}}"] if x < 0 else []
+        for limit, advice in ((0, "{a} of several words"),):
+            found = [f"{a} {{x}}"] if x < limit else []
         return [*found, "{a}"]
 
     def f(x: "{a}"):
@@ -248,7 +249,8 @@ def test_words_are_no_part_of_a_step_but_of_a_page(package):
     [
         ('Rule("cells", 2', 'Rule("cells", 5'),
         ('name="batches"', 'name="donors"'),
-        ("if x < 0", "if x <= 0"),
+        ("if x < limit", "if x <= limit"),
+        ("((0, ", "((1, "),
         ("raise ValueError", "raise TypeError"),
         ("RULES[0]", "RULES[1]"),
         ("assert x,", "assert not x,"),

@@ -75,10 +75,16 @@ class Normal(ast.NodeTransformer):
 
 
 class _Wordless(ast.NodeTransformer):
-    """Takes the texts out of a function that returns words; what it decides by stays."""
+    """Takes the texts out of a function that returns words; what it decides by stays.
+
+    Texts are formatted ones, those of several words, and what is returned or yielded.
+    """
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
         return ast.Constant("")
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        return ast.Constant("") if isinstance(node.value, str) and " " in node.value else node
 
     def visit_Yield(self, node: ast.Yield) -> ast.AST:
         return _Textless().visit(self.generic_visit(node))
