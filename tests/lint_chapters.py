@@ -1,5 +1,6 @@
 """Lint and format check of chapters' code cells with ruff; exits 1 with `file: message` lines."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -22,10 +23,24 @@ def problems(path: Path) -> list[str]:
         if cell.cell_type == "code":
             command = ["format", "--check", "--diff", f"--line-length={WIDTH}", "-"]
             found += _ruff(command, cell.source + "\n", path)
+    found += [
+        f"{path.relative_to(ROOT)}: {name} is imported, then assigned" for name in _hidden(path)
+    ]
     # Imports stand where they are first needed, and a cell may end with a bare name to show it.
     # Long strings are captions and alt texts.
     ignored = "--ignore=B018,E402,E501,I001"
     return found + _ruff(["check", "--output-format=concise", ignored, "-"], code_cells(path), path)
+
+
+def _hidden(path: Path) -> list[str]:
+    """Names that a chapter imports from the package and later gives to something else."""
+    nodes = list(ast.walk(ast.parse(code_cells(path))))
+    ours = [
+        n for n in nodes if isinstance(n, ast.ImportFrom) and (n.module or "").startswith("helpers")
+    ]
+    imported = {alias.asname or alias.name for n in ours for alias in n.names}
+    stored = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    return sorted(imported & stored)
 
 
 def _ruff(arguments: list[str], code: str, path: Path) -> list[str]:
