@@ -1,7 +1,7 @@
 """How many ways there are to label cells, and so how small a permutation test's p-value can be."""
 
 import numpy as np
-from scipy.special import gammaln
+from scipy.special import comb
 
 
 def least_p_value(n_of_batch, of, *, n_draws: int | None = None):
@@ -25,6 +25,6 @@ def least_p_value(n_of_batch, of, *, n_draws: int | None = None):
         1 where nothing can change places: such a test cannot say anything.
     """
     n_of_batch, of = np.asarray(n_of_batch), np.asarray(of)
-    ways = gammaln(of + 1) - gammaln(n_of_batch + 1) - gammaln(of - n_of_batch + 1)
-    least = np.exp(-ways.sum(axis=-1))
+    # Whole numbers, so that one labelling of nine is the very 1 / 9 that a share of nine gives.
+    least = 1 / np.rint(comb(of, n_of_batch)).prod(axis=-1)
     return least if n_draws is None else np.maximum(least, 1 / (1 + n_draws))
