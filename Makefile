@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
+TESTS ?= tests
 
 # Two spinning threads a process are up to 30 times slower on a busy machine.
 export OMP_NUM_THREADS := 1
@@ -11,27 +12,34 @@ export MKL_NUM_THREADS := 1
 export NUMBA_NUM_THREADS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help book test lint serve bench clean
+.PHONY: help book test test-all lab lint serve bench clean
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.book: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
+	$(BIN)/python -m pip install -c constraints.txt -e .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.book
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
 	@touch $@
 
 book: $(VENV)/.book ## run the chapters and build the website: build/_build/html/index.html
 	$(BIN)/benchbook build
 
 test: $(VENV)/.dev ## every test, the chapters at preset tiny and the site in a browser among them
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
+
+test-all: $(VENV)/.dev ## the tests that take long, too: every executed notebook from an empty store
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --all $(TESTS)
+
+lab: $(VENV)/.book ## open the chapters in JupyterLab, where a cell runs as it does in a run
+	$(BIN)/python -m pip install -c constraints.txt -e '.[lab]'
+	JUPYTER_CONFIG_PATH=.jupyter $(BIN)/jupyter lab chapters
 
 lint: $(VENV)/.dev ## ruff, on the package, the tests and the code cells of chapters
 	$(BIN)/ruff check

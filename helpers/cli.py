@@ -19,7 +19,12 @@ Parameters = Annotated[
     typer.Option("-p", "--parameter", metavar="NAME=VALUE", help="Set a parameter of the chapter."),
 ]
 Workers = Annotated[
-    int, typer.Option(min=1, help="Processes of the local cluster.", show_default="the cores")
+    int | None,
+    typer.Option(
+        min=1,
+        help="Processes that compute steps.",
+        show_default="the cores; one run alone computes its steps itself",
+    ),
 ]
 Scheduler = Annotated[
     str | None,
@@ -28,7 +33,6 @@ Scheduler = Annotated[
         "workers see the same folders."
     ),
 ]
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _grid(pairs: list[str] | None, defaults: dict[str, Any]) -> dict[str, list[Any]]:
@@ -47,7 +51,7 @@ def _grid(pairs: list[str] | None, defaults: dict[str, Any]) -> dict[str, list[A
 def run(
     chapter: Annotated[str, typer.Argument(help="For example chapters/embeddings/consistency.")],
     parameter: Parameters = None,
-    workers: Workers = CORES,
+    workers: Workers = None,
     scheduler: Scheduler = None,
 ) -> None:
     """Run one chapter; a parameter given several times makes a grid of runs."""
@@ -58,6 +62,9 @@ def run(
     for name, values in grid.items():  # refused before anything heavy is imported
         for value in values:
             book.chapter(chapter).check({name: value})
+    from helpers.book import warm
+
+    warm.start_early(several=any(len(values) > 1 for values in grid.values()))
     from helpers.book import build as book_build
 
     status = book_build.run(
@@ -74,7 +81,7 @@ def build(
         str | None,
         typer.Option(metavar="TIER", help="Build one tier, e.g. embeddings.", show_default="all"),
     ] = None,
-    workers: Workers = CORES,
+    workers: Workers = None,
     scheduler: Scheduler = None,
 ) -> None:
     """Run what has changed and build the site, or one tier of it."""

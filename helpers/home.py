@@ -20,6 +20,8 @@ def claim() -> Path:
     """
     folder = home()
     mark = folder / ".benchbook"
+    if folder.exists() and not folder.is_dir():
+        raise FileExistsError(f"{folder} is a file: name a folder in BENCHBOOK_HOME")
     if folder.is_dir() and any(folder.iterdir()) and not mark.is_file():
         raise FileExistsError(
             f"{folder} holds files that are not this book's: name another folder in BENCHBOOK_HOME"

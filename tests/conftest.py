@@ -15,6 +15,26 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
 
+def pytest_addoption(parser):
+    parser.addoption("--all", action="store_true", help="run the tests that take long, too")
+
+
+FIRST = ("test_book.py", "test_runs.py", "test_site.py")  # they take longest
+
+
+def pytest_collection_modifyitems(config, items):
+    items.sort(key=lambda i: FIRST.index(i.path.name) if i.path.name in FIRST else len(FIRST))
+    for item in items:
+        if item.get_closest_marker("all") and not config.getoption("--all"):
+            item.add_marker(pytest.mark.skip(reason="takes long: `make test-all` runs it"))
+
+
+@pytest.fixture
+def every_test(request) -> bool:
+    """Whether the tests that take long are run, too."""
+    return request.config.getoption("--all")
+
+
 @pytest.fixture
 def repository_site():
     """Copies what gives the book its look into another book."""

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import jupytext
@@ -16,20 +17,31 @@ def code_cells(path: Path) -> str:
     return "\n\n".join(c.source for c in cells if c.cell_type == "code") + "\n"
 
 
-def problems(path: Path) -> list[str]:
-    """What ruff says of a chapter's code, cell after cell as one file."""
-    found = []
-    for cell in jupytext.read(path, fmt="md:myst").cells:
-        if cell.cell_type == "code":
-            command = ["format", "--check", "--diff", f"--line-length={WIDTH}", "-"]
-            found += _ruff(command, cell.source + "\n", path)
-    found += [
-        f"{path.relative_to(ROOT)}: {name} is imported, then assigned" for name in _hidden(path)
+def problems(paths: list[Path]) -> list[str]:
+    """What ruff says of chapters' code: each cell's format, and each chapter's code as one file."""
+    found = [
+        f"{path.relative_to(ROOT)}: {name} is imported, then assigned"
+        for path in paths
+        for name in _hidden(path)
     ]
-    # Imports stand where they are first needed, and a cell may end with a bare name to show it.
-    # Long strings are captions and alt texts.
-    ignored = "--ignore=B018,E402,E501,I001"
-    return found + _ruff(["check", "--output-format=concise", ignored, "-"], code_cells(path), path)
+    with tempfile.TemporaryDirectory() as folder:
+        cells, whole = Path(folder, "cells"), Path(folder, "whole")
+        for path in paths:
+            name = path.relative_to(ROOT).with_suffix("")
+            for i, cell in enumerate(jupytext.read(path, fmt="md:myst").cells):
+                if cell.cell_type == "code":
+                    _write(cells / f"{name}.md" / f"cell{i}.py", cell.source + "\n")
+            _write(whole / name.with_suffix(".md.py"), code_cells(path))
+        found += _ruff(["format", "--check", "--diff", f"--line-length={WIDTH}"], cells)
+        # Imports stand where they are first needed, and a cell may end with a bare name to show it.
+        # Long strings are captions and alt texts.
+        ignored = "--ignore=B018,E402,E501,I001,INP001"
+        return found + _ruff(["check", "--output-format=concise", ignored], whole)
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
 
 
 def _hidden(path: Path) -> list[str]:
@@ -43,11 +55,11 @@ def _hidden(path: Path) -> list[str]:
     return sorted(imported & stored)
 
 
-def _ruff(arguments: list[str], code: str, path: Path) -> list[str]:
-    command = [sys.executable, "-m", "ruff", *arguments, "--quiet"]
-    done = subprocess.run(command, input=code, capture_output=True, text=True, cwd=ROOT)
-    said = (done.stdout + done.stderr).strip()
-    return [f"{path.relative_to(ROOT)}: {said}"] if done.returncode else []
+def _ruff(arguments: list[str], folder: Path) -> list[str]:
+    rules = f"--config={ROOT / 'pyproject.toml'}"
+    command = [sys.executable, "-m", "ruff", *arguments, rules, "--quiet", "--no-cache", "."]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
+    return [(done.stdout + done.stderr).strip()] if done.returncode else []
 
 
 def sources() -> list[Path]:
@@ -56,6 +68,6 @@ def sources() -> list[Path]:
 
 
 if __name__ == "__main__":
-    all_problems = [p for source in sources() for p in problems(source)]
+    all_problems = problems(sources())
     print(*all_problems, sep="\n")
     sys.exit(bool(all_problems))

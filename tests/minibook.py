@@ -181,7 +181,7 @@ class MiniBook:
 
             book = Book()
 
-            def run(*names, workers=2, **values):
+            def run(*names, workers=None, **values):
                 grid = {k: [v] for k, v in values.items()}
                 runs = [plan_grid(book, f"lab/{n}", grid)[0] for n in names]
                 run_all(runs, workers=workers, console=Console(width=200))

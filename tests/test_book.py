@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from minibook import MiniBook
-from site_checks import check_site, dead_links
+from site_checks import WIDTHS, check_site, dead_links
 
 from helpers.book.chapters import Book
 from helpers.tasks.catalogue import METRICS
@@ -39,8 +39,15 @@ def lab(book: MiniBook) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """Results of a build of the book at preset tiny."""
+    """Results of a build of the book at preset tiny.
+
+    Steps are computed anew, or found in the folder that CI keeps from one run to the next.
+    """
     folder = tmp_path_factory.mktemp("home")
+    if kept := os.environ.get("BENCHBOOK_TEST_STEPS"):
+        Path(kept).mkdir(parents=True, exist_ok=True)
+        (folder / "steps").symlink_to(Path(kept).resolve())
+        (folder / ".benchbook").touch()
     done = benchbook("build", "--preset", "tiny", home=folder)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return folder
@@ -63,8 +70,9 @@ def test_every_page_is_there_and_none_holds_a_traceback(html):
         assert "Warning:" not in text
 
 
-def test_the_site_stands_up_to_a_browser(html):
-    assert check_site(html) == []
+def test_the_site_stands_up_to_a_browser(html, every_test):
+    """At both widths; what is asked of accessibility depends on the width in few rules only."""
+    assert check_site(html, axe_at=WIDTHS if every_test else WIDTHS[:1]) == []
 
 
 def test_no_link_of_the_site_is_dead(html):
@@ -140,14 +148,33 @@ def test_an_unknown_tier_is_refused_with_all_tiers(home):
     assert "there is no tier 'embedings'; there are foundations, embeddings, effects" in said
 
 
-@pytest.mark.parametrize("name", BOOK.chapters)
-def test_an_executed_notebook_gives_the_same_again(home, name):
-    """nbval: every output compared; outputs that are not stable carry a tag that says so."""
+FIRST_OF_TIERS = [
+    next(name for name in BOOK.pages_of(tier) if name in BOOK.chapters) for tier in BOOK.tiers
+]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in FIRST_OF_TIERS else pytest.mark.all)
+        for name in BOOK.chapters
+    ],
+)
+def test_an_executed_notebook_gives_the_same_again(home, tmp_path, name, every_test):
+    """nbval: every output compared; outputs that are not stable carry a tag that says so.
+
+    With every test, its steps are computed again too: the store that it sees is empty.
+    """
     (notebook,) = (home / "runs" / name.removeprefix("chapters/")).glob("*/notebook.ipynb")
+    if every_test:
+        (tmp_path / "home").mkdir()
+        (tmp_path / "home" / ".benchbook").touch()
+        (tmp_path / "home" / "runs").symlink_to(home / "runs")  # scores that it reads
+        home = tmp_path / "home"
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env"),
-            *("--nbval-cell-timeout", "300", "-p", "no:cacheprovider", "-q", str(notebook)),
+            *("--nbval-cell-timeout", "900", "-p", "no:cacheprovider", "-q", str(notebook)),
         ],
         cwd=ROOT,
         env=os.environ | {"BENCHBOOK_HOME": str(home)},
@@ -190,22 +217,41 @@ def test_real_data_are_in_the_book(home):
     assert set(best) == {"STAT1", "JAK2", "SMAD4", "IFNGR2", "IFNGR1"}
 
 
-def test_without_the_data_the_site_is_built_and_says_what_is_missing(tmp_path, home):
+@pytest.fixture
+def no_data(tmp_path):
+    """Environment in which no data set can be had."""
     nothing = tmp_path / "nothing"
     nothing.mkdir()
-    done = benchbook(
-        *("build", "--preset", "tiny"),
-        home=home,  # what does not need the data is found there
-        BENCHBOOK_DATA=str(nothing),
-        BENCHBOOK_CACHE=str(nothing),
-        https_proxy="http://127.0.0.1:9",
-    )
+    return {
+        "BENCHBOOK_DATA": str(nothing),
+        "BENCHBOOK_CACHE": str(nothing),
+        "https_proxy": "http://127.0.0.1:9",
+    }
+
+
+def says_what_is_missing(done, page) -> bool:
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "benchbook data get papalexi2021" in done.stdout.replace("\n", " ")
-    text = page(home / "_build" / "html", "chapters/embeddings/consistency").get_text()
+    text = page.get_text()
     assert "Not in this build" in text
     assert "STAT1" not in text
     assert "planted truth" in text
+    return True
+
+
+def test_without_the_data_a_chapter_runs_and_says_what_is_missing(home, no_data):
+    name = "chapters/embeddings/consistency"
+    arguments = ("run", name, "-p", "preset=tiny")
+    done = benchbook(*arguments, home=home, **no_data)  # what needs no data is found there
+    shown = Path(re.search(r"page +(\S+)", done.stdout)[1])
+    assert says_what_is_missing(done, page(ROOT, str((ROOT / shown).with_suffix(""))))
+
+
+@pytest.mark.all
+def test_without_the_data_the_site_is_built_and_says_what_is_missing(home, no_data):
+    done = benchbook("build", "--preset", "tiny", home=home, **no_data)
+    html = home / "_build" / "html"
+    assert says_what_is_missing(done, page(html, "chapters/embeddings/consistency"))
 
 
 def test_a_failing_chapter_is_named_and_the_rest_of_the_site_is_built(tmp_path, repository_site):

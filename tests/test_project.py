@@ -126,15 +126,24 @@ def test_the_address_of_the_project_stands_in_one_place():
     assert holders == ["CITATION.cff"]
 
 
+def test_ci_runs_every_test():
+    """The parts of the matrix are all folders of tests, and the files beside them."""
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "test.yml").read_text())
+    parts = workflow["jobs"]["test"]["strategy"]["matrix"]["include"]
+    asked = {p["tests"] for p in parts}
+    folders = {f"tests/{p.parent.name}" for p in ROOT.glob("tests/*/test_*.py")}
+    alone = "tests/test_book.py"
+    assert asked == folders | {alone, f"--ignore={alone} tests/test_*.py"}
+
+
 def test_no_outputs_and_no_large_files_are_kept():
     for path in tracked():
         assert path.suffix != ".ipynb"
         assert path.stat().st_size < 1_000_000, path
 
 
-@pytest.mark.parametrize("source", sources(), ids=lambda p: p.stem)
-def test_code_cells_of_chapters_are_clean(source):
-    assert problems(source) == []
+def test_code_cells_of_chapters_are_clean():
+    assert problems(sources()) == []
 
 
 @pytest.mark.parametrize("source", sources(), ids=lambda p: p.stem)

@@ -6,18 +6,22 @@ import itertools
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import filelock
+import psutil
 from rich.console import Console
 from rich.text import Text
 
 from helpers.book import site
 from helpers.book.chapters import Book, Chapter, ChapterError
-from helpers.book.cluster import label_of, run_all, with_needs
-from helpers.book.run import Run, plan, uses_real_data
+from helpers.book.cluster import cores, label_of, run_all, with_needs
+from helpers.book.run import SOCKETS, Run, plan, uses_real_data
 from helpers.data import registry
 from helpers.data.fetch import DataUnavailable, fetch
 from helpers.home import claim, home
@@ -71,6 +75,25 @@ def at_work(*, alone: bool = False) -> Iterator[None]:
         yield
 
 
+def sweep() -> None:
+    """Remove what ended commands left half done; nothing while another one is at work."""
+    try:
+        with at_work(alone=True):
+            _remove_half_done()
+    except Busy:
+        return  # what lies there may be that one's
+    for folder in Path(tempfile.gettempdir()).glob(f"{SOCKETS}-*-*"):
+        ours = folder.stat().st_uid == os.getuid()
+        if ours and not psutil.pid_exists(int(folder.name.split("-")[1])):
+            shutil.rmtree(folder)
+
+
+def _remove_half_done() -> None:
+    for pattern in (".partial-*", ".page-*"):
+        for leftover in (home() / "runs").rglob(pattern):
+            shutil.rmtree(leftover)
+
+
 def unavailable(chapters: list[Chapter], datasets: list[str]) -> dict[str, str]:
     """Data sets that chapters ask for and that cannot be had, with what to do about each."""
     asked = {d for c in chapters for d in c.requires} | set(datasets)
@@ -122,25 +145,41 @@ def run(
     name: str,
     grid: dict[str, list[Any]],
     *,
-    workers: int,
+    workers: int | None,
     address: str | None,
     console: Console,
 ) -> int:
     """Run a chapter, or a grid of runs of it, and print where everything is; 1 if one failed."""
+    sweep()
     with at_work():
         runs = plan_grid(book, name, grid)
+        stored = {r.key for r in runs if r.done}
         records = run_all(runs, workers=workers, address=address, console=console)
+        pages = [r for r in runs if records[r.key]["status"] == "done" and not _has_page(r)]
+        _render(book, pages, workers or cores(), console)
         for one in runs:
-            page = one.folder / "page" / f"{one.chapter.name}.html"
-            fresh = page.is_file() and page.stat().st_mtime > one.chapter.path.stat().st_mtime
-            if records[one.key]["status"] == "done" and not fresh:
-                site.render_page(book, one)
-            _print_run(one, records[one.key], console)
+            _print_run(one, records[one.key], console, before=one.key in stored)
     return _verdict(runs, records, console)
 
 
-def _print_run(run: Run, record: dict[str, Any], console: Console) -> None:
-    _say(console, f"\n{label_of(run)}:", "bold", f"{record['status']}, {record['seconds']} s")
+def _has_page(run: Run) -> bool:
+    """Whether there is a page of the run that holds today's words."""
+    page = run.folder / "page" / f"{run.chapter.name}.html"
+    return page.is_file() and page.stat().st_mtime > run.chapter.path.stat().st_mtime
+
+
+def _render(book: Book, runs: list[Run], at_once: int, console: Console) -> None:
+    """Pages of runs, each a site of its own: labels of one chapter's pages would collide."""
+    with ThreadPoolExecutor(at_once) as executor, console.status("") as status:
+        if runs and not console.is_terminal:
+            console.print(f"rendering {len(runs)} pages" if len(runs) > 1 else "rendering the page")
+        for done, _ in enumerate(executor.map(partial(site.render_page, book), runs)):
+            status.update(f"rendering: {done + 1} of {len(runs)} pages")
+
+
+def _print_run(run: Run, record: dict[str, Any], console: Console, *, before: bool) -> None:
+    how = "stored; it took" if before else f"{record['status']},"
+    _say(console, f"\n{label_of(run)}:", "bold", f"{how} {record['seconds']} s")
     files = {
         "notebook": "notebook.ipynb",
         "page": f"page/{run.chapter.name}.html",
@@ -158,7 +197,7 @@ def build(
     parameters: dict[str, Any],
     *,
     only: str | None = None,
-    workers: int,
+    workers: int | None,
     address: str | None,
     console: Console,
 ) -> int:
@@ -170,6 +209,7 @@ def build(
     ------
     Busy, ChapterError, site.SiteError
     """
+    sweep()
     with only_build():
         runs = plan_book(book, parameters, only)
         records = run_all(runs, workers=workers, address=address, console=console)
@@ -181,7 +221,10 @@ def build(
         site.stage(book, by_name, output / "book", pages=pages, front=front)
         failed = any(records[r.key]["status"] == "failed" for r in runs)
         # what a failed cell would have glued is missing: that is said below, by its cause
-        html = site.render(output / "book", output, strict=not failed)
+        with console.status(f"rendering {len(pages)} pages"):
+            if not console.is_terminal:
+                console.print(f"rendering {len(pages)} pages")
+            html = site.render(output / "book", output, strict=not failed)
         missing = [p for p in pages if not (html / f"{p}.html").is_file()]
         if missing:
             raise site.SiteError(f"pages of _toc.yml are not in the site: {', '.join(missing)}")
@@ -220,8 +263,7 @@ def used_steps() -> set[str]:
 
 def remove_stale_runs(book: Book) -> int:
     """Remove runs that today's chapters and code would not use, and what killed ones left."""
-    for leftover in (home() / "runs").rglob(".partial-*"):
-        shutil.rmtree(leftover)
+    _remove_half_done()
     stale = stale_runs(book)
     for folder in stale:
         shutil.rmtree(folder)

@@ -1,19 +1,24 @@
 """Runs of chapters, and the steps they ask for, on a dask.distributed cluster, watched live."""
 
 import contextlib
+import json
 import logging
 import os
-import signal
+import tempfile
+import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from helpers.book.run import THREADS, Run, execute, note_failure
+from helpers.book import warm
+from helpers.book.run import SOCKETS, Run, execute, note_failure, seconds_before
 from helpers.home import home
 from helpers.store.steps import check_home
 
@@ -24,6 +29,16 @@ _COLOURS = {
     "stored": "cyan",
     "failed": "red",
 }
+
+
+class NoScheduler(RuntimeError):
+    """Nobody answers where a scheduler was said to be."""
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    usable = getattr(os, "sched_getaffinity", None)
+    return len(usable(0)) if usable else os.cpu_count() or 1
 
 
 class Board:
@@ -39,6 +54,7 @@ class Board:
         self.steps: dict[str, str] = {}
         self.names: dict[str, str] = {}
         self.since: dict[str, float] = {}
+        self.expected: dict[str, float | None] = {}
         self.live: Live | None = None
 
     def __enter__(self) -> "Board":
@@ -51,12 +67,33 @@ class Board:
         if self.live:
             self.live.__exit__(*exception)
 
-    def chapter(self, name: str, state: str, note: str = "") -> None:
-        self.chapters[name] = state
+    def expect(self, seconds: dict[str, float | None], room: int) -> None:
+        """Take over how long each run took the last time (None: it never ran), `room` at once."""
+        self.expected, self.room = seconds, room
+
+    def left(self) -> str:
+        """How long it will take by what it took the last time; empty where that is not known."""
+        open_ = [n for n, state in self.chapters.items() if state in ("queued", "running")]
+        known = [self.expected.get(n) for n in open_]
+        if not open_ or None in known:
+            return ""
+        now = time.monotonic()
+        parts = [
+            max(0.0, seconds - (now - self.since[n]) * (self.chapters[n] == "running"))
+            for n, seconds in zip(open_, known, strict=True)
+        ]
+        seconds = max(max(parts), sum(parts) / self.room)
+        return (
+            f"about {seconds / 60:.0f} min left" if seconds > 90 else f"about {seconds:.0f} s left"
+        )
+
+    def chapter(self, name: str, state: str) -> None:
         self.since.setdefault(name, time.monotonic())
         if state == "running":
             self.since[name] = time.monotonic()
+        self.chapters[name] = state
         if not self.live:
+            note = f" ({left})" if state == "done" and (left := self.left()) else ""
             self.console.print(f"{state:>8}  {name}{note}", highlight=False, markup=False)
 
     def event(self, event: tuple[float, dict]) -> None:
@@ -86,91 +123,143 @@ class Board:
             spent = f"{time.monotonic() - self.since[name]:.0f}" if state == "running" else ""
             table.add_row(Text(name), Text(state, _COLOURS[state]), spent)
         steps = ", ".join(f"{counts[s]} {s}" for s in _COLOURS if counts[s]) or "none yet"
-        table.add_row(Text(f"steps: {steps}", "bold"), "", "")
+        table.add_row(Text(f"steps: {steps}", "bold"), Text(self.left()), "")
         for key in [k for k, state in states.items() if state == "running"][:4]:
             table.add_row(Text(f"  {self.names[key]}"), Text("running", "yellow"), "")
         return table
 
 
-def tell(name: str, state: str) -> None:
-    """Tell the watchers, from a worker, what became of a chapter."""
-    import distributed
-
-    event = {"kind": "chapter", "name": name, "state": state}
-    distributed.get_worker().log_event("benchbook", event)
-
-
 def run_on_worker(run: Run, label: str, folder: str) -> str:
-    """Task of one chapter; where steps run too, it leaves its thread to them."""
+    """Task of one chapter on somebody's cluster; it leaves its thread to the steps."""
     import distributed
 
     check_home(folder)
     worker = distributed.get_worker()
-    environment = {"BENCHBOOK_SCHEDULER": worker.scheduler.address}
-    apart = "chapter" in worker.state.total_resources
-    if apart:
-        environment["BENCHBOOK_STEP_RESOURCE"] = "step"
-    tell(label, "running")
-    if not apart:
-        # A worker for chapters alone stays busy: to the scheduler a task that has left its thread
-        # weighs nothing, and the next chapter would wait behind it while another worker is free.
-        distributed.secede()
-    status = execute(run, environment)
-    tell(label, status)
+
+    def tell(state: str) -> None:
+        worker.log_event("benchbook", {"kind": "chapter", "name": label, "state": state})
+
+    tell("running")
+    distributed.secede()
+    status = execute(run, {"BENCHBOOK_SCHEDULER": worker.scheduler.address})
+    tell(status)
     return status
 
 
 @contextlib.contextmanager
-def client_of(address: str | None, workers: int) -> Iterator:
-    """Client of a running cluster, or of a new local one.
+def _chapters_elsewhere(address: str, board: Board) -> Iterator[tuple[Callable, int]]:
+    """How a run is started on a running cluster, and on how many workers."""
+    import distributed
 
-    The local one has two processes a worker: one where steps run, and one that looks after the
-    kernel of a chapter. So a step that kills its process takes no chapter along.
+    try:
+        client = distributed.Client(address)
+    except OSError as error:
+        raise NoScheduler(
+            f"no scheduler answers at {address} ({error or 'no answer in time'}): start one with "
+            "`dask scheduler`, or leave --scheduler out"
+        ) from None
+    with client:
+        client.subscribe_topic("benchbook", board.event)
+        executor = client.get_executor(pure=False)
+
+        def start(run: Run) -> Future:
+            return executor.submit(run_on_worker, run, label_of(run), str(home()))
+
+        yield start, max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
+
+
+@contextlib.contextmanager
+def _chapters_here(workers: int, several: bool, board: Board) -> Iterator[tuple[Callable, int]]:
+    """How a run is started here: its kernel beside this process, its steps on a local cluster.
+
+    Of one run alone, the kernel computes the steps itself: no cluster is started for it.
     """
+    with contextlib.ExitStack() as stack:
+        address = stack.enter_context(steps_cluster(workers, board)) if several else None
+        stop = threading.Event()
+        executor = ThreadPoolExecutor(workers)
+
+        def start(run: Run) -> Future:
+            return executor.submit(run_here, run, address, board, stop)
+
+        try:
+            yield start, workers
+        except BaseException:
+            stop.set()  # what dies from now on was ended by this process, and is no failure
+            raise
+        finally:
+            if stop.is_set():
+                warm.kill_kernels()
+            executor.shutdown(wait=True, cancel_futures=True)
+
+
+def run_here(run: Run, address: str | None, board: Board, stop: threading.Event) -> str:
+    """Run a chapter in a kernel beside this process."""
+    board.chapter(label_of(run), "running")
+    if address:
+        status = execute(run, {"BENCHBOOK_SCHEDULER": address}, stop=stop)
+    else:
+        with followed(board) as log:
+            status = execute(run, {"BENCHBOOK_EVENTS": str(log)}, stop=stop)
+    board.chapter(label_of(run), status)
+    return status
+
+
+@contextlib.contextmanager
+def followed(board: Board) -> Iterator[Path]:
+    """A file to which a process writes what becomes of its steps; the board follows it."""
+    with tempfile.TemporaryDirectory(prefix=f"{SOCKETS}-{os.getpid()}-") as folder:
+        log, end = Path(folder, "events.jsonl"), threading.Event()
+        log.touch()
+
+        def follow() -> None:
+            with log.open() as file:
+                last = False
+                while True:
+                    for line in file:
+                        board.event((0.0, json.loads(line)))
+                    if last:
+                        return
+                    last = end.wait(0.2)
+
+        follower = threading.Thread(target=follow)
+        follower.start()
+        try:
+            yield log
+        finally:
+            end.set()
+            follower.join()
+
+
+@contextlib.contextmanager
+def steps_cluster(workers: int, board: Board) -> Iterator[str]:
+    """Address of a new local cluster whose processes compute steps."""
     import dask
     import distributed
 
-    if address:
-        with distributed.Client(address) as client:
-            yield client
-        return
-    os.environ.update(THREADS)  # before a worker starts: libraries read them once
-
-    def worker(**options) -> dict:
-        # without a limit: a worker that is paused would keep its askers waiting for ever
-        fixed = {"memory_limit": 0, "silence_logs": logging.CRITICAL, "dashboard": False}
-        return {"cls": distributed.Nanny, "options": fixed | options}
-
-    kinds = {"step": "steps", "chapter": "chapters"}
-    processes = {
-        f"{name}-{i}": worker(nthreads=1, resources={kind: 1})
-        for kind, name in kinds.items()
-        for i in range(workers)
-    }
+    os.environ.update(warm.THREADS)  # before a worker starts: libraries read them once
+    # without a limit: a worker that is paused would keep its askers waiting for ever
+    fixed = {"memory_limit": 0, "silence_logs": logging.CRITICAL, "dashboard": False}
+    worker = {"cls": distributed.Nanny, "options": fixed | {"nthreads": 1}}
     here = "127.0.0.1"
     options = {"host": here, "port": 0, "dashboard": False, "dashboard_address": f"{here}:0"}
     scheduler = {"cls": distributed.Scheduler, "options": options}
     # dask would have its workers give every freed block back to the system at once; the loops of
     # torch then take nearly twice as long (benchmarks/bench_workers.py).
     as_glibc_does = {"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None}
+    how = {"distributed.worker.multiprocessing-method": "forkserver"} if warm.is_warm() else {}
     with contextlib.ExitStack() as stack:
-        with _deaf_to_ctrl_c(), dask.config.set(as_glibc_does):
+        with warm.deaf_to_ctrl_c(), dask.config.set(as_glibc_does | how):
             cluster = stack.enter_context(
                 distributed.SpecCluster(
-                    workers=processes, scheduler=scheduler, silence_logs=logging.CRITICAL
+                    workers={f"steps-{i}": worker for i in range(workers)},
+                    scheduler=scheduler,
+                    silence_logs=logging.CRITICAL,
                 )
             )
-        yield stack.enter_context(distributed.Client(cluster))
-
-
-@contextlib.contextmanager
-def _deaf_to_ctrl_c() -> Iterator[None]:
-    """Processes started meanwhile leave Ctrl-C to this one, which then ends them in order."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+        client = stack.enter_context(distributed.Client(cluster))
+        client.subscribe_topic("benchbook", board.event)
+        yield client.scheduler.address
 
 
 def label_of(run: Run) -> str:
@@ -181,7 +270,7 @@ def label_of(run: Run) -> str:
 
 
 def run_all(
-    runs: list[Run], *, workers: int, address: str | None = None, console: Console
+    runs: list[Run], *, workers: int | None = None, address: str | None = None, console: Console
 ) -> dict[str, dict]:
     """Bring all runs about, needed ones first; return their records by key.
 
@@ -190,65 +279,58 @@ def run_all(
     Parameters
     ----------
     runs : list of Run
-    workers : int
-        Processes of the local cluster.
+    workers : int, optional
+        Processes of the local cluster. By default the cores, and none where there is but one run:
+        it computes its steps itself.
     address : str, optional
         Scheduler of a cluster that is already there, whose workers see the same folders.
     console : rich.console.Console
+
+    Raises
+    ------
+    NoScheduler
+        Nobody answers at the address.
     """
     ordered = with_needs(runs)
     open_ = [r for r in ordered if not r.done]
+    several = len(open_) > 1 or workers is not None
+    if open_ and not address:
+        warm.start_early(several=several)
     with Board(console) as board:
         for run in ordered:
             if run.done:
                 board.chapter(label_of(run), "stored")
         if open_:
-            with client_of(address, workers) as client:
-                _run_open(open_, client, board)
+            how = (
+                _chapters_elsewhere(address, board)
+                if address
+                else _chapters_here(workers or cores(), several, board)
+            )
+            with how as (start, room):
+                board.expect({label_of(r): seconds_before(r) for r in open_}, room)
+                _run_open(open_, start, room, board)
     return {r.key: r.record for r in ordered}
 
 
-def _run_open(runs: list[Run], client, board: Board) -> None:
-    """Keep as many chapters under way as the cluster has room for, each after those it needs."""
-    from distributed import as_completed
-
-    client.subscribe_topic("benchbook", board.event)
+def _run_open(runs: list[Run], start: Callable, room: int, board: Board) -> None:
+    """Keep as many chapters under way as there is room for, each after those it needs."""
     for run in runs:
         board.chapter(label_of(run), "queued")
-    waiting, under_way = list(runs), as_completed()
-    running: dict[str, Run] = {}
-
-    def start_what_can() -> None:
-        offered = [w["resources"] for w in client.scheduler_info(n_workers=-1)["workers"].values()]
-        apart = any("chapter" in o for o in offered)
-        room = sum(o.get("chapter", 0) for o in offered) if apart else len(offered)
+    waiting = list(runs)
+    running: dict[Future, Run] = {}
+    while waiting or running:
         open_keys = {r.key for r in (*waiting, *running.values())}
         for run in list(waiting):
-            if len(running) >= max(1, room):
-                return
-            if not any(need.key in open_keys for need in run.needs):
+            if len(running) < room and not any(need.key in open_keys for need in run.needs):
                 waiting.remove(run)
-                task = f"chapter-{run.key}"
-                running[task] = run
-                future = client.submit(
-                    run_on_worker,
-                    run,
-                    label_of(run),
-                    str(home()),
-                    key=task,
-                    resources={"chapter": 1} if apart else None,
-                )
-                under_way.add(future)
-
-    start_what_can()
-    for future in under_way:
-        run = running.pop(future.key)
-        if future.status == "finished":
-            board.chapters[label_of(run)] = future.result()
-        elif not run.done:
-            note_failure(run, _why(future.exception()))
-            board.chapter(label_of(run), "failed")
-        start_what_can()
+                running[start(run)] = run
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            run = running.pop(future)
+            if (error := future.exception()) is None:
+                board.chapters[label_of(run)] = future.result()
+            elif not run.done:
+                note_failure(run, _why(error))
+                board.chapter(label_of(run), "failed")
 
 
 def _why(error: BaseException) -> str:

@@ -3,12 +3,14 @@
 import datetime
 import importlib.metadata
 import json
+import os
 import platform
 import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,24 +19,15 @@ from typing import Any
 
 import filelock
 
+from helpers.book import warm
 from helpers.book.chapters import Chapter, ChapterError, has_tag, plain_json
 from helpers.data import registry
 from helpers.home import claim, home
 from helpers.store.disk import canonical_json, file_sha256
 from helpers.store.reach import PAGE_SOURCES, Code, digest, unchanged
 
+SOCKETS = "bb"  # folders of this name, and the number of the process, hold a kernel's sockets
 REAL_DATA = "real-data"  # tag of the cells that need the chapter's data sets
-# two spinning threads are up to 30 times slower on a busy machine
-THREADS = dict.fromkeys(
-    (
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "NUMBA_NUM_THREADS",
-        "VECLIB_MAXIMUM_THREADS",
-    ),
-    "1",
-)
 
 
 def _hashes(folder: Path) -> dict[str, str]:
@@ -190,12 +183,43 @@ def uses_real_data(chapter: Chapter) -> bool:
 # --------------------------------------------------------------------------- execution
 
 
-def execute(run: Run, kernel_environment: dict[str, str] | None = None) -> str:
+class Stopped(RuntimeError):
+    """The run was cut off by the command itself: it neither succeeded nor failed."""
+
+
+def seconds_before(run: Run) -> float | None:
+    """Seconds that the chapter's last run at this preset took; None where there is none."""
+    records = []
+    for file in run.folder.parent.glob("[!.]*/run.json"):
+        try:
+            record = json.loads(file.read_text())
+        except ValueError:
+            continue  # cut off while it was written: it tells nothing
+        if (
+            record["status"] == "done"
+            and record["parameters"]["preset"] == run.parameters["preset"]
+        ):
+            records.append((record["started"], record["seconds"]))
+    return max(records)[1] if records else None
+
+
+def execute(
+    run: Run,
+    kernel_environment: dict[str, str] | None = None,
+    *,
+    stop: threading.Event | None = None,
+) -> str:
     """Run a chapter and keep what it leaves; return its status, ``done`` or ``failed``.
 
     The run's folder holds ``notebook.ipynb`` (executed), ``scores.parquet``, ``units.parquet``
     where the chapter saves them, and ``run.json``. It appears whole or not at all. A run that
-    needs a failed one is not started, and fails.
+    needs a failed one is not started, and fails. One whose kernel dies while it computes a step is
+    begun again, twice at most: what it had computed is stored.
+
+    Raises
+    ------
+    Stopped
+        `stop` was set meanwhile.
     """
     locks = claim() / "locks"
     locks.mkdir(exist_ok=True)
@@ -211,6 +235,12 @@ def execute(run: Run, kernel_environment: dict[str, str] | None = None) -> str:
                 record = _describe(run, partial, time.time(), error)
             else:
                 record = _execute_in(run, partial, kernel_environment or {})
+                for _ in range(2):
+                    if (stop and stop.is_set()) or not _died_in_a_step(record):
+                        break
+                    record = _execute_in(run, partial, kernel_environment or {})
+            if stop and stop.is_set():
+                raise Stopped(f"{run.chapter.name} was stopped")
             (partial / "run.json").write_text(json.dumps(record, indent=1))
             keep(run, partial)
         finally:
@@ -246,7 +276,7 @@ def _execute_in(run: Run, folder: Path, kernel_environment: dict[str, str]) -> d
     started, error = time.time(), None
     # Files, not ports: of two kernels that start at once, both can be promised the same port. Their
     # names must be short.
-    sockets = tempfile.mkdtemp(prefix="bb-")
+    sockets = tempfile.mkdtemp(prefix=f"{SOCKETS}-{os.getpid()}-")
     reached = {"transport": "ipc", "connection_file": f"{sockets}/kernel.json"}
     try:
         papermill.execute_notebook(
@@ -259,6 +289,7 @@ def _execute_in(run: Run, folder: Path, kernel_environment: dict[str, str]) -> d
             log_output=False,
             extra_arguments=_kernel_arguments(run, folder, kernel_environment),
             config=Config(KernelManager=reached),
+            **warm.kernel_options(),
         )
     except papermill.PapermillExecutionError as failure:
         error = {
@@ -270,11 +301,23 @@ def _execute_in(run: Run, folder: Path, kernel_environment: dict[str, str]) -> d
         }
     except DeadKernelError:
         cell, text = _last_cell(executed)
+        step = _step_under_way(kernel_environment)
         error = {
             "name": "DeadKernelError",
-            "message": "the kernel died (killed, or out of memory?)",
+            "message": "the kernel died (killed, or out of memory?)"
+            + (f" while it computed {step}" if step else "")
+            + ": repeat the command, it goes on from what is stored",
             "cell": cell if cell is None else cell - bool(run.overrides),
             "source": text,
+            "step": step,
+        }
+    except RuntimeError as failure:
+        if "Kernel died" not in str(failure):
+            raise
+        error = {
+            "name": "DeadKernelError",
+            "message": "the kernel died while it started (killed, or out of memory?): repeat the "
+            "command",
         }
     finally:
         shutil.rmtree(sockets, ignore_errors=True)
@@ -294,10 +337,25 @@ def _execute_in(run: Run, folder: Path, kernel_environment: dict[str, str]) -> d
     return _describe(run, folder, started, error)
 
 
+def _died_in_a_step(record: dict[str, Any]) -> bool:
+    return record["error"] is not None and record["error"].get("step") is not None
+
+
+def _step_under_way(kernel_environment: dict[str, str]) -> str | None:
+    """The step that the kernel itself was computing, by what it wrote down; None for none."""
+    if not (log := kernel_environment.get("BENCHBOOK_EVENTS")):
+        return None
+    under_way = {}
+    for line in Path(log).read_text().splitlines():
+        event = json.loads(line)
+        under_way[event["key"]] = event["name"] if event["state"] == "running" else None
+    return next((name for name in reversed(under_way.values()) if name), None)
+
+
 def _kernel_arguments(run: Run, folder: Path, more: dict[str, str]) -> list[str]:
     """Arguments that give this kernel alone its environment (a worker may run steps beside it)."""
     environment = {
-        **THREADS,
+        **warm.THREADS,
         **more,
         "BENCHBOOK_HOME": str(home()),
         "BENCHBOOK_RUN": str(folder),
@@ -367,7 +425,7 @@ def _describe(run: Run, folder: Path, started: float, error: dict | None) -> dic
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "device": "cpu",
-        "threads": int(THREADS["OMP_NUM_THREADS"]),
+        "threads": int(warm.THREADS["OMP_NUM_THREADS"]),
         "versions": code.versions
         | {"perturbation-benchbook": importlib.metadata.version("perturbation-benchbook")},
         "code": {"cells": text, "definitions": code.definitions},

@@ -6,17 +6,16 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
-import filelock
 import nbformat
 import yaml
 
 from helpers.book.cards import parameters_card, provenance_card
 from helpers.book.chapters import Book, has_tag
 from helpers.book.run import Run
-from helpers.home import home
 
 NOTEBOOKS_BRANCH = "notebooks"  # executed notebooks are published there, for Colab and Binder
 _ABOUT = "about"
@@ -56,11 +55,13 @@ def stage(
     """
     shown = book.pages if pages is None else pages
     whole = pages is None or shown == book.pages
+    alone = len(shown) == 1 and front is None
     files: dict[Path, str | bytes] = {folder / "_config.yml": _config(book)}
     files[folder / "_toc.yml"] = _toc(book, None if whole else shown, front is not None)
     if not whole:
-        about = "# References\n\n```{bibliography}\n:all:\n```\n"  # that a page alone can cite
-        files[folder / f"{_ABOUT}.md"] = about
+        # Of a page alone, only what it cites: to format all takes as long as the page.
+        every = "" if alone else ":all:\n"
+        files[folder / f"{_ABOUT}.md"] = f"# References\n\n```{{bibliography}}\n{every}```\n"
     if front is not None:
         files[folder / f"{book.toc['root']}.md"] = front
     for name in shown:
@@ -270,12 +271,11 @@ def render(folder: Path, output: Path, *, strict: bool = True) -> Path:
 
 def render_page(book: Book, run: Run) -> Path:
     """HTML of one run, beside its notebook; returns the page."""
-    work = home() / "page"
-    with filelock.FileLock(home() / "page.lock"):
+    target = run.folder / "page"
+    with tempfile.TemporaryDirectory(prefix=".page-", dir=run.folder.parent) as folder:
+        work = Path(folder)
         stage(book, {run.chapter.name: run}, work / "book", pages=[run.chapter.name])
         html = render(work / "book", work, strict=False)
-        target = run.folder / "page"
         shutil.rmtree(target, ignore_errors=True)
         html.replace(target)
-        shutil.rmtree(work)
     return target / f"{run.chapter.name}.html"

@@ -110,11 +110,7 @@ class Step:
         return f"<{self} {self.key[:8]}>"
 
     def __str__(self) -> str:
-        def short(value: Any) -> str:
-            names = json.dumps(_replace_steps(value, lambda s: f"<{s.function.__name__}>"))
-            return names.replace('"<', "").replace('>"', "")
-
-        given = (f"{k}={short(v)}" for k, v in self.arguments.items() if not _is_default(self, k))
+        given = (f"{k}={_told(v)}" for k, v in self.arguments.items() if not _is_default(self, k))
         return f"{self.function.__name__}({', '.join(given)})"
 
     @property
@@ -166,6 +162,23 @@ def _replace_steps(value: Any, replace: Callable[[Step], Any]) -> Any:
     if isinstance(value, dict):
         return {k: _replace_steps(v, replace) for k, v in value.items()}
     return value
+
+
+def _told(value: Any) -> str:
+    """An argument as it is shown: of a step, what tells it from its like, but not its inputs."""
+    if isinstance(value, Step):
+        told = (
+            f"{k}={_told(v)}"
+            for k, v in value.arguments.items()
+            if not isinstance(v, Step) and not _is_default(value, k)
+        )
+        given = ", ".join(told)
+        return value.function.__name__ + (f"({given})" if given else "")
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_told, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{json.dumps(k)}: {_told(v)}' for k, v in value.items())}}}"
+    return json.dumps(value)
 
 
 def _is_default(step: Step, name: str) -> bool:
@@ -222,12 +235,16 @@ def check_home(folder: str) -> None:
 
 
 def _announce(step: Step, state: str, seconds: float | None = None) -> None:
-    """Tell whoever watches the cluster what became of a step."""
+    """Tell whoever watches what became of a step."""
+    event = {"kind": "step", "key": step.key, "name": str(step), "state": state, "seconds": seconds}
+    if log := os.environ.get("BENCHBOOK_EVENTS"):  # of a run that computes its steps itself
+        with Path(log).open("a") as file:
+            file.write(json.dumps(event) + "\n")
+        return
     if "distributed" not in sys.modules:
         return
     import distributed
 
-    event = {"kind": "step", "key": step.key, "name": str(step), "state": state, "seconds": seconds}
     try:
         distributed.get_worker().log_event("benchbook", event)
     except ValueError:  # not on a worker
@@ -246,7 +263,6 @@ def _submit(step: Step, address: str):
     """Future of a step on a cluster; its inputs are tasks of their own, shared by all askers."""
     inputs = [_submit(s, address) for s in step.inputs if not s.stored]
     _announce(step, "queued")
-    resource = os.environ.get("BENCHBOOK_STEP_RESOURCE")  # of the workers that are for steps
     return _client(address).submit(
         _compute_after,
         step,
@@ -254,7 +270,6 @@ def _submit(step: Step, address: str):
         str(home()),
         inputs,
         key=f"step-{step.key}",
-        resources={resource: 1} if resource else None,
     )
 
 

@@ -1,0 +1,174 @@
+"""Processes that start warm: forked from one that has imported what they need, and no more.
+
+The parent of them all, Python's own fork server, imports third-party libraries, runs one thread,
+calls none of them, and never imports this package: so that a fork is safe, and that what a process
+computes is what it would have computed on its own. It dies with the command, and what it forked
+with it. Elsewhere than on Linux, and under ``BENCHBOOK_COLD=1``, processes start the plain way.
+"""
+
+import atexit
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any, ClassVar
+from unittest.mock import patch
+
+# What every chapter imports; several chapters share what most of them do.
+_KERNEL = (
+    "ipykernel.kernelapp",
+    "ipykernel.zmqshell",
+    "numpy",
+    "pandas",
+    "pyarrow.parquet",
+    "scipy.sparse",
+    "scipy.stats",
+    "matplotlib.backends.backend_svg",
+    "matplotlib.figure",
+    "anndata",
+)
+_STEPS = ("sklearn.linear_model", "sklearn.decomposition", "distributed", "torch")
+# Two spinning threads are up to 30 times slower on a busy machine.
+THREADS = dict.fromkeys(
+    (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "NUMBA_NUM_THREADS",
+        "VECLIB_MAXIMUM_THREADS",
+    ),
+    "1",
+)
+# pyarrow's memory is looked after by a thread, unless it is told not to.
+ONE_THREAD = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
+
+
+_STARTING = threading.Lock()
+
+
+def is_warm() -> bool:
+    """Whether processes are forked here."""
+    return sys.platform == "linux" and os.environ.get("BENCHBOOK_COLD") != "1"
+
+
+def start_early(*, several: bool) -> None:
+    """Start the parent of warm processes, which imports while this process goes on.
+
+    Parameters
+    ----------
+    several : bool
+        Whether many processes will be forked, so that more is worth importing.
+    """
+    if is_warm():
+        from multiprocessing import forkserver
+
+        os.environ |= THREADS | ONE_THREAD
+        modules = [*_KERNEL, *_STEPS] if several else [*_KERNEL]
+        multiprocessing.get_context("forkserver").set_forkserver_preload(modules)
+        with deaf_to_ctrl_c():
+            forkserver.ensure_running()  # nothing where it is at work already
+        Forked.possible = True
+
+
+@contextlib.contextmanager
+def deaf_to_ctrl_c() -> Iterator[None]:
+    """Processes started meanwhile leave Ctrl-C to this one, which then ends them in order."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class Forked:
+    """A kernel's process, forked; it answers as `subprocess.Popen` does."""
+
+    stdin = stdout = stderr = None
+    possible: ClassVar[bool] = False  # before their parent is at work
+    alive: ClassVar[set["Forked"]] = set()
+
+    def __init__(self, arguments: list[str], environment: dict[str, str], folder: str):
+        path = [p for p in sys.path[1:] if p]  # not the folder of the command itself
+        self._process = multiprocessing.get_context("forkserver").Process(
+            target=_run_kernel, args=(arguments, environment, folder, path)
+        )
+        with _STARTING, patch.dict(sys.modules, __main__=ModuleType("__main__")):
+            self._process.start()  # which would have the kernel import the command's script, too
+        self.pid = self._process.pid
+        self.alive.add(self)
+
+    def poll(self) -> int | None:
+        if self._process.exitcode is not None:
+            self.alive.discard(self)
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        self._process.join(timeout)
+        return self.poll()
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+def kill_kernels() -> None:
+    """End the kernels that are under way."""
+    for kernel in list(Forked.alive):
+        kernel.kill()
+
+
+def _run_kernel(arguments: list[str], environment: dict[str, str], folder: str, path) -> None:
+    """Become the kernel that these arguments of ``ipykernel_launcher`` describe."""
+    parent = os.getppid()  # the fork server, whose number is known only here
+    os.setsid()  # Ctrl-C in the terminal is the command's business, not the kernel's
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.environ.clear()
+    os.environ.update(environment | {"JPY_PARENT_PID": str(parent)})
+    os.chdir(folder)
+    if len(list(Path(f"/proc/{parent}/task").iterdir())) > 1:
+        # Some library starts a thread when it is imported: a fork of that may hang. Start plainly.
+        os.execv(sys.executable, [sys.executable, "-m", "ipykernel_launcher", *arguments])
+    from ipykernel.kernelapp import IPKernelApp
+
+    sys.path[:] = path
+    sys.argv = ["ipykernel_launcher", *arguments]
+    try:  # it ends when its parent does
+        IPKernelApp.launch_instance([*arguments, f"--IPKernelApp.parent_handle={parent}"])
+    finally:
+        atexit._run_exitfuncs()  # the fork server of Python 3.11 leaves them out
+
+
+def kernel_options() -> dict[str, Any]:
+    """Arguments of papermill under which a kernel starts warm; none where it starts plainly."""
+    if not Forked.possible:
+        return {}
+    from jupyter_client.manager import AsyncKernelManager
+    from jupyter_client.provisioning import LocalProvisioner
+
+    class WarmProvisioner(LocalProvisioner):
+        async def launch_kernel(self, cmd, *, env, cwd=None, **_):
+            self.process = Forked(cmd[3:], env, str(cwd or Path.cwd()))  # python -m launcher ...
+            self.pid = self.pgid = self.process.pid  # it makes a group of its own
+            self.cwd = cwd
+            return self.connection_info
+
+    class WarmKernelManager(AsyncKernelManager):
+        async def _async_pre_start_kernel(self, **options):
+            self.provisioner = WarmProvisioner(
+                kernel_id="warm", kernel_spec=self.kernel_spec, parent=self
+            )
+            return await super()._async_pre_start_kernel(**options)
+
+    return {"kernel_manager_class": WarmKernelManager}

@@ -1,0 +1,176 @@
+"""Processes that start warm: what they start from, that they die in time, and that cold ones do."""
+
+import os
+import random
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from minibook import MiniBook
+
+from helpers.book import warm
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux only")
+
+
+@pytest.fixture
+def book(tmp_path):
+    return MiniBook(tmp_path)
+
+
+def family(process: subprocess.Popen) -> list[psutil.Process]:
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def wait_for(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@LINUX
+def test_what_the_parent_imports_starts_no_thread_and_computes_nothing():
+    modules = [*warm._KERNEL, *warm._STEPS]
+    code = f"""
+        import importlib, os, sys
+        [importlib.import_module(name) for name in {modules!r}]
+        import numba, torch
+        from numba.np.ufunc import parallel
+        assert not torch.cuda.is_initialized()
+        assert not parallel._is_initialized
+        assert not [m for m in sys.modules if m.partition(".")[0] == "helpers"]
+        print(len(os.listdir("/proc/self/task")))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        env=os.environ | warm.THREADS | warm.ONE_THREAD,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "1"
+
+
+@LINUX
+def test_kernels_are_forked_from_a_parent_of_one_thread_that_holds_no_code_of_ours(book):
+    process = book.start("run('slow', value=40)")
+    wait_for(lambda: book.calls())
+    chapters = book.folder / "chapters" / "lab"
+    kernel = next(p for p in family(process) if Path(p.cwd()) == chapters)
+    parent = kernel.parent()
+    assert "multiprocessing.forkserver" in " ".join(parent.cmdline())
+    assert parent.ppid() == process.pid
+    assert parent.num_threads() == 1
+    process.kill()
+    process.communicate()
+
+
+@LINUX
+def test_where_the_parent_has_threads_a_kernel_starts_on_its_own(book):
+    (book.folder / "threaded.py").write_text(
+        "import threading, time\n"
+        "threading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n"
+    )
+    said = book.python("""
+        from helpers.book import warm
+
+        warm._KERNEL = (*warm._KERNEL, "threaded")
+        (one,) = run("one")
+        notebook = (one.folder / "notebook.ipynb").read_text()
+        print("STATUS", one.record["status"])
+    """)
+    assert "STATUS done" in said
+
+
+@pytest.mark.parametrize("workers", [None, 2])
+def test_all_processes_die_with_the_command(book, workers):
+    process = book.start(f"run('slow', value=40, workers={workers})")
+    wait_for(lambda: book.calls())
+    children = family(process)
+    assert len(children) >= 2
+    process.kill()
+    process.communicate()
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert alive == []
+
+
+def test_a_cold_start_gives_the_same_bytes(book):
+    seen = set()
+    for cold in ("0", "1"):
+        for workers in (None, 2):
+            book.home = book.folder / f"home-{cold}-{workers}"
+            book.python(f"run('one', workers={workers})", BENCHBOOK_COLD=cold)
+            (folder,) = (book.home / "runs" / "lab" / "one").iterdir()
+            seen.add((folder / "scores.parquet").read_bytes())
+    assert len(seen) == 1
+
+
+def test_one_run_alone_starts_no_cluster(book):
+    said = book.python("import sys\nrun('one')\nprint('CLUSTER', 'distributed' in sys.modules)")
+    assert "CLUSTER False" in said
+    assert "step  doubled(value=1)" in said  # and its steps are seen all the same
+
+
+@pytest.mark.parametrize("cold", ["0", "1"])
+def test_a_kernel_that_dies_at_its_start_is_a_sentence(book, cold):
+    startup = book.folder / "ipython" / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    (startup / "00-dies.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
+    said = book.python(
+        "(one,) = run('one')\nprint('ERROR', one.record['error']['message'])",
+        IPYTHONDIR=str(book.folder / "ipython"),
+        BENCHBOOK_COLD=cold,
+    )
+    assert "the kernel died while it started" in said
+    assert "repeat the command" in said
+    assert "Traceback" not in said
+
+
+def test_a_scheduler_that_is_not_there_is_a_sentence(book):
+    done = subprocess.run(
+        [*(sys.executable, "-m", "helpers.cli"), "run", "lab/one", "--scheduler", "tcp://127.0.0.1:9"],
+        cwd=book.folder,
+        env=book.environment | {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "1s"},
+        capture_output=True,
+        text=True,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "no scheduler answers at tcp://127.0.0.1:9" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_home_that_is_a_file_is_a_sentence(book):
+    (book.folder / "file").write_text("a letter")
+    book.home = book.folder / "file"
+    done = subprocess.run(
+        [sys.executable, "-m", "helpers.cli", "run", "lab/one"],
+        cwd=book.folder,
+        env=book.environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "is a file: name a folder in BENCHBOOK_HOME" in done.stderr.replace("\n", " ")
+    assert (book.folder / "file").read_text() == "a letter"
+
+
+@pytest.mark.all
+def test_after_twenty_kills_at_any_time_the_scores_are_the_same_bytes(book):
+    """From the start of the command on, so that some meet a kernel that is starting."""
+    book.python("run('slow', value=12)")
+    (whole,) = (book.home / "runs" / "lab" / "slow").glob("*/scores.parquet")
+    book.home = book.folder / "again"
+    chance = random.Random(0)
+    for i in range(20):
+        process = book.start(f"run('slow', value=12, workers={[None, 2][i % 2]})")
+        time.sleep(chance.uniform(0, 8))
+        process.kill()
+        process.communicate()
+    book.python("run('slow', value=12)")
+    (again,) = (book.home / "runs" / "lab" / "slow").glob("*/scores.parquet")
+    assert again.read_bytes() == Path(whole).read_bytes()
