@@ -37,4 +37,4 @@ def missing(name: str, peer: str) -> str | None:
     """What to say in place of a row whose peer is not installed; None where it is."""
     if importlib.util.find_spec(peer):
         return None
-    return f"{name}: not installed (pip install -c constraints.txt -e '.[peers]')"
+    return f"{name}: not installed (pip install -c constraints.txt -e '.[dev,peers]')"
