@@ -19,6 +19,9 @@ def main() -> int:
     short = False
     for file in sorted(Path(__file__).parent.glob("bench_*.py")):
         for row in importlib.import_module(f"benchmarks.{file.stem}").run():
+            if isinstance(row, str):
+                table.add_row(row)
+                continue
             met = row["ratio"] >= row["asked"]
             short |= not met
             table.add_row(
@@ -27,7 +30,7 @@ def main() -> int:
                 f"{row['reference_seconds']:.4g}",
                 f"{row['ratio']:.1f}x",
                 f"{row['asked']:g}x",
-                "" if met else "short",
+                "" if met else f"short {row['limit']}".strip(),
             )
     Console().print(table)
     return int(short)

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from benchmarks import fastest, row
+from benchmarks import fastest, missing, row
 from helpers.metrics.embeddings.knn_vote import knn_vote
 from helpers.metrics.embeddings.lisi import lisi
 from helpers.metrics.embeddings.neighbours import nearest_neighbours
@@ -69,6 +69,9 @@ def run() -> list[dict]:
     np.testing.assert_allclose(found.per_cell, reference, rtol=1e-3)
     rows.append(row("iLISI of 8,000 cells x 32, 248 neighbours / released loop", ours, theirs, 10))
 
+    name = "LISI of 20,000 cells, 249 neighbours, graph given / scib-metrics"
+    rows.append(missing(name, "scib_metrics") or _lisi(name, rng))
+
     n_classes = 6_900  # about as many as a genome-wide screen has; the one-hot votes are as wide
     labels, own = rng.integers(n_classes, size=20_000), rng.integers(n_classes, size=400)
     labels[:n_classes] = np.arange(n_classes)
@@ -83,6 +86,8 @@ def run() -> list[dict]:
     np.testing.assert_array_equal(found["top1"] == 1, hits)
     rows.append(row("vote of 251 among 20,000, 6,900 classes / released loop", ours, theirs, 20))
 
+    rows += _neighbour_votes(rng)
+
     centres, labels = rng.standard_normal((200, 64)), rng.integers(200, size=4_000)
     cells = centres[labels] + 2 * rng.standard_normal((4_000, 64))
     penalty = 1e-2
@@ -92,6 +97,43 @@ def run() -> list[dict]:
     np.testing.assert_allclose(right, peer, atol=0.01)
     rows.append(row("linear probe, 4,000 x 64, 200 classes / scikit-learn", ours, theirs, 1))
     return rows
+
+
+def _neighbour_votes(rng) -> list[dict]:
+    """Search and vote, against scikit-learn's class and its votes of all classes (for top 5)."""
+    from sklearn.neighbors import KNeighborsClassifier
+
+    reference = rng.standard_normal((20_000, 32), dtype=np.float32)
+    queries = (reference[rng.permutation(20_000)[:2_000]] + 0.5).astype(np.float32)
+    labels, own = rng.integers(500, size=20_000), rng.integers(500, size=2_000)
+    ours, found = fastest(
+        lambda: knn_vote(nearest_neighbours(reference, queries, k=251), labels, own), 3
+    )
+    peer = KNeighborsClassifier(251, weights=lambda d: 1 / (d + 1e-5), algorithm="brute")
+    peer.fit(reference, labels)
+    title = "vote of 251 among 20,000, 500 classes / scikit-learn's"
+    one, classes = fastest(lambda: peer.predict(queries), 3)
+    np.testing.assert_array_equal(found["top1"] == 1, classes == own)
+    every, _ = fastest(lambda: peer.predict_proba(queries), 3)
+    limit = "(both search with scikit-learn's own brute force, nearly all of the time)"
+    return [
+        row(f"{title} predict", ours, one, 2),
+        row(f"{title} predict_proba", ours, every, 2, limit),
+    ]
+
+
+def _lisi(name: str, rng) -> dict:
+    from scib_metrics import lisi_knn
+    from scib_metrics.nearest_neighbors import NeighborsResults
+
+    graph = nearest_neighbours(rng.standard_normal((20_000, 50)), k=249)
+    batch = rng.integers(81, size=20_000)
+    ours, found = fastest(lambda: lisi(graph, batch, perplexity=83), 5)
+    theirs = NeighborsResults(indices=graph.indices, distances=graph.distances)
+    lisi_knn(theirs, batch, perplexity=83)  # compiles
+    seconds, reference = fastest(lambda: np.asarray(lisi_knn(theirs, batch, perplexity=83)), 5)
+    np.testing.assert_allclose(found.per_cell, reference, rtol=1e-3)
+    return row(name, ours, seconds, 1.5)
 
 
 def _scikit_learn(cells, labels, penalty: float) -> float:

@@ -12,7 +12,7 @@ from numba import njit
 from helpers.metrics.arrays import finite_matrix, joint_codes
 from helpers.metrics.labellings import least_p_value
 
-_BLOCK = 512
+_BLOCK = 192
 
 
 def edistance(
@@ -166,29 +166,31 @@ def _distances(points: np.ndarray) -> np.ndarray:
 
 
 def _sum_of_distances(a: np.ndarray, b: np.ndarray) -> float:
-    """Sum over all pairs of rows, block by block; a row's distance to itself is exactly zero.
-
-    A squared distance is one product: of (-2 a, |a|^2, 1) and (b, 1, |b|^2).
-    """
-    left = np.column_stack([-2 * a, (a**2).sum(1), np.ones(len(a))])
-    right = np.column_stack([b, np.ones(len(b)), (b**2).sum(1)])
+    """Sum over all pairs of rows, block by block; a row's distance to itself is exactly zero."""
+    square_a, square_b = (np.einsum("ij,ij->i", points, points) for points in (a, b))
+    memory = np.empty(_BLOCK * _BLOCK)  # asked for once: a block stays in the cache
     total = 0.0
     for i in range(0, len(a), _BLOCK):
         for j in range(i if a is b else 0, len(b), _BLOCK):
-            squared = left[i : i + _BLOCK] @ right[j : j + _BLOCK].T
+            rows, columns = a[i : i + _BLOCK], b[j : j + _BLOCK]
+            product = memory[: len(rows) * len(columns)].reshape(len(rows), len(columns))
+            np.dot(rows, columns.T, out=product)
             same = a is b and i == j
             if same:
-                np.fill_diagonal(squared, 0)
-            total += (2 if a is b and not same else 1) * _sum_of_roots(squared.ravel())
+                np.fill_diagonal(product, square_a[i : i + _BLOCK])
+            part = _sum_of_roots(product, square_a[i : i + _BLOCK], square_b[j : j + _BLOCK])
+            total += (2 if a is b and not same else 1) * part
     return total
 
 
 @njit(cache=True, fastmath=True)
-def _sum_of_roots(squared):
-    """Of finite values; what rounding left below 0 is 0."""
+def _sum_of_roots(product, square_a, square_b):
+    """Of |a|^2 + |b|^2 - 2 ab, finite; what rounding left below 0 is 0."""
     total = 0.0
-    for i in range(len(squared)):
-        total += np.sqrt(squared[i] if squared[i] > 0 else 0.0)
+    for i in range(len(square_a)):
+        for j in range(len(square_b)):
+            squared = square_a[i] + square_b[j] - 2 * product[i, j]
+            total += np.sqrt(squared if squared > 0 else 0.0)
     return total
 
 

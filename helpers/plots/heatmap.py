@@ -51,6 +51,8 @@ def heatmap(
     ValueError
         An empty table, nothing finite, or blocks of another length than the table's side.
     """
+    import seaborn as sns
+
     table = values.to_numpy(dtype=float)
     if table.size == 0 or not np.isfinite(table).any():
         raise ValueError(f"heatmap: a table of shape {table.shape} without a number to draw")
@@ -66,14 +68,17 @@ def heatmap(
             raise ValueError(f"heatmap: {len(blocks)} blocks for {n} rows or columns")
         sides.append(_blocks(blocks if given is not None or n <= 40 else [""] * n))
     ax = Figure(figsize=(WIDTH, height)).add_subplot()
-    image = ax.pcolormesh(
+    sns.heatmap(
         table,
+        ax=ax,
         cmap="RdBu_r" if centre is not None else "cividis",
         vmin=low,
         vmax=high,
         rasterized=table.size > 2000,
+        xticklabels=False,
+        yticklabels=False,
+        cbar_kws={"shrink": 0.9, "pad": 0.02, "label": label},
     )
-    ax.invert_yaxis()
     axes = ((ax.yaxis, ax.axhline, sides[0]), (ax.xaxis, ax.axvline, sides[1]))
     for axis, line, blocks in axes:
         named = [(middle, name) for name, middle, _ in blocks if name]
@@ -84,15 +89,9 @@ def heatmap(
     if sum(len(name) for name, _, _ in sides[1]) > 60:
         ax.tick_params(axis="x", rotation=90)
     ax.tick_params(length=0)
-    ax.grid(visible=False)
-    for spine in ax.spines.values():
-        spine.set_visible(False)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     if title:
         ax.set_title(title)
-    bar = ax.figure.colorbar(image, ax=ax, shrink=0.9, pad=0.02)
-    bar.set_label(label)
-    bar.outline.set_visible(False)
     return ax.get_figure(root=True)
 
 

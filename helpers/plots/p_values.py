@@ -29,13 +29,23 @@ def p_value_histogram(p, *, bins: int = 20, confidence: float = 0.95, title: str
     ValueError
         No p-values, NaN, or values outside [0, 1].
     """
+    import seaborn as sns
     from scipy.stats import binom
 
     p = _p_values(p)
     low, high = binom.ppf([(1 - confidence) / 2, (1 + confidence) / 2], len(p), 1 / bins)
     ax = Figure(figsize=(WIDTH * 0.8, 2.9)).add_subplot()
-    counts, edges = np.histogram(p, bins=bins, range=(0, 1))
-    ax.bar(edges[:-1], counts, 0.92 / bins, align="edge", color=ROLES["candidate"], zorder=2)
+    sns.histplot(
+        x=p,
+        bins=bins,
+        binrange=(0, 1),
+        shrink=0.92,
+        alpha=1,
+        linewidth=0,
+        color=ROLES["candidate"],
+        ax=ax,
+        zorder=2,
+    )
     band = f"{confidence:.0%} band"
     ax.axhspan(low, high, color=INK, alpha=0.14, linewidth=0, label=band, zorder=3)
     ax.axhline(len(p) / bins, color=INK, linewidth=1.2, label="uniform", zorder=4)

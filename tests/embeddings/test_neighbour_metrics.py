@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import brentq
 
 from helpers.metrics.embeddings.knn_vote import average_precision, knn_vote
-from helpers.metrics.embeddings.lisi import expected_lisi, lisi
+from helpers.metrics.embeddings.lisi import _exp, expected_lisi, lisi
 from helpers.metrics.embeddings.neighbours import (
     Neighbours,
     finite_embedding,
@@ -178,6 +178,16 @@ def test_far_cells_keep_their_weights():
     found = lisi(nearest_neighbours(far, k=30), np.append(batch, 0), perplexity=10)
     assert np.isfinite(found.per_cell).all()
     np.testing.assert_allclose(found.per_cell[:100], near.per_cell, rtol=1e-3)
+
+
+def test_weights_are_exponentials_to_two_units_in_the_last_place():
+    tail = np.random.default_rng(0).exponential(100, size=2_000)
+    distances = np.concatenate([[0, 1e-300, 1e300], tail])
+    found, bits = np.empty(len(distances)), np.empty(len(distances), np.int64)
+    _exp(distances, -1.0, found, bits)
+    normal = distances < 708
+    np.testing.assert_allclose(found[normal], np.exp(-distances[normal]), rtol=5e-16)
+    assert (found[~normal] < 1e-307).all()
 
 
 def test_cells_that_lie_on_all_their_neighbours_are_not_scored_and_counted():

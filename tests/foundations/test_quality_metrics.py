@@ -309,6 +309,26 @@ def test_mann_whitney_equals_scipy(form):
     assert (found.p_value[:, 7] == 1).all()
 
 
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_matrix])
+def test_mann_whitney_counts_zeros_among_values_of_both_signs(form):
+    """Zeros are stored or not, and lie below, among or above the others."""
+    draw = rng(1)
+    values = draw.integers(-8, 9, (70, 40)) / 4
+    values[draw.random(values.shape) < 0.4] = 0
+    values[:, :5], values[:, 5:10] = np.abs(values[:, :5]), -np.abs(values[:, 5:10])
+    labels, is_control = np.repeat(["a", "b", "control"], [20, 15, 35]), np.arange(70) >= 35
+    stored = form(values)
+    if sparse.issparse(stored):  # zeros that are stored, and entries in two parts
+        data = np.stack([values - 1, np.ones(values.shape)], axis=2).ravel()
+        columns = np.tile(np.repeat(np.arange(40), 2), 70)
+        stored = sparse.csr_matrix((data, columns, 80 * np.arange(71)))
+    found = mann_whitney(stored, labels, is_control)
+    for i, group in enumerate("ab"):
+        theirs = mannwhitneyu(values[labels == group], values[is_control], method="asymptotic")
+        np.testing.assert_array_equal(found.u[i], theirs.statistic)
+        np.testing.assert_allclose(found.p_value[i], theirs.pvalue, rtol=1e-10)
+
+
 def test_mid_ranks_are_exact():
     values = np.array([[1.0], [1.0], [2.0], [1.0], [0.0], [2.0]])
     found = mann_whitney(values, list("xxxccc"), np.array([0, 0, 0, 1, 1, 1], bool))

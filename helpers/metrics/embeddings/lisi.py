@@ -102,24 +102,55 @@ def expected_lisi(concentration, labels) -> float:
     return float(1 / (s + (1 - s) * (share**2).sum()))
 
 
-@njit(cache=True)
-def _entropy(distances, beta, weights):
-    """Entropy of the weights exp(-beta d), which are left normalised."""
+@njit(cache=True, fastmath={"reassoc"})  # sums in vectors; infinity stays what it is
+def _entropy(distances, beta, weights, bits):
+    """Entropy of the weights exp(-beta d), whose sum it returns too; `bits` is memory."""
+    _exp(distances, -beta, weights, bits)
     total, weighted = 0.0, 0.0
     for j in range(len(distances)):
-        w = np.exp(-beta * distances[j])
-        weights[j] = w
-        total += w
-        weighted += distances[j] * w
-    for j in range(len(distances)):
-        weights[j] /= total
-    return np.log(total) + beta * weighted / total
+        total += weights[j]
+        weighted += distances[j] * weights[j]
+    return np.log(total) + beta * weighted / total, total
+
+
+@njit(cache=True, fastmath={"contract"})
+def _exp(x, factor, result, bits):
+    """exp(factor x) <= 1 to a unit in the last place: in vectors, as the library's is not.
+
+    The power of 2 nearest to it, from the bits of a float, times a polynomial (Taylor's, for the
+    rest is below log(2) / 2). What is below the least normal number is that number.
+    """
+    shifted = bits.view(np.float64)
+    for j in range(len(x)):
+        result[j] = max(factor * x[j], -708.0)
+    for j in range(len(x)):
+        shifted[j] = result[j] * 1.4426950408889634 + 6755399441055744.0  # 1.5 2^52: rounds
+    for j in range(len(x)):
+        n = shifted[j] - 6755399441055744.0
+        r = result[j] - n * 0.6931471803691238 - n * 1.9082149292705877e-10  # log 2 in two parts
+        p = 1.0 / 479001600
+        p = p * r + 1.0 / 39916800
+        p = p * r + 1.0 / 3628800
+        p = p * r + 1.0 / 362880
+        p = p * r + 1.0 / 40320
+        p = p * r + 1.0 / 5040
+        p = p * r + 1.0 / 720
+        p = p * r + 1.0 / 120
+        p = p * r + 1.0 / 24
+        p = p * r + 1.0 / 6
+        p = p * r + 0.5
+        result[j] = 1.0 + (r + r * r * p)
+    for j in range(len(x)):
+        bits[j] = (bits[j] + 1023) << 52
+    for j in range(len(x)):
+        result[j] *= shifted[j]
 
 
 @njit(cache=True)
 def _inverse_simpson(distances, labels, n_labels, log_perplexity, values, concentration):
     n, k = distances.shape
     weights, shifted, sums = np.empty(k), np.empty(k), np.zeros(n_labels)
+    bits = np.empty(k, np.int64)
     for i in range(n):
         for j in range(k):
             shifted[j] = distances[i, j] - distances[i, 0]
@@ -128,18 +159,19 @@ def _inverse_simpson(distances, labels, n_labels, log_perplexity, values, concen
             concentration[i] = np.nan
             continue
         beta, low, high = 1.0, -np.inf, np.inf
-        excess = _entropy(shifted, beta, weights) - log_perplexity
+        entropy, total = _entropy(shifted, beta, weights, bits)
         tries = 0
-        while abs(excess) >= TOLERANCE and tries < MOST_TRIES:
-            if excess > 0:
+        while abs(entropy - log_perplexity) >= TOLERANCE and tries < MOST_TRIES:
+            if entropy > log_perplexity:
                 low = beta
                 beta = beta * 2 if high == np.inf else (beta + high) / 2
             else:
                 high = beta
                 beta = beta / 2 if low == -np.inf else (beta + low) / 2
-            excess = _entropy(shifted, beta, weights) - log_perplexity
+            entropy, total = _entropy(shifted, beta, weights, bits)
             tries += 1
         for j in range(k):
+            weights[j] /= total
             sums[labels[i, j]] += weights[j]
         simpson, squares = 0.0, 0.0
         for j in range(k):

@@ -10,6 +10,7 @@ import functools
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from scipy.special import expit
 
 from helpers.metrics.explanation.heads import Head
@@ -100,10 +101,12 @@ def integrated_gradients(
         mean, nodes = _refined_path(
             head, start, end, targets, rise, tolerance, first_nodes, most_nodes
         )
-    values, weights = Z - baseline, head.weights.T.astype(float)
-    for i in range(0, len(Z), 512):  # in double precision: slopes may be below the least float32
-        values[i : i + 512] *= mean[i : i + 512] @ weights
-    gap = np.abs(values.sum(axis=1, dtype=float) - rise)
+    values, weights = np.empty_like(Z), head.weights.T.astype(float)
+    total = np.empty(len(Z))
+    for i in range(0, len(Z), 32):  # in double precision: slopes may be below the least float32
+        part = slice(i, i + 32)
+        _times_slopes(Z[part], baseline, mean[part] @ weights, values[part], total[part])
+    gap = np.abs(total - rise)
     if not (gap <= tolerance).all():  # so that NaN fails
         worst = int(np.argmax(np.where(np.isnan(gap), np.inf, gap)))
         raise CompletenessError(
@@ -113,6 +116,17 @@ def integrated_gradients(
             f"{nodes[worst]} nodes; allow more nodes, or explain a model that is less saturated"
         )
     return Attributions(values, gap, nodes)
+
+
+@njit(cache=True, fastmath={"reassoc"})
+def _times_slopes(Z, baseline, slopes, values, total):
+    """Fill the attributions and their sums over genes."""
+    for i in range(len(Z)):
+        row = 0.0
+        for j in range(len(baseline)):
+            values[i, j] = (Z[i, j] - baseline[j]) * slopes[i, j]
+            row += values[i, j]
+        total[i] = row
 
 
 def _binary_path(start, end, targets) -> np.ndarray:
