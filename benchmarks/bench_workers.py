@@ -5,9 +5,11 @@ blocks: mallopt(3), M_TRIM_THRESHOLD; dask sets 64 KiB, distributed.nanny.pre-sp
 """
 
 import numpy as np
+from rich.console import Console
 
 from benchmarks import fastest, row
-from helpers.book.cluster import client_of
+from helpers.book import warm
+from helpers.book.cluster import Board, steps_cluster
 from helpers.data.simulate.screen import simulate_screen
 from helpers.models.embeddings.scvi import scvi_fit
 
@@ -23,8 +25,10 @@ def run() -> list[dict]:
     """One row: a fit of scVI in a worker."""
     import distributed
 
-    with client_of(None, 1) as client:
-        seconds = client.submit(fit_seconds, resources={"step": 1}).result()
+    warm.start_early(["distributed", "torch"])
+    board = Board(Console(quiet=True))
+    with steps_cluster(1, board) as address, distributed.Client(address) as client:
+        seconds = client.submit(fit_seconds).result()
     with (
         distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as own,
         distributed.Client(own) as client,

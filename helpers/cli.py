@@ -64,7 +64,7 @@ def run(
             book.chapter(chapter).check({name: value})
     from helpers.book import warm
 
-    warm.start_early(several=any(len(values) > 1 for values in grid.values()))
+    warm.start_early()
     from helpers.book import build as book_build
 
     status = book_build.run(

@@ -35,7 +35,7 @@ def wait_for(condition, seconds=60):
 
 @LINUX
 def test_what_the_parent_imports_starts_no_thread_and_computes_nothing():
-    modules = [*warm._KERNEL, *warm._STEPS]
+    modules = [*warm._KERNEL, *warm._OF_DISTRIBUTION.values()]
     code = f"""
         import importlib, os, sys
         [importlib.import_module(name) for name in {modules!r}]

@@ -295,7 +295,8 @@ def run_all(
     open_ = [r for r in ordered if not r.done]
     several = len(open_) > 1 or workers is not None
     if open_ and not address:
-        warm.start_early(several=several)
+        used = {"distributed"}.union(*(r.distributions for r in open_)) if several else ()
+        warm.start_early(used)
     with Board(console) as board:
         for run in ordered:
             if run.done:

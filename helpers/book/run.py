@@ -71,6 +71,11 @@ class Run:
         """Data sets that the chapter may read."""
         return self.chapter.datasets(self.parameters)
 
+    @property
+    def distributions(self) -> tuple[str, ...]:
+        """Libraries that the chapter and its steps use."""
+        return tuple(self._code[1].versions)
+
     @cached_property
     def key(self) -> str:
         """Identity: code cells (not prose), parameters, data at hand, code in reach, needs."""

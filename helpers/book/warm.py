@@ -13,13 +13,13 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
 from unittest.mock import patch
 
-# What every chapter imports; several chapters share what most of them do.
+# What every chapter imports, and what is worth importing once where several runs use it.
 _KERNEL = (
     "ipykernel.kernelapp",
     "ipykernel.zmqshell",
@@ -32,7 +32,11 @@ _KERNEL = (
     "matplotlib.figure",
     "anndata",
 )
-_STEPS = ("sklearn.linear_model", "sklearn.decomposition", "distributed", "torch")
+_OF_DISTRIBUTION = {
+    "distributed": "distributed",
+    "scikit-learn": "sklearn.linear_model",
+    "torch": "torch",
+}
 # Two spinning threads are up to 30 times slower on a busy machine.
 THREADS = dict.fromkeys(
     (
@@ -56,19 +60,19 @@ def is_warm() -> bool:
     return sys.platform == "linux" and os.environ.get("BENCHBOOK_COLD") != "1"
 
 
-def start_early(*, several: bool) -> None:
+def start_early(distributions: Iterable[str] = ()) -> None:
     """Start the parent of warm processes, which imports while this process goes on.
 
     Parameters
     ----------
-    several : bool
-        Whether many processes will be forked, so that more is worth importing.
+    distributions : iterable of str
+        What several of the processes will use.
     """
     if is_warm():
         from multiprocessing import forkserver
 
         os.environ |= THREADS | ONE_THREAD
-        modules = [*_KERNEL, *_STEPS] if several else [*_KERNEL]
+        modules = [*_KERNEL, *(m for d, m in _OF_DISTRIBUTION.items() if d in set(distributions))]
         multiprocessing.get_context("forkserver").set_forkserver_preload(modules)
         with deaf_to_ctrl_c():
             forkserver.ensure_running()  # nothing where it is at work already
