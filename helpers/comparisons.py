@@ -173,7 +173,7 @@ def compare(
     differences = table[:, left] - table[:, right]
     drawn = resample_means(differences, clusters, n_resamples=n_resamples, rng=rng)
     low, high = drawn.limits(confidence)
-    p_values, least = _sign_flip(differences, clusters, n_resamples, rng)
+    p_values, least = sign_flip_test(differences, clusters, n_resamples, rng)
     p_holm = holm(p_values)
     verdict = np.where(sign * drawn.mean > 0, "better", "worse").astype(object)
     verdict[p_holm > 1 - confidence] = "undecided"
@@ -237,10 +237,10 @@ def _names(values, table: np.ndarray) -> list:
     return names
 
 
-def _sign_flip(differences: np.ndarray, clusters, n_resamples: int, rng):
-    """Two-sided p-values of mean differences under flips of clusters, and the least there can be.
+def sign_flip_test(differences: np.ndarray, clusters, n_resamples: int, rng):
+    """Two-sided p-values of the means of columns under flips of clusters, and the least of all.
 
-    Of C clusters there are 2^C flips, each as large as its opposite.
+    Of C clusters there are 2^C flips, each as large as its opposite. Columns share the flips.
     """
     sums, signs, every = flipped_clusters(differences, clusters, n_resamples, rng)
     observed = np.abs(sums.sum(axis=0))
@@ -325,7 +325,9 @@ def rank_intervals(
     largest = np.abs(drawn.studentised()).max(axis=1)
     critical = np.quantile(largest, confidence, method="closest_observation")
     ahead = np.zeros((n_models, n_models), dtype=bool)
-    certain = np.abs(drawn.mean) > critical * drawn.se
+    # What is the same in all clusters is certain, though the critical value be infinite.
+    reach = np.multiply(critical, drawn.se, out=np.zeros_like(drawn.se), where=drawn.se > 0)
+    certain = np.abs(drawn.mean) > reach
     certain &= len(left) * least_sign_flip(drawn.n_clusters) <= 1 - confidence
     ahead[left, right] = certain & (sign * drawn.mean > 0)
     ahead[right, left] = certain & (sign * drawn.mean < 0)

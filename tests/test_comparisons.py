@@ -304,3 +304,11 @@ def test_rows_of_several_comparisons_are_corrected_as_one_family():
     assert list(as_family(given[5:])["verdict"]) == ["cannot"]
     one = as_family(given[:1])
     assert one["p_holm"].iloc[0] == 0.01 and one["verdict"].iloc[0] == "better"
+
+
+def test_a_difference_that_is_the_same_in_all_units_bounds_ranks_beside_one_that_hardly_varies():
+    values = pd.DataFrame({"a": np.zeros(30), "b": np.ones(30), "c": np.zeros(30)})
+    values.loc[0, "c"] = 0.5  # so that many samples draw no variance of c
+    found = rank_intervals(values, np.arange(30), better="higher", n_resamples=500, rng=rng())
+    assert list(found.loc["b", ["low", "high"]]) == [1, 2]
+    assert list(found.loc["a", ["low", "high"]]) == [2, 3]

@@ -27,7 +27,14 @@ from helpers.tasks.embeddings.claims_decided import (
     tally,
     verdicts,
 )
-from helpers.tasks.embeddings.questions import CEILING, QUESTIONS, Question, anchors, primary_scores
+from helpers.tasks.embeddings.questions import (
+    CEILING,
+    FLOORS,
+    QUESTIONS,
+    Question,
+    anchors,
+    primary_scores,
+)
 
 NEAR_CHANCE = 0.05
 """Accuracies this close to those of permuted labels know nothing to speak of."""
@@ -149,11 +156,12 @@ def _found_centring(scores, question, against) -> tuple[str, str]:
     rows = primary_scores(scores, question, protocol="revised", **fixed)
     raw = rows[rows["post"] == "raw"]
     gain = _by_post(rows, question, "center_scaled", "raw", against)
-    known = verdicts(
-        {m: against(raw, question, m, "permuted labels") for m in _means(raw, "candidate").index}
-    )
+    floors = _means(raw, "floor").index
+    floor = next(name for name in FLOORS if name in floors)
+    models = _means(raw, "candidate").index
+    known = verdicts({m: against(raw, question, m, floor) for m in models})
     return (
-        f"center-scaled against raw: {tally(gain)}; raw against permuted labels: {tally(known)}",
+        f"center-scaled against raw: {tally(gain)}; raw against {floor}: {tally(known)}",
         only_centred(decide(gain), set(known.values())),
     )
 
@@ -166,7 +174,7 @@ def only_centred(gain: str, raw: set[str]) -> str:
     gain : str
         Verdict on centred against raw embeddings.
     raw : set of str
-        Verdicts of raw embeddings against permuted labels.
+        Verdicts of raw embeddings against a floor.
     """
     return IN_PART if gain == SHOWN and not raw <= {"tied", "worse"} else gain
 
