@@ -86,6 +86,13 @@ REGIMES: Mapping[str, Regime] = MappingProxyType(
                 usual={"library_size": 500.0, "n_programs": 50, "abundance_sd": 1.0},
             ),
             Regime(
+                name="noise off the programs",
+                what="Cells differ most along programs that no perturbation moves.",
+                winner="models that know directions of effects, not those of variance",
+                defining={"off_program_sd": 0.6},
+                usual={"cell_sd": 0.05},
+            ),
+            Regime(
                 name="nuisance",
                 what="Ambient RNA, wrong and dead guides, doublets, cells lost to fitness.",
                 winner="models that correct for what is technical",
