@@ -72,6 +72,13 @@ REGIMES: Mapping[str, Regime] = MappingProxyType(
                 usual=_COMBINATORIAL,
             ),
             Regime(
+                name="strongly saturating",
+                what="Effects are large beside the limit at which programs saturate.",
+                winner="models of interactions, scaled additive models being too rigid",
+                defining={"saturation": 0.5, "effect_size": 1.2, "programs_per_target": 4},
+                usual=_COMBINATORIAL,
+            ),
+            Regime(
                 name="state-dependent",
                 what="An effect is reversed in the second half of the cell cycle.",
                 winner="embeddings that are not linear in expression",
