@@ -96,8 +96,8 @@ REGIMES: Mapping[str, Regime] = MappingProxyType(
                 name="noise off the programs",
                 what="Cells differ most along programs that no perturbation moves.",
                 winner="models that know directions of effects, not those of variance",
-                defining={"off_program_sd": 0.6},
-                usual={"cell_sd": 0.05},
+                defining={"off_program_sd": 0.4},
+                usual={"cell_sd": 0.05, "abundance_sd": 1.2},
             ),
             Regime(
                 name="nuisance",
