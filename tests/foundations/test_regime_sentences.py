@@ -21,4 +21,4 @@ def test_each_verdict_has_its_sentence(gain, says):
     table["program interaction"] -= noise.mean()
     other = table.assign(**{"program interaction": 9.0})
     errors = {("bent", 1): table[:15], ("bent", 2): table[15:], ("plain", 1): other}
-    assert against_scaled(errors, "bent").startswith(f"in the regime *bent* {says}")
+    assert against_scaled(errors, "bent").startswith(f"in the regime bent {says}")

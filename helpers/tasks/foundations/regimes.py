@@ -125,7 +125,7 @@ def against_scaled(errors: Mapping[tuple[str, int], pd.DataFrame], regime: str) 
         "worse": "the scaled additive model wins, though it knows of no interaction",
         "undecided": "the scaled additive model and that of interactions cannot be told apart",
     }[found.verdict]
-    return f"in the regime *{regime}* {says} (errors {other:.3f} and {mine:.3f})"
+    return f"in the regime {regime} {says} (errors {other:.3f} and {mine:.3f})"
 
 
 def pairs_with_members(screen) -> int:
