@@ -3,7 +3,7 @@
 For each design: the share of p-values and of screens (any of 8 targets at q <= .05, Benjamini and
 Hochberg) that are called, which should be 5 % or less, and the least p-value that the design has:
 where that is above 5 % the answer is *cannot*. At the end comparisons of models that are alike, and
-claims that rest on several of them. Some ten minutes on one core.
+claims that rest on several of them. Over twelve minutes of one core on a busy machine.
 """
 
 import argparse
