@@ -1,14 +1,16 @@
 """`python -m benchmarks no-effect`: every test of the book on screens in which nothing happens.
 
-For each design: the share of p-values and of screens (any of 25 targets at q <= .05, Benjamini and
+For each design: the share of p-values and of screens (any of 8 targets at q <= .05, Benjamini and
 Hochberg) that are called, which should be 5 % or less, and the least p-value that the design has:
-where that is above 5 % the answer is *cannot*.
+where that is above 5 % the answer is *cannot*. At the end comparisons of models that are alike, and
+claims that rest on several of them. Over twelve minutes of one core on a busy machine.
 """
 
 import argparse
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
@@ -18,16 +20,20 @@ from helpers.metrics.edistance import edistance_test
 from helpers.metrics.embeddings.centred_cells import centred_cells
 from helpers.metrics.embeddings.consistency_null import Relabelling, consistency_test
 from helpers.metrics.embeddings.permutation import permutation_consistency
-from helpers.metrics.embeddings.postprocess import postprocess
+from helpers.metrics.embeddings.postprocess import FEW_CONTROLS, postprocess
 from helpers.metrics.labellings import least_p_value
 from helpers.stats import benjamini_hochberg
+from helpers.tasks.embeddings.claims_decided import BOTH, IN_PART, SHOWN, decide, verdicts
 
-LEVEL, N_TARGETS, N_DIMS, N_DRAWS = 0.05, 25, 8, 400
+LEVEL, N_TARGETS, N_DIMS = 0.05, 8, 8
+N_DRAWS = 199  # so that one p-value of 8 can be called after correction: 8 / 200 < .05
 CONTROLS = (2, 4, 8, 20, 200)
 UNEQUAL = (4, 10, 60, 200)
 BATCHES = (2, 4)
 CELLS = (1, 2, 10)
 CLUSTERS = (6, 8, 12, 30)
+CLAIMS = (1, 4, 6)
+"""Comparisons that a claim rests on."""
 
 
 def screen(controls, n_cells: int, rng, *, shift: float = 1.0):
@@ -41,9 +47,14 @@ def screen(controls, n_cells: int, rng, *, shift: float = 1.0):
 
 def relabelled(post: str) -> Callable:
     """The revised consistency test after a post-processing: p-values, and the least of them."""
+    within = "centered" if post == "tvn" else post
 
     def test(embedding, labels, batch, rng):
-        cells = centred_cells(embedding, labels, batch, replicates=batch, post=post)
+        if post == "tvn":  # as the task does: whitened once, centred under each labelling
+            embedding = postprocess(
+                embedding, batch, labels == "control", "tvn", shrink_below=FEW_CONTROLS
+            )
+        cells = centred_cells(embedding, labels, batch, replicates=batch, post=within)
         found = consistency_test(cells, null=Relabelling(N_DRAWS), n_bootstrap=0, rng=rng)
         return found["p_value"].to_numpy(), found["least_p"].min()
 
@@ -53,6 +64,7 @@ def relabelled(post: str) -> Callable:
 def permuted(embedding, labels, batch, rng):
     """Consistency against labels permuted among perturbed cells."""
     treated = postprocess(embedding, batch, labels == "control", "center_scaled")
+    treated = treated.astype(np.float32)
     found = permutation_consistency(
         treated, labels, batch, where=labels != "control", n_permutations=N_DRAWS, rng=rng
     )
@@ -81,9 +93,13 @@ def differential_expression(embedding, labels, batch, rng):
     return found.p_value[:, 0], 2 * float(least_p_value(n, n + m))
 
 
+INEXACT = {"consistency, TVN"}
+"""Whitened once, on the true controls: said on the page of consistency, and measured here."""
+
 TESTS = {
     "consistency, centred and scaled": relabelled("center_scaled"),
     "consistency, raw": relabelled("raw"),
+    "consistency, TVN": relabelled("tvn"),
     "consistency, permuted labels": permuted,
     "energy distance": energy,
     "Mann-Whitney": differential_expression,
@@ -117,6 +133,22 @@ def flips(n_clusters: int, n_tables: int, seed: int) -> dict:
     return {"p": share, "q": verdicts / n_tables, "least": float(least)}
 
 
+def claims(n_compared: int, n_clusters: int, n_tables: int, seed: int) -> dict:
+    """Share of claims called shown, in part or both ways, of comparisons of equal models."""
+    called, least = 0, 1.0
+    for rng in np.random.default_rng(seed).spawn(n_tables):
+        rows = {}
+        for task in range(n_compared):
+            table = pd.DataFrame(rng.normal(size=(n_clusters, 2)), columns=["a", "b"])
+            found = compare(
+                table, np.arange(n_clusters), better="higher", n_resamples=N_DRAWS, rng=rng
+            )
+            rows[task] = found.iloc[0]
+        called += decide(verdicts(rows)) in (SHOWN, IN_PART, BOTH)
+        least = min(1.0, n_compared * found["least_p"].iloc[0])
+    return {"p": np.nan, "q": called / n_tables, "least": float(least)}
+
+
 def designs(tiny: bool) -> list[tuple[tuple[int, ...], int]]:
     """Controls of each batch, and cells of a target in each."""
     controls = (4, 8) if tiny else CONTROLS
@@ -125,7 +157,10 @@ def designs(tiny: bool) -> list[tuple[tuple[int, ...], int]]:
 
 
 def main(arguments: list[str]) -> int:
-    """Print the table; exit code 1 where a share lies beyond four standard errors of 5 %."""
+    """Print the table; exit code 1 where a share lies beyond four standard errors of 5 %.
+
+    Those of `INEXACT` are shown and do not count.
+    """
     parser = argparse.ArgumentParser(prog="python -m benchmarks no-effect", description=__doc__)
     parser.add_argument("--screens", type=int, default=200, help="of each design")
     parser.add_argument("--seed", type=int, default=0)
@@ -148,9 +183,14 @@ def main(arguments: list[str]) -> int:
     rows += [
         ("sign flips", f"{c} clusters", 1, flips(c, asked.screens, asked.seed)) for c in CLUSTERS
     ]
+    rows += [
+        ("claims", f"{c} clusters", n, claims(n, c, asked.screens, asked.seed))
+        for n in CLAIMS
+        for c in CLUSTERS
+    ]
     for name, controls, n, found in rows:
-        too_many = max(found["p"], found["q"]) > limit
-        beyond |= too_many
+        too_many = np.nanmax([found["p"], found["q"]]) > limit
+        beyond |= bool(too_many) and name not in INEXACT
         word = "too many" if too_many else "cannot" if found["least"] > LEVEL else ""
         shares = (f"{found[key]:.3f}" for key in ("p", "q"))
         table.add_row(name, controls, str(n), *shares, f"{found['least']:.2g}", word)

@@ -136,9 +136,10 @@ def compare(
         bootstrap-t interval `low`, `high` (of this pair alone); `p_value` of a sign-flip test that
         turns the differences of whole clusters round, `p_holm` over all rows; `verdict` on
         `model`: *tied* if the interval lies within the margin, else *better* or *worse* if
-        `p_holm` is at most 1 - confidence, else *undecided*. `least_p_holm`, the smallest that
-        `p_holm` can be with so few clusters: above 1 - confidence nothing but *tied* can be said,
-        and *undecided* says nothing of the models. `n_units`, `n_clusters`.
+        `p_holm` is at most 1 - confidence, else *undecided*. `least_p` and `least_p_holm`, the
+        smallest that `p_value` and `p_holm` can be with so few clusters: where the second is above
+        1 - confidence nothing but *tied* can be said, and *undecided* says nothing of the models.
+        `n_units`, `n_clusters`.
 
     Raises
     ------
@@ -172,7 +173,7 @@ def compare(
     differences = table[:, left] - table[:, right]
     drawn = resample_means(differences, clusters, n_resamples=n_resamples, rng=rng)
     low, high = drawn.limits(confidence)
-    p_values, least = _sign_flip(differences, clusters, n_resamples, rng)
+    p_values, least = sign_flip_test(differences, clusters, n_resamples, rng)
     p_holm = holm(p_values)
     verdict = np.where(sign * drawn.mean > 0, "better", "worse").astype(object)
     verdict[p_holm > 1 - confidence] = "undecided"
@@ -186,12 +187,45 @@ def compare(
             "high": high,
             "p_value": p_values,
             "p_holm": p_holm,
+            "least_p": least,
             "least_p_holm": min(1.0, len(pairs) * least),
             "verdict": verdict,
             "n_units": len(table),
             "n_clusters": drawn.n_clusters,
         }
     )
+
+
+def as_family(comparisons: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFrame:
+    """Rows of several calls of `compare`, corrected together where one statement rests on all.
+
+    Parameters
+    ----------
+    comparisons : DataFrame
+        Rows of `compare`. A row without p-value, of models that could not be compared, stays as
+        it is and is not counted.
+    confidence : float in (0, 1)
+        As in `compare`.
+
+    Returns
+    -------
+    DataFrame
+        The same rows; `p_holm` and `least_p_holm` over all of them; *better* and *worse* become
+        *undecided* where that p is above 1 - confidence, and *undecided* becomes *cannot* where
+        it could not have been smaller.
+    """
+    found = comparisons.copy()
+    asked = found["p_value"].notna()
+    if not asked.any():
+        return found
+    # Each p at its least makes each corrected p its least: Holm's is monotone in all of them.
+    for column, of in (("p_holm", "p_value"), ("least_p_holm", "least_p")):
+        found.loc[asked, column] = holm(found.loc[asked, of].to_numpy(dtype=float))
+    called = found["verdict"].isin(["better", "worse"])
+    found.loc[called & (found["p_holm"] > 1 - confidence), "verdict"] = "undecided"
+    hopeless = asked & (found["least_p_holm"] > 1 - confidence)
+    found.loc[hopeless & (found["verdict"] == "undecided"), "verdict"] = "cannot"
+    return found
 
 
 def _names(values, table: np.ndarray) -> list:
@@ -203,25 +237,40 @@ def _names(values, table: np.ndarray) -> list:
     return names
 
 
-def _sign_flip(differences: np.ndarray, clusters, n_resamples: int, rng):
-    """Two-sided p-values of mean differences under flips of clusters, and the least there can be.
+def sign_flip_test(differences: np.ndarray, clusters, n_resamples: int, rng):
+    """Two-sided p-values of the means of columns under flips of clusters, and the least of all.
 
-    Of C clusters there are 2^C flips, each as large as its opposite. If these are not more than
-    the resamples they are all made, else random ones, and p is (1 + b) / (1 + B).
+    Of C clusters there are 2^C flips, each as large as its opposite. Columns share the flips.
+    """
+    sums, signs, every = flipped_clusters(differences, clusters, n_resamples, rng)
+    observed = np.abs(sums.sum(axis=0))
+    # Flips that leave everything as it is give the same sum but for rounding.
+    as_large = np.abs(signs @ sums) >= observed * (1 - 1e-12)
+    p_values = (as_large.sum(axis=0) + (not every)) / (len(signs) + (not every))
+    return p_values, max(least_sign_flip(len(sums)), 1 / (1 + n_resamples))
+
+
+def flipped_clusters(differences: np.ndarray, clusters, n_resamples: int, rng):
+    """Sums of clusters, flips of their signs, and whether these are all that there are.
+
+    If the 2^C flips of C clusters are not more than the resamples they are all made, else random
+    ones, with which p is (1 + b) / (1 + B).
+
+    Returns
+    -------
+    sums : ndarray of shape (n_clusters, n_columns)
+    signs : ndarray of shape (n_flips, n_clusters), of -1 and 1
+    every : bool
     """
     code, n_clusters = cluster_codes(clusters, len(differences))
     sums = np.zeros((n_clusters, differences.shape[1]))
     np.add.at(sums, code, differences)
-    observed = np.abs(sums.sum(axis=0))
     every = n_clusters < 63 and 2**n_clusters <= n_resamples
     if every:
         flipped = np.arange(2**n_clusters)[:, None] >> np.arange(n_clusters) & 1
     else:
         flipped = rng.integers(2, size=(n_resamples, n_clusters))
-    # Flips that leave everything as it is give the same sum but for rounding.
-    as_large = np.abs((2.0 * flipped - 1) @ sums) >= observed * (1 - 1e-12)
-    p_values = (as_large.sum(axis=0) + (not every)) / (len(flipped) + (not every))
-    return p_values, max(least_sign_flip(n_clusters), 1 / (1 + n_resamples))
+    return sums, 2.0 * flipped - 1, every
 
 
 def least_sign_flip(n_clusters: int) -> float:
@@ -276,7 +325,9 @@ def rank_intervals(
     largest = np.abs(drawn.studentised()).max(axis=1)
     critical = np.quantile(largest, confidence, method="closest_observation")
     ahead = np.zeros((n_models, n_models), dtype=bool)
-    certain = np.abs(drawn.mean) > critical * drawn.se
+    # What is the same in all clusters is certain, though the critical value be infinite.
+    reach = np.multiply(critical, drawn.se, out=np.zeros_like(drawn.se), where=drawn.se > 0)
+    certain = np.abs(drawn.mean) > reach
     certain &= len(left) * least_sign_flip(drawn.n_clusters) <= 1 - confidence
     ahead[left, right] = certain & (sign * drawn.mean > 0)
     ahead[right, left] = certain & (sign * drawn.mean < 0)

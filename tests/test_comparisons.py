@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.comparisons import compare, equivalence_margin, paired, rank_intervals, tie_groups
+from helpers.comparisons import (
+    as_family,
+    compare,
+    equivalence_margin,
+    paired,
+    rank_intervals,
+    tie_groups,
+)
 
 
 def rng(seed=0):
@@ -269,3 +276,39 @@ def test_a_p_value_is_never_below_what_flips_allow(seed, n, far):
         np.mean(np.abs(flips) >= abs(sums.sum()) * (1 - 1e-12)), rel=1e-9
     )
     assert found["p_value"] >= 2 / 2**n
+
+
+def test_rows_of_several_comparisons_are_corrected_as_one_family():
+    def row(p, least, verdict):
+        return {"p_value": p, "p_holm": p, "least_p": least, "least_p_holm": least} | {
+            "verdict": verdict
+        }
+
+    given = pd.DataFrame(
+        [
+            row(0.01, 0.001, "better"),
+            row(0.02, 0.001, "worse"),
+            row(0.03, 0.001, "better"),
+            row(0.04, 0.001, "tied"),
+            row(0.9, 0.03, "undecided"),
+            row(np.nan, np.nan, "cannot"),
+        ]
+    )
+    found = as_family(given)
+    np.testing.assert_allclose(found["p_holm"][:5], [0.05, 0.08, 0.09, 0.09, 0.9])
+    np.testing.assert_allclose(found["least_p_holm"][:5], [0.005] * 4 + [0.03])
+    expected = ["better", "undecided", "undecided", "tied", "undecided", "cannot"]
+    assert list(found["verdict"]) == expected
+    few = pd.DataFrame([row(0.04, 0.03, "better"), row(0.5, 0.03, "undecided")])
+    assert list(as_family(few)["verdict"]) == ["cannot", "cannot"]
+    assert list(as_family(given[5:])["verdict"]) == ["cannot"]
+    one = as_family(given[:1])
+    assert one["p_holm"].iloc[0] == 0.01 and one["verdict"].iloc[0] == "better"
+
+
+def test_a_difference_that_is_the_same_in_all_units_bounds_ranks_beside_one_that_hardly_varies():
+    values = pd.DataFrame({"a": np.zeros(30), "b": np.ones(30), "c": np.zeros(30)})
+    values.loc[0, "c"] = 0.5  # so that many samples draw no variance of c
+    found = rank_intervals(values, np.arange(30), better="higher", n_resamples=500, rng=rng())
+    assert list(found.loc["b", ["low", "high"]]) == [1, 2]
+    assert list(found.loc["a", ["low", "high"]]) == [2, 3]

@@ -142,7 +142,12 @@ def edistance_test(
         for b in mixed:
             cells = np.flatnonzero(batches == b)
             permuted[:, cells] = rng.permuted(permuted[:, cells], axis=1)
-        at_least += int((_statistics(distances, permuted.T, n, m) >= threshold).sum())
+        found = (
+            _statistics_of_few(distances, permuted, n, m)
+            if 8 * n <= m
+            else _statistics(distances, permuted.T, n, m)
+        )
+        at_least += int((found >= threshold).sum())
     counts = np.bincount(batches[is_x], minlength=batches.max() + 1), np.bincount(batches)
     least = float(least_p_value(*counts, n_draws=n_permutations))
     return float(observed), max((1 + at_least) / (1 + n_permutations), least)
@@ -154,6 +159,16 @@ def _statistics(distances: np.ndarray, is_x: np.ndarray, n: int, m: int) -> np.n
     of_cell = distances.sum(1)
     within_x = np.einsum("ij,ij->j", z, distances @ z)
     between = of_cell @ z - within_x
+    within_c = of_cell.sum() - 2 * between - within_x
+    return 2 * between / (n * m) - within_x / (n * (n - 1)) - within_c / (m * (m - 1))
+
+
+def _statistics_of_few(distances: np.ndarray, is_x: np.ndarray, n: int, m: int) -> np.ndarray:
+    """The same for each row of `is_x`, where a product would mostly be of zeros."""
+    rows = np.nonzero(is_x)[1].reshape(len(is_x), n)
+    of_cell = distances.sum(1)
+    within_x = np.array([distances[np.ix_(one, one)].sum() for one in rows])
+    between = of_cell[rows].sum(1) - within_x
     within_c = of_cell.sum() - 2 * between - within_x
     return 2 * between / (n * m) - within_x / (n * (n - 1)) - within_c / (m * (m - 1))
 

@@ -10,7 +10,6 @@ from scipy.spatial.distance import cdist
 
 from helpers.metrics.edistance import edistance, edistance_test
 from helpers.metrics.embeddings.centred_cells import centred_cells
-from helpers.metrics.embeddings.choices import selection_bias
 from helpers.metrics.embeddings.consistency import perturbation_consistency
 from helpers.metrics.embeddings.knn_vote import average_precision, knn_vote
 from helpers.metrics.embeddings.lisi import lisi
@@ -211,9 +210,6 @@ LABELLED = {
     "structural_integrity": lambda x, bad, good: structural_integrity(x, x, bad, np.full(60, True)),
     "profile_integrity": lambda x, bad, good: profile_integrity(
         x, x, np.zeros(60), np.full(60, False), bad
-    ),
-    "selection_bias": lambda x, bad, good: selection_bias(
-        pd.DataFrame(x), bad, rng=np.random.default_rng(0)
     ),
 }
 

@@ -177,6 +177,14 @@ def test_scores_fit_the_schema(means, relationships):
     by_gene = table[table["metric"] == "gene_recall"]
     assert len(by_gene) == 19 * 5
     assert (by_gene["n"] == 4).all()
+    assert (by_gene["cluster"] == by_gene["unit"]).all()
+    complex_of = pd.Series(np.arange(95) // 5, genes.index).map("complex{}".format)
+    table = score_table(found.reset_index().assign(**named), roster, {key: genes}, complex_of)
+    clustered = table[table["metric"] == "gene_recall"]
+    assert list(clustered["cluster"]) == list(complex_of)
+    assert list(clustered["value"]) == list(by_gene["value"])
+    by_database = table[table["metric"] == "relationship_recall"]
+    assert (by_database["cluster"] == by_database["unit"]).all()
     assert by_gene["value"].mean() == pytest.approx(found.loc["complexes", "recall"])
 
 

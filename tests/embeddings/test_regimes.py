@@ -5,7 +5,13 @@ import pandas as pd
 import pytest
 
 from helpers import scores
-from helpers.tasks.embeddings.regimes import PCA, PRODUCTS, products_against_pca
+from helpers.data.simulate.screen import simulate_screen
+from helpers.tasks.embeddings.regimes import (
+    PCA,
+    PRODUCTS,
+    effects_within,
+    products_against_pca,
+)
 
 
 def table(products, pca):
@@ -37,3 +43,14 @@ def test_too_few_units_cannot_be_answered():
     nothing = table([np.nan] * 9, [np.nan] * 9)
     assert "0 perturbations" in products_against_pca(nothing, seed=0)
     assert "cannot answer" in products_against_pca(nothing[:0], seed=0)
+
+
+def test_noise_off_the_programs_puts_effects_outside_the_first_components():
+    size = dict(n_cells=3_000, n_genes=300, n_targets=20)
+    plain, off = (
+        simulate_screen(rng=np.random.default_rng(0), **size, **knobs)
+        for knobs in ({}, {"off_program_sd": 0.6, "cell_sd": 0.05})
+    )
+    assert effects_within.function(plain, n_components=20) > 0.5
+    assert effects_within.function(off, n_components=20) < 0.2
+    assert effects_within.function(off, n_components=300) == pytest.approx(1)

@@ -199,3 +199,18 @@ def test_too_few_combinations_are_refused(screen):
     with pytest.raises(ValueError, match="NaN or infinite"):
         relative_error(np.full((1, 2), np.nan), np.ones((1, 2)))
     assert np.isnan(relative_error(np.ones((1, 2)), np.zeros((1, 2)))).all()
+
+
+def test_what_knobs_ask_for_and_what_cells_have():
+    size = dict(n_cells=4_000, n_genes=300, n_targets=20)
+    plain = dict(batch_sd=0.0, cell_sd=0.0, state_sd=0.0, effect_size=0.0)
+    screen = simulate_screen(rng=np.random.default_rng(0), **size, **plain, ambient_share=0.3)
+    found = predictive_check.realised.function(screen).set_index("what")
+    # Where nothing multiplies the depth, counts and ambient share are those that are asked for.
+    exact = found.loc[["median counts of a cell", "share of counts that is ambient"]]
+    np.testing.assert_allclose(exact["realised"], exact["asked"], rtol=0.03)
+    screen = simulate_screen(rng=np.random.default_rng(0), **size, ambient_share=0.3)
+    found = predictive_check.realised.function(screen).set_index("what")["realised"]
+    assert found["median counts of a cell"] > 2_040
+    assert 0.26 < found["share of counts that is ambient"] < 0.295
+    assert found["variance of a guide's cells over batches"] < 0.5

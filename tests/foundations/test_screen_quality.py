@@ -68,6 +68,27 @@ def test_planted_effects_are_found_and_nothing_else(screen, found):
     assert (floors["n_de"] <= 2).all()
 
 
+def test_what_no_labelling_could_call_is_left_out_and_counted(screen, found):
+    assert (found["least_p"] == 0.01).all()  # of 99 permutations
+    assert report.out_of_reach({("a", "b"): found}) == (
+        "Every unit that was tested has cells enough to be called"
+    )
+    # Ten cells of a target and one control in the only batch that they share: 11 labellings;
+    # of ten cells and two controls in two batches 6 * 6.
+    names = np.repeat("a", 10)
+    assert sq._least_p(names, np.array(["a", "b", "b"]), 999) == 1 / 11
+    assert sq._least_p(np.repeat(["a", "b"], 5), np.array(["a", "b", "b"]), 999) == 1 / (6 * 21)
+    few = found.copy()
+    few.iloc[[0, -1], few.columns.get_loc("least_p")] = 1 / 11
+    few.iloc[0, few.columns.get_loc("q_value")] = np.nan
+    said = report.out_of_reach({("a", "b"): few})
+    assert said.startswith("1 perturbations and 1 floors share")
+    (row,) = report.summary({("a", "b"): few}).to_dict("records")
+    n = (found["kind"] == "perturbation").sum()
+    assert row["could be called"] == n - 1
+    assert row["floors, p ≤ 0.05"].endswith(f" of {len(found) - n - 1}")
+
+
 def test_planted_responders_and_reliability_are_found(screen, found):
     large = simulate_screen(rng=np.random.default_rng(1), n_cells=40_000, **KNOBS)
     beside = sq.planted(screen, found, large)

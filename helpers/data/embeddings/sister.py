@@ -52,7 +52,11 @@ def sister_screen(
     plan = replace(
         plan,
         var=screen.var[["abundance", "dispersion"]],
-        varm={"programs": np.asarray(screen.varm["programs"])},
+        varm={
+            name: np.asarray(screen.varm[name])
+            for name in ("programs", "off_programs")
+            if name in screen.varm
+        },
         log_mean=log_abundance + np.asarray(plan.varm["batch_shift"]).T,
     )
     X, totals = plan.counts(chunk_size=1_000)

@@ -135,7 +135,14 @@ def bayes_accuracy(screen, *, given: str = "latent") -> dict[str, float]:
     knobs = truth["knobs"]
     needs_zero = {
         "latent": ("doublet_share", "n_combinations"),
-        "counts": ("cell_sd", "state_sd", "ambient_share", "doublet_share", "n_combinations"),
+        "counts": (
+            "cell_sd",
+            "off_program_sd",
+            "state_sd",
+            "ambient_share",
+            "doublet_share",
+            "n_combinations",
+        ),
     }
     if given not in needs_zero:
         raise DataError(f"given is {given!r}; latent or counts")

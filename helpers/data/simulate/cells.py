@@ -29,6 +29,7 @@ class Cells:
     acted: np.ndarray  # (n_cells, 2), bool
     latent: np.ndarray  # (n_cells, n_programs + 2)
     first_half: np.ndarray  # (n_cells,), of the cell cycle, bool
+    off_programs: np.ndarray  # (n_cells, n_programs), noise where no effect is; or no column
 
     @property
     def responder(self) -> np.ndarray:
@@ -61,6 +62,8 @@ def draw_cells(
     context = batch % k.n_contexts
     drive = _drive(effects.in_contexts, context, perturbation, component, acted)
     latent, first_half = _latent(streams["cell"], drive, acted.any(axis=1), effects.systematic, k)
+    n_off = k.n_programs if k.off_program_sd > 0 else 0
+    off = k.off_program_sd * streams["off programs"].standard_normal((k.n_cells, n_off))
     return Cells(
         guides=guides,
         depth=depth,
@@ -73,6 +76,7 @@ def draw_cells(
         acted=acted,
         latent=latent,
         first_half=first_half,
+        off_programs=off,
     )
 
 

@@ -18,6 +18,7 @@ class Genes:
     abundance: np.ndarray  # (n_genes,), expected counts per count of depth
     dispersion: np.ndarray  # (n_genes,)
     programs: np.ndarray  # (n_genes, n_programs + 2), sparse loadings; the cell cycle is last
+    off_programs: np.ndarray  # (n_genes, n_programs), of noise; or no column
     targeted: np.ndarray  # (n_targets,), positions of the targets
     expressed: np.ndarray  # (n_targets,), bool
 
@@ -37,12 +38,16 @@ def draw_genes(streams: Mapping[str, np.random.Generator], k: Knobs) -> Genes:
     abundance = _abundance(streams["gene"], k.n_genes, k.abundance_sd)
     targeted, expressed = _choose_targets(streams["gene"], abundance * k.library_size, k)
     silent = targeted[~expressed]
+    n_off = k.n_programs if k.off_program_sd > 0 else 0
     log_spread = k.dispersion_sd * streams["dispersion"].standard_normal(k.n_genes)
     return Genes(
         symbols=np.array([f"GENE{i:0{len(str(k.n_genes))}d}" for i in range(1, k.n_genes + 1)]),
         abundance=abundance,
         dispersion=k.dispersion * np.exp(log_spread),
-        programs=_programs(streams["program"], k.n_genes, k.n_programs, k.program_share, silent),
+        programs=_programs(
+            streams["program"], k.n_genes, k.n_programs + 2, k.program_share, silent
+        ),
+        off_programs=_programs(streams["off programs"], k.n_genes, n_off, k.program_share, silent),
         targeted=targeted,
         expressed=expressed,
     )
@@ -90,10 +95,10 @@ def _choose_targets(rng, mean, k: Knobs):
 
 
 def _programs(rng, n_genes: int, n_programs: int, program_share: float, silent) -> np.ndarray:
-    """Sparse loadings of shape (n_genes, n_programs + 2); the last two are the cell cycle."""
+    """Sparse loadings of shape (n_genes, n_programs)."""
     genes = np.setdiff1d(np.arange(n_genes), silent)
     size = max(1, round(program_share * genes.size))
-    programs = np.zeros((n_genes, n_programs + 2))
-    for k in range(n_programs + 2):
+    programs = np.zeros((n_genes, n_programs))
+    for k in range(n_programs):
         programs[rng.choice(genes, size, replace=False), k] = rng.standard_normal(size)
     return programs

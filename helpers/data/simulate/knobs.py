@@ -29,9 +29,11 @@ class Knobs:
 
     SD is the standard deviation, logarithms are natural, and "in the latent" is in units of the
     latent coordinates of a cell. Guides and batches are balanced unless `guide_sd` or
-    `fitness_loss` say otherwise. A combination's guides act or not each by itself; a cell in which
-    no guide acts looks like a control. The default of `expressed_mean` is twice the 0.15 counts
-    under which the published protocol calls a target unexpressed.
+    `fitness_loss` say otherwise: every guide has as many cells in each batch, but for one.
+    `library_size` is the median of a cell's depth, which shifts, programs and effects multiply:
+    its expected counts are some more. A combination's guides act or not each by itself; a cell in
+    which no guide acts looks like a control. The default of `expressed_mean` is twice the 0.15
+    counts under which the published protocol calls a target unexpressed.
 
     Raises
     ------
@@ -65,7 +67,9 @@ class Knobs:
         0.2, Knob(0.0, 10.0, "φ in variance = mean + φ mean²; 0 gives Poisson counts")
     )
     dispersion_sd: float = knob(0.0, Knob(0.0, 2.0, "SD of log φ between genes"))
-    library_size: float = knob(2_000.0, Knob(10.0, 1_000_000.0, "Median depth, in counts"))
+    library_size: float = knob(
+        2_000.0, Knob(10.0, 1_000_000.0, "Median depth, in counts before shifts and programs")
+    )
     library_sd: float = knob(0.4, Knob(0.0, 2.0, "SD of log depth between cells"))
     batch_sd: float = knob(0.2, Knob(0.0, 2.0, "SD of the log shift of each gene in each batch"))
     context_sd: float = knob(
@@ -76,6 +80,10 @@ class Knobs:
     )
     state_sd: float = knob(0.3, Knob(0.0, 2.0, "SD of the two cell-cycle coordinates (a circle)"))
     cell_sd: float = knob(0.2, Knob(0.0, 2.0, "SD of a cell's own noise on each program"))
+    off_program_sd: float = knob(
+        0.0,
+        Knob(0.0, 2.0, "SD of a cell's noise on as many programs more, which no effect moves"),
+    )
     n_programs: int = knob(20, Knob(1, 1_000, "Gene programs, of standard normal loadings"))
     program_share: float = knob(0.1, Knob(0.001, 1.0, "Share of the genes that are in a program"))
     effect_size: float = knob(
@@ -172,7 +180,12 @@ class Knobs:
         0.0, Knob(0.0, 1.0, "Share of droplets that hold a second cell of the same batch")
     )
     ambient_share: float = knob(
-        0.0, Knob(0.0, 0.9, "Share of expected counts that is the mean profile of the batch")
+        0.0,
+        Knob(
+            0.0,
+            0.9,
+            "Share of depth that is the mean profile of the batch, which has no effects in it",
+        ),
     )
     guide_sd: float = knob(0.0, Knob(0.0, 2.0, "SD of the log abundance of guides"))
     fitness_loss: float = knob(

@@ -16,9 +16,9 @@ from helpers.data.simulate.knobs import Knobs
 STREAMS = (
     *("design", "gene", "program", "effect", "guide", "cell", "batch", "context"),
     *("own", "complex", "combination", "abundance"),
-    *("nuisance", "systematic", "dispersion", "responder"),
+    *("nuisance", "systematic", "dispersion", "responder", "off programs"),
 )
-"""Random streams, one for each part, in the order in which they are spawned."""
+"""Random streams, one for each part, in the order in which they are spawned: new ones come last."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Plan:
     var: pd.DataFrame
     varm: dict
     truth: dict
-    latent: np.ndarray
+    obsm: dict
     log_mean: np.ndarray
     batch: np.ndarray
     partner: np.ndarray
@@ -46,7 +46,7 @@ class Plan:
         stored : int
         row_ends, totals : ndarray of shape (stop - start,)
         """
-        members = csc_matrix(self.varm["programs"])
+        members = csc_matrix(_all(self.varm, "programs"))
         row_ends, totals = np.empty(stop - start, np.int64), np.empty(stop - start)
         stored = draw_counts(
             np.uint64(self.root),
@@ -55,7 +55,7 @@ class Plan:
             np.log(self.obs["depth"].to_numpy()),
             self.log_mean,
             self.batch,
-            self.latent,
+            _all(self.obsm, "latent"),
             members.indptr,
             members.indices,
             members.data,
@@ -135,9 +135,11 @@ def plan_screen(rng: np.random.Generator, knobs: Knobs) -> Plan:
             "programs": genes.programs,
             "batch_shift": batch_shift.T.copy(),
             "context_shift": context_shift.T.copy(),
-        },
+        }
+        | ({"off_programs": genes.off_programs} if knobs.off_program_sd > 0 else {}),
         truth=truth,
-        latent=cells.latent,
+        obsm={"latent": cells.latent}
+        | ({"off_latent": cells.off_programs} if knobs.off_program_sd > 0 else {}),
         log_mean=np.log(abundance)
         + batch_shift
         + context_shift[np.arange(knobs.n_batches) % knobs.n_contexts],
@@ -147,6 +149,12 @@ def plan_screen(rng: np.random.Generator, knobs: Knobs) -> Plan:
         knocked_shift=float(np.log1p(-truth["knockdown"])),
         ambient_share=float(knobs.ambient_share),
     )
+
+
+def _all(parts: dict, name: str) -> np.ndarray:
+    """Columns of a part, and those off the programs where there are some."""
+    off = parts.get(f"off_{name}")
+    return parts[name] if off is None else np.hstack([parts[name], off])
 
 
 def _shifts(streams, silent, k: Knobs) -> tuple[np.ndarray, np.ndarray]:

@@ -72,6 +72,13 @@ REGIMES: Mapping[str, Regime] = MappingProxyType(
                 usual=_COMBINATORIAL,
             ),
             Regime(
+                name="strongly saturating",
+                what="Effects are large beside the limit at which programs saturate.",
+                winner="models of interactions, scaled additive models being too rigid",
+                defining={"saturation": 0.5, "effect_size": 1.2, "programs_per_target": 4},
+                usual=_COMBINATORIAL,
+            ),
+            Regime(
                 name="state-dependent",
                 what="An effect is reversed in the second half of the cell cycle.",
                 winner="embeddings that are not linear in expression",
@@ -84,6 +91,13 @@ REGIMES: Mapping[str, Regime] = MappingProxyType(
                 winner="models that pool cells and genes",
                 defining={"programs_per_target": 1, "program_share": 0.02},
                 usual={"library_size": 500.0, "n_programs": 50, "abundance_sd": 1.0},
+            ),
+            Regime(
+                name="noise off the programs",
+                what="Cells differ most along programs that no perturbation moves.",
+                winner="models that know directions of effects, not those of variance",
+                defining={"off_program_sd": 0.4},
+                usual={"cell_sd": 0.05, "abundance_sd": 1.2},
             ),
             Regime(
                 name="nuisance",

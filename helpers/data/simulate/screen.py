@@ -42,7 +42,9 @@ def simulate_screen(rng: np.random.Generator, *, chunk_size: int = 1_000, **knob
         plus cell noise, then the cell-cycle coordinates, free of batch and of counting noise;
         `varm["programs"]` the loadings in the same order, `varm["batch_shift"]` (n_genes,
         n_batches) and `varm["context_shift"]` (n_genes, n_contexts); `var["abundance"]`, expected
-        counts per count of depth, and `var["dispersion"]`. `uns["truth"]` holds `effects`
+        counts per count of depth, and `var["dispersion"]`. Where `off_program_sd` is above 0, the
+        noise off the programs is in `obsm["off_latent"]` and `varm["off_programs"]`, and not in
+        the latent. `uns["truth"]` holds `effects`
         (perturbation x program, what a responding cell gets before saturation; mean over
         contexts), `context_effects` (the same of each context), `systematic` (shift by program),
         `guides` (target, efficacy; of a combination also that of the second guide), `targets`
@@ -85,7 +87,7 @@ def _drawn(rng: np.random.Generator, knobs: Knobs, chunk_size: int) -> AnnData:
         X,
         obs=plan.obs.assign(total_counts=totals),
         var=plan.var,
-        obsm={"latent": plan.latent},
+        obsm=plan.obsm,
         varm=plan.varm,
         uns=plan.uns(sha256_of(X)),
     )

@@ -88,7 +88,7 @@ def write_simulated_screen(
             file.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
             write_elem(file, "obs", plan.obs.assign(total_counts=totals))
             write_elem(file, "var", plan.var)
-            write_elem(file, "obsm", {"latent": plan.latent})
+            write_elem(file, "obsm", plan.obsm)
             write_elem(file, "varm", plan.varm)
             write_elem(file, "uns", plan.uns(digest.hexdigest()))
             for name in ("layers", "obsp", "varp"):

@@ -56,7 +56,7 @@ DEPARTURES = (
     Departure(
         aspect="p-value",
         published="b / B",
-        revised="(1 + b) / (1 + B)",
+        revised="(1 + b) / (1 + B), or the share of all labellings where they are few",
         kind="design choice",
         reason="b / B can be 0, and rejects more often than its level says",
     ),

@@ -174,7 +174,12 @@ def gather(
     return gather_tables(asked, ("model", "protocol"), named, **roles_and_params(roster))
 
 
-def score_table(recalls: pd.DataFrame, roster: Mapping, genes: Mapping | None = None):
+def score_table(
+    recalls: pd.DataFrame,
+    roster: Mapping,
+    genes: Mapping | None = None,
+    groups: pd.Series | None = None,
+) -> pd.DataFrame:
     """Rows of `gather` in the schema of scores.
 
     Parameters
@@ -183,13 +188,15 @@ def score_table(recalls: pd.DataFrame, roster: Mapping, genes: Mapping | None = 
     roster : mapping
     genes : mapping, optional
         Of some (model, post, protocol) to their `gene_recalls`.
+    groups : Series indexed by gene, optional
+        Clusters of genes, such that no known pair has genes of two: complexes, say. Default: each
+        gene by itself, though a pair enters two.
 
     Returns
     -------
     DataFrame
         `relationship_recall` of each database (NaN where it cannot be answered; n pairs), and
-        `gene_recall` of each gene (n partners), whose mean counts each gene once. A pair enters
-        two genes: an interval over genes is a little narrower than that of `recall`.
+        `gene_recall` of each gene (n partners), whose mean counts each gene once.
     """
     tables = []
     for key, found in recalls.groupby(["model", "post", "protocol"], sort=False):
@@ -210,6 +217,9 @@ def score_table(recalls: pd.DataFrame, roster: Mapping, genes: Mapping | None = 
                 role=first["role"],
                 unit_kind=kind,
                 unit=table.index,
+                cluster=table.index
+                if groups is None or kind != "gene"
+                else groups.reindex(table.index),
                 seed=int(first["seed"]),
                 n=table["n_pairs"],
                 value=table["recall"],

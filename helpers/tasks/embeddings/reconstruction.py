@@ -297,6 +297,10 @@ def expected_shares(screen) -> np.ndarray:
     log_share = (
         log_share + np.asarray(screen.obsm["latent"]) @ np.asarray(screen.varm["programs"]).T
     )
+    if "off_latent" in screen.obsm:
+        log_share = (
+            log_share + screen.obsm["off_latent"] @ np.asarray(screen.varm["off_programs"]).T
+        )
     if knobs["effect_size"] > 0:
         targets = truth["targets"]
         expressed = targets.index[targets["expressed"].astype(bool)]

@@ -1,12 +1,38 @@
-"""What is said of products of principal components on a screen whose regime nobody knows."""
+"""Regimes in which PCA must lose: where effects lie, and what is said of a real screen."""
 
 import numpy as np
 import pandas as pd
 
 from helpers.comparisons import compare, paired
+from helpers.data.normalise import log1p_cp10k
 from helpers.stats import MIN_UNITS
+from helpers.store.steps import step
 
 PCA, PRODUCTS = "PCA", "products of PCs"
+
+
+@step
+def effects_within(screen, *, n_components: int) -> float:
+    """Share of the planted effects that lies within the first principal components of cells.
+
+    Parameters
+    ----------
+    screen : AnnData
+        Simulated.
+    n_components : int
+
+    Returns
+    -------
+    float in [0, 1]
+        Of the squared norms of effects on log expression, summed over perturbations.
+    """
+    cells = np.asarray(log1p_cp10k(screen).X.todense(), dtype=float)
+    cells -= cells.mean(axis=0)
+    _, directions = np.linalg.eigh(cells.T @ cells)
+    effects = screen.uns["truth"]["effects"].to_numpy()
+    effects = effects @ np.asarray(screen.varm["programs"])[:, : effects.shape[1]].T
+    held = effects @ directions[:, ::-1][:, :n_components]
+    return float((held**2).sum() / (effects**2).sum())
 
 
 def products_against_pca(scores: pd.DataFrame, *, seed: int) -> str:

@@ -144,6 +144,38 @@ def knob_table() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["knob", "default", "from", "to", "what it is"])
 
 
+@step
+def realised(screen) -> pd.DataFrame:
+    """What knobs of a simulated screen ask for, and what its cells have.
+
+    Parameters
+    ----------
+    screen : AnnData
+        Simulated, without doublets, of one context.
+
+    Returns
+    -------
+    DataFrame
+        `what`, `asked`, `realised`: the median depth, which shifts, programs and effects multiply,
+        and the median counts of a cell; the share of counts that are ambient, whose profile has
+        neither programs nor effects in it; the variance over batches of a guide's cells, were they
+        drawn, and as they are dealt (mean over guides).
+    """
+    knobs, obs = screen.uns["truth"]["knobs"], screen.obs
+    profile = np.exp(screen.varm["batch_shift"]).T @ screen.var["abundance"].to_numpy()
+    background = obs["depth"].to_numpy() * profile[obs["batch"].cat.codes.to_numpy()]
+    share = knobs["ambient_share"] * background.sum() / obs["total_counts"].sum()
+    of_batch = pd.crosstab(obs["guide"], obs["batch"]).to_numpy()
+    n_batches = of_batch.shape[1]
+    drawn = of_batch.sum(axis=1).mean() / n_batches  # multinomial, ddof 1
+    rows = [
+        ("median counts of a cell", knobs["library_size"], obs["total_counts"].median()),
+        ("share of counts that is ambient", knobs["ambient_share"], share),
+        ("variance of a guide's cells over batches", drawn, of_batch.var(axis=1, ddof=1).mean()),
+    ]
+    return pd.DataFrame(rows, columns=["what", "asked", "realised"])
+
+
 def sweep(knob: str, values, statistic: str, *, seed: int, **size) -> pd.DataFrame:
     """One statistic of screens that differ in one knob only.
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from helpers.comparisons import compare
 from helpers.data.contract import CONTROL
 from helpers.data.foundations.truth import bayes_accuracy
 from helpers.data.simulate.regimes import REGIMES
@@ -99,6 +100,32 @@ def errors_by_regime(errors: Mapping[tuple[str, int], pd.DataFrame]) -> pd.DataF
                 }
             )
     return pd.DataFrame(rows)
+
+
+def against_scaled(errors: Mapping[tuple[str, int], pd.DataFrame], regime: str) -> str:
+    """Whether the model of interactions beats a scaled additive one in a regime, as a sentence.
+
+    Parameters
+    ----------
+    errors : mapping
+        As in `errors_by_regime`.
+    regime : str
+    """
+    tables = [t for (name, _), t in errors.items() if name == regime]
+    table = pd.concat(tables, keys=range(len(tables)))[["program interaction", "scaled additive"]]
+    (found,) = compare(
+        table.reset_index(drop=True),
+        np.arange(len(table)),
+        better="lower",
+        rng=np.random.default_rng(0),
+    ).itertuples()
+    mine, other = table.mean()
+    says = {
+        "better": "the scaled additive model loses to the model of interactions",
+        "worse": "the scaled additive model wins, though it knows of no interaction",
+        "undecided": "the scaled additive model and that of interactions cannot be told apart",
+    }[found.verdict]
+    return f"in the regime {regime} {says} (errors {other:.3f} and {mine:.3f})"
 
 
 def pairs_with_members(screen) -> int:

@@ -25,15 +25,24 @@ from helpers.metrics.foundations.reliability import (
     split_half_correlations,
 )
 from helpers.metrics.foundations.responders import cross_fitted_projection, responder_fraction
+from helpers.metrics.labellings import least_p_value
 from helpers.stats import benjamini_hochberg
 from helpers.store.steps import step
 
 MIN_CELLS = 10  # below, nothing but the number of cells is stated
 MIN_GUIDE_CELLS = 20  # of a guide, for its effect to be compared with another's
+LEVEL = 0.05  # of the energy test
 N_DRAWS = 10  # of controls, as floors where guides are not known
 MEASURES = (
-    *("on_target_change", "n_de", "edistance", "p_value", "effect_norm", "reliability"),
-    *("reliability_full", "guide_concordance", "n_guide_pairs", "responders", "separation"),
+    *("on_target_change", "n_de", "edistance", "p_value", "least_p", "effect_norm"),
+    *(
+        "reliability",
+        "reliability_full",
+        "guide_concordance",
+        "n_guide_pairs",
+        "responders",
+        "separation",
+    ),
 )
 
 
@@ -150,13 +159,14 @@ def quality(
         `kind` (perturbation, control-guide or control-draw), `target`, `n_cells`, `n_guides`,
         `median_counts`; `on_target_change`, relative change of the mean CP10k of the perturbed
         genes, -1 is a complete loss, NaN where none is measured or expressed; `n_de`, genes at a
-        false discovery rate of 5 % (Mann-Whitney); `edistance`, `p_value`, within batches, and
-        `q_value` over perturbations; `effect_norm`, Euclidean; `reliability`, mean split-half
-        correlation, and `reliability_full`, stepped up to all cells; `guide_concordance`, mean
-        correlation between the effects of two guides, over `n_guide_pairs`;
-        `responders`, share of cells, NaN where p > 0.05 or the two kinds of cells are too close to
-        be told apart; `separation` of these, in standard deviations of controls. NaN where a value
-        cannot be had; below 10 cells nothing but the number of cells is stated.
+        false discovery rate of 5 % (Mann-Whitney); `edistance`, `p_value`, within batches,
+        `least_p`, than which it cannot be smaller, and `q_value` over perturbations that could be
+        called, `least_p` at most 5 % (NaN for the others); `effect_norm`, Euclidean;
+        `reliability`, mean split-half correlation, and `reliability_full`, stepped up to all
+        cells; `guide_concordance`, mean correlation between the effects of two guides, over
+        `n_guide_pairs`; `responders`, share of cells, NaN where p > 0.05 or the two kinds of cells
+        are too close to be told apart; `separation` of these, in standard deviations of controls.
+        NaN where a value cannot be had; below 10 cells nothing but the number of cells is stated.
 
     Raises
     ------
@@ -187,7 +197,7 @@ def quality(
     frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis("unit")
     for measure in MEASURES:
         frame[measure] = frame[measure].astype(float) if measure in frame else np.nan
-    tested = (frame["kind"] == "perturbation") & frame["p_value"].notna()
+    tested = (frame["kind"] == "perturbation") & (frame["least_p"] <= LEVEL)
     frame["q_value"] = np.nan
     if tested.any():
         frame.loc[tested, "q_value"] = benjamini_hochberg(frame.loc[tested, "p_value"])
@@ -228,6 +238,8 @@ def _measures(
         n_permutations=n_permutations,
         rng=rng,
     )
+    if not np.isnan(row["p_value"]):
+        row["least_p"] = _least_p(*(batch[cells] for cells in drawn), n_permutations)
     row["reliability"] = known_mean(
         split_half_correlations(x[:, ~own], c[:, ~own], **batches, n_splits=n_splits, rng=rng)
     )
@@ -239,8 +251,16 @@ def _measures(
     found = responder_fraction(cross_fitted_projection(x, c, rng=rng)[0])
     row["separation"] = found.separation
     # without an effect there is no response to share out among the cells
-    row["responders"] = found.fraction if row["p_value"] <= 0.05 else np.nan
+    row["responders"] = found.fraction if row["p_value"] <= LEVEL else np.nan
     return row
+
+
+def _least_p(batch: np.ndarray, control_batch: np.ndarray, n_permutations: int) -> float:
+    """Smallest p-value of the energy test: cells change places within their batches."""
+    names = np.unique(batch)
+    n_of_batch = np.array([(batch == b).sum() for b in names])
+    of = n_of_batch + [(control_batch == b).sum() for b in names]
+    return float(least_p_value(n_of_batch, of, n_draws=n_permutations))
 
 
 def log_expression(screen) -> np.ndarray:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from helpers import scores
 from helpers.stats import cluster_bootstrap
+from helpers.tasks.foundations.screen_quality import LEVEL
 
 TASK = "screen-quality"
 FLOORS = {"control-guide": "non-targeting guides", "control-draw": "draws of controls"}
@@ -86,13 +87,15 @@ def summary(quality: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:
     for (dataset, context), found in quality.items():
         perturbed = found[found["kind"] == "perturbation"]
         floor = found[found["kind"] != "perturbation"]
+        able = floor[floor["least_p"] <= LEVEL]
         rows.append(
             {
                 "data set": dataset,
                 "context": context,
                 "perturbations": len(perturbed),
-                "E-test, q ≤ 0.05": int((perturbed["q_value"] <= 0.05).sum()),
-                "floors, p ≤ 0.05": f"{(floor['p_value'] <= 0.05).sum()} of {len(floor)}",
+                "E-test, q ≤ 0.05": int((perturbed["q_value"] <= LEVEL).sum()),
+                "could be called": int(perturbed["q_value"].notna().sum()),
+                "floors, p ≤ 0.05": f"{(able['p_value'] <= LEVEL).sum()} of {len(able)}",
                 "median reliability": _median(perturbed["reliability"]),
                 "of floors": _median(floor["reliability"]),
                 "median guide concordance": _median(perturbed["guide_concordance"]),
@@ -102,6 +105,23 @@ def summary(quality: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def out_of_reach(quality: Mapping[tuple[str, str], pd.DataFrame]) -> str:
+    """What the energy test leaves out, as a sentence: `quality` as in `summary`."""
+    tested = pd.concat(quality.values())
+    tested = tested[tested["p_value"].notna()]
+    n, n_floors = (
+        int((tested.loc[chosen, "least_p"] > LEVEL).sum())
+        for chosen in (tested["kind"] == "perturbation", tested["kind"] != "perturbation")
+    )
+    if not n + n_floors:
+        return "Every unit that was tested has cells enough to be called"
+    return (
+        f"{n} perturbations and {n_floors} floors share their batches with so few controls that "
+        "no way to exchange them could give a p-value of 5 %: they are left out of the calls, and "
+        "of what these are counted among"
+    )
 
 
 def _median(values: pd.Series) -> float:
