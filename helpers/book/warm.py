@@ -134,24 +134,31 @@ def kill_kernels() -> None:
 
 def _run_kernel(arguments: list[str], environment: dict[str, str], folder: str, path) -> None:
     """Become the kernel that these arguments of ``ipykernel_launcher`` describe."""
-    parent = os.getppid()  # the fork server, whose number is known only here
     os.setsid()  # Ctrl-C in the terminal is the command's business, not the kernel's
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.environ.clear()
-    os.environ.update(environment | {"JPY_PARENT_PID": str(parent)})
+    os.environ.update(environment | {"JPY_PARENT_PID": str(os.getppid())})
     os.chdir(folder)
-    if len(list(Path(f"/proc/{parent}/task").iterdir())) > 1:
-        # Some library starts a thread when it is imported: a fork of that may hang. Start plainly.
+    if len(list(Path(f"/proc/{os.getppid()}/task").iterdir())) > 1:
+        # Some library starts a thread when it is imported: a fork of that may hang. Start plainly,
+        # without what keeps the fork server alive.
+        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
         os.execv(sys.executable, [sys.executable, "-m", "ipykernel_launcher", *arguments])
     from ipykernel.kernelapp import IPKernelApp
 
+    threading.Thread(target=_end_with_the_command, daemon=True).start()
     sys.path[:] = path
     sys.argv = ["ipykernel_launcher", *arguments]
-    try:  # it ends when its parent does
-        IPKernelApp.launch_instance([*arguments, f"--IPKernelApp.parent_handle={parent}"])
+    try:
+        IPKernelApp.launch_instance(arguments)
     finally:
         atexit._run_exitfuncs()  # the fork server of Python 3.11 leaves them out
+
+
+def _end_with_the_command() -> None:
+    multiprocessing.parent_process().join()  # the command, though the fork server is the parent
+    os._exit(1)
 
 
 def kernel_options() -> dict[str, Any]:
