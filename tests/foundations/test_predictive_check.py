@@ -12,12 +12,12 @@ from helpers.data.foundations.screen_statistics import (
     screen_statistics,
 )
 from helpers.data.simulate.regimes import regime_knobs
-from helpers.data.simulate.screen import screen_of_knobs, simulate_screen
+from helpers.data.simulate.screen import screen_of_knobs, simulate_screen, simulated_screen
 from helpers.metrics.foundations.errors import relative_error
 from helpers.models.foundations.combinations import ProgramInteraction, ScaledAdditive
 from helpers.tasks.foundations import predictive_check
 from helpers.tasks.foundations.combinations import ROLES, combination_errors, score_rows
-from helpers.tasks.foundations.predictive_check_report import MEANINGS, outside
+from helpers.tasks.foundations.predictive_check_report import MEANINGS, of_defaults, outside
 
 SMALL = {"n_cells": 3_000, "n_genes": 200, "n_targets": 15}
 
@@ -214,3 +214,43 @@ def test_what_knobs_ask_for_and_what_cells_have():
     assert found["median counts of a cell"] > 2_040
     assert 0.26 < found["share of counts that is ambient"] < 0.295
     assert found["variance of a guide's cells over batches"] < 0.5
+
+
+def checked(verdicts: list[str]) -> pd.DataFrame:
+    """A check of as many statistics, the later the farther out."""
+    n = len(verdicts)
+    return pd.DataFrame(
+        {
+            "statistic": list(MEANINGS)[:n],
+            "real": 1.0,
+            "low": 0.0,
+            "high": 0.5,
+            "verdict": verdicts,
+            "distance": np.arange(n) + 1.5,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "said"),
+    [
+        (["not in this screen"] * 3, "has none of the statistics"),
+        (["inside"] * 4 + ["not in this screen"], "All 4 statistics of the real screen lie inside"),
+        (["inside", "outside", "outside"], "Of 3 statistics of the real screen, 2 lie outside"),
+        (["outside"] * 5, "5 lie outside the band of the default knobs, farthest out: "),
+    ],
+)
+def test_what_the_default_knobs_are_like_is_said_for_each_case(verdicts, said):
+    assert said in of_defaults(checked(verdicts))
+
+
+def test_default_knobs_are_checked_in_the_design_of_the_real_screen(tmp_path, monkeypatch):
+    """A screen that the default knobs drew lies inside; one of ten times the depth does not."""
+    monkeypatch.setenv("BENCHBOOK_HOME", str(tmp_path / "home"))
+    sizes = dict(n_cells=600, n_genes=60, n_targets=6, n_batches=2, n_replicates=2)
+    seeds = [11, 12, 13, 14, 15, 16]
+    own = predictive_check.check_defaults(simulated_screen(seed=1, **sizes), seeds=seeds)
+    deep = simulated_screen(seed=1, **sizes, library_size=20_000.0)
+    far = predictive_check.check_defaults(deep, seeds=seeds).set_index("statistic")
+    assert far.loc["library median", "verdict"] == "outside"
+    assert own.set_index("statistic").loc["library median", "verdict"] == "inside"

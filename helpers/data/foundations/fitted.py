@@ -107,7 +107,7 @@ def fit_preset(screen, *, rounds: int = 12, seed: int = 0) -> dict[str, float]:
             "preset can be fitted; use a screen with controls"
         )
     real = screen_statistics(screen, seed=seed)
-    design = _design(screen)
+    design = design_of(screen)
     knobs = _START | {
         "library_size": float(real["library median"]),
         "library_sd": float(real["library sd"]),
@@ -155,7 +155,7 @@ def _moved(knobs: dict, real: pd.Series, drawn: pd.Series) -> dict:
     return moved
 
 
-def _design(screen) -> dict[str, float]:
+def design_of(screen) -> dict[str, float]:
     """Knobs that are read off: sizes, guides, batches, and how unequal guides are."""
     obs = screen.obs
     labels = obs["perturbation"].astype(str)

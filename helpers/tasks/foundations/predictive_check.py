@@ -5,7 +5,7 @@ from dataclasses import fields
 import numpy as np
 import pandas as pd
 
-from helpers.data.foundations.fitted import FITTED, simulated_preset
+from helpers.data.foundations.fitted import FITTED, design_of, simulated_preset
 from helpers.data.foundations.screen_statistics import STATISTICS, screen_statistics
 from helpers.data.simulate.knobs import Knobs
 from helpers.data.simulate.screen import simulated_screen
@@ -116,6 +116,36 @@ def calibration(draws: list, *, preset: str) -> pd.DataFrame:
 def check(preset: str, real_screen: Step, *, seeds: list[int]) -> pd.DataFrame:
     """The predictive check of a preset; draws are computed side by side on a cluster."""
     real, *drawn = results([statistics(real_screen, seed=0), *draws(preset, seeds=seeds)])
+    return check_table(real, drawn)
+
+
+@step
+def design(screen) -> dict[str, float]:
+    """Sizes, guides and batches of a screen, as knobs of the simulator."""
+    return design_of(screen)
+
+
+def check_defaults(real_screen: Step, *, seeds: list[int]) -> pd.DataFrame:
+    """The predictive check of the knobs that nobody fitted, in the real screen's own design.
+
+    These are the knobs of the screens on which models of embeddings are compared. What lies outside
+    is what of those is not realistic, as far as this real screen can tell.
+
+    Parameters
+    ----------
+    real_screen : Step
+        Of one context, as `part_of_screen` gives it.
+    seeds : list of int
+        One draw each, at least 3.
+
+    Returns
+    -------
+    DataFrame
+        As of `check_table`.
+    """
+    sizes = design(real_screen).result()
+    drawn = [statistics(simulated_screen(seed=s, **sizes), seed=s) for s in seeds]
+    real, *drawn = results([statistics(real_screen, seed=0), *drawn])
     return check_table(real, drawn)
 
 

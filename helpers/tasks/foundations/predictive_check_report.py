@@ -72,3 +72,29 @@ def distances(table: pd.DataFrame) -> pd.DataFrame:
     shown = table[table["verdict"] != "not in this screen"]
     roles = np.where(shown["verdict"] == "inside", "candidate", "reported")
     return shown.assign(role=roles)
+
+
+def of_defaults(table: pd.DataFrame) -> str:
+    """Says how far the default knobs are from a real screen, by the check of them.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of `check_defaults`.
+    """
+    known = int((table["verdict"] != "not in this screen").sum())
+    beyond = outside(table)
+    if not known:
+        return "This real screen has none of the statistics: it cannot tell how realistic they are."
+    if beyond.empty:
+        return (
+            f"All {known} statistics of the real screen lie inside the band of the default knobs: "
+            "as far as it can tell, they are realistic."
+        )
+    first = ", ".join(beyond["statistic"].head(3))
+    which = "farthest out" if len(beyond) > 3 else "namely"
+    return (
+        f"Of {known} statistics of the real screen, {len(beyond)} lie outside the band of the "
+        f"default knobs, {which}: {first}. What is found in simulated screens holds for screens "
+        "that differ from this real one in these respects."
+    )
