@@ -173,6 +173,7 @@ def _told(value: Any) -> str:
             if not isinstance(v, Step) and not _is_default(value, k)
         )
         given = ", ".join(told)
+        given = given if len(given) <= 60 else f"{given[:57]}..."
         return value.function.__name__ + (f"({given})" if given else "")
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_told, value))}]"

@@ -291,7 +291,8 @@ def test_noise_goes_into_genes_without_reads_and_no_others():
     assert 40 < empty.sum() < 120  # (1 - 10/200)^20 of 200 genes: 72 are expected
     np.testing.assert_array_equal(noisy.var["noise"], empty)
     np.testing.assert_array_equal(noisy.X[:, ~empty], shared.X[:, ~empty])
-    assert noisy.X[:, empty].std(axis=0).min() > 0.15  # uniform: 0.29
+    assert noisy.X[:, empty].std(axis=0).min() > 0.15e-4  # uniform: 0.29e-4
+    assert 0.99e-4 < noisy.X[:, empty].max() <= 1e-4
     with pytest.raises(DataError, match="every gene has reads"):
         experiments.with_noise_in_empty_genes.function(noisy, seed=1)
 

@@ -13,6 +13,8 @@ from helpers.metrics.explanation.feature_agreement import feature_agreement, top
 from helpers.store.steps import step
 from helpers.tasks.explanation.explained import explained, studied_classes
 
+_NOISE = 1e-4  # in reads: the largest value that the released simulation adds
+
 # Data that are changed -----------------------------------------------------------------------
 
 
@@ -93,7 +95,7 @@ def with_noise_in_empty_genes(data, *, seed: int):
 
     References
     ----------
-    mbonto/XAI_for_genomics, first version of get_simu.py, adds it to all genes.
+    mbonto/XAI_for_genomics, first version of get_simu.py, adds it, up to 1e-4, to all genes.
     """
     empty = ~np.asarray(data.X.any(axis=0)).ravel()
     if not empty.any():
@@ -101,7 +103,8 @@ def with_noise_in_empty_genes(data, *, seed: int):
     noisy = data.copy()
     noisy.X = np.asarray(data.X, dtype=np.float32)
     rng = np.random.default_rng(seed)
-    noisy.X[:, empty] = rng.random((data.n_obs, empty.sum()), dtype=np.float32)
+    noise = rng.random((data.n_obs, empty.sum()), dtype=np.float32)
+    noisy.X[:, empty] = noise * np.float32(_NOISE)
     noisy.var["noise"] = empty
     return noisy
 
