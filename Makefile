@@ -37,9 +37,12 @@ test: $(VENV)/.dev ## every test, the chapters at preset tiny and the site in a 
 test-all: $(VENV)/.dev ## the tests that take long, too: every executed notebook from an empty store
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --all $(TESTS)
 
+# In an environment of its own: with JupyterLab come packages that make every command start slowly.
 lab: $(VENV)/.book ## open the chapters in JupyterLab, where a cell runs as it does in a run
-	$(BIN)/python -m pip install -c constraints.txt -e '.[lab]'
-	JUPYTER_CONFIG_PATH=.jupyter $(BIN)/jupyter lab chapters
+	test -x $(VENV)-lab/bin/jupyter-lab || $(PYTHON) -m venv $(VENV)-lab
+	$(VENV)-lab/bin/python -m pip install -c constraints.txt jupyterlab jupytext
+	$(BIN)/python -m ipykernel install --prefix $(VENV)-lab --name python3 --display-name "Python 3"
+	JUPYTER_CONFIG_PATH=.jupyter $(VENV)-lab/bin/jupyter lab chapters
 
 lint: $(VENV)/.dev ## ruff, on the package, the tests and the code cells of chapters
 	$(BIN)/ruff check
@@ -53,5 +56,5 @@ bench: $(VENV)/.dev ## speed and memory, as ratios in one run
 	$(BIN)/python -m benchmarks
 
 clean: ## remove results and the environment; downloaded data stay
-	rm -rf build $(VENV) .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf build $(VENV) $(VENV)-lab .pytest_cache .ruff_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
