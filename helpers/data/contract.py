@@ -15,6 +15,7 @@ import pandas as pd
 from scipy import sparse
 
 from helpers.data.errors import DataError
+from helpers.data.matrix import canonical
 from helpers.words import Words
 
 if TYPE_CHECKING:
@@ -140,39 +141,44 @@ def _value_violations(adata: AnnData) -> Iterator[Words]:
             f"X is {held}; it is a numpy array or scipy sparse matrix of numbers, in memory"
         ]
     else:
-        problems = _number_violations(adata, kind)
+        try:
+            X = canonical(X, cells=adata.obs_names, genes=adata.var_names)
+            problems = _number_violations(adata, X, kind)
+        except DataError as damage:
+            problems = [str(damage)]
     yield from problems
     if kind not in ("log", "zscore", "lfc"):
-        yield from _library_violations(adata, kind, target_sum, bool(panel), measure=not problems)
+        measured = None if problems else X
+        yield from _library_violations(adata, measured, kind, target_sum, bool(panel))
 
 
-def _number_violations(adata: AnnData, kind: str | None) -> list[Words]:
-    n_odd, where = _find(adata, lambda values: ~np.isfinite(values))
+def _number_violations(adata: AnnData, X, kind: str | None) -> list[Words]:
+    n_odd, where = _find(adata, X, lambda values: ~np.isfinite(values))
     if n_odd:
         return [f"X holds {n_odd} NaN or infinite values, the first at {where}"]
     if kind not in ("counts", "log1p"):
         return []
-    n_negative, where = _find(adata, lambda values: values < 0)
+    n_negative, where = _find(adata, X, lambda values: values < 0)
     if n_negative:
         return [f"X holds {n_negative} negative values, the first at {where}, but is called {kind}"]
-    n_broken, where = _find(adata, lambda values: values != np.floor(values))
+    n_broken, where = _find(adata, X, lambda values: values != np.floor(values))
     if kind == "counts" and n_broken:
         return [
             f"X is called counts but holds {n_broken} values that are no integers, the first at "
             f"{where}; pass raw counts, or state the scale they are on"
         ]
-    if kind == "log1p" and not n_broken and adata.X.shape[0] and adata.X.max() >= 2:
+    if kind == "log1p" and not n_broken and X.shape[0] and X.max() >= 2:
         return [
-            f"X is called log1p but holds integers only, up to {adata.X.max():g}: this looks like "
+            f"X is called log1p but holds integers only, up to {X.max():g}: this looks like "
             "counts; set uns['scale']['kind'] = 'counts', or normalise them"
         ]
     return []
 
 
 def _library_violations(
-    adata: AnnData, kind: str | None, target_sum: float | None, panel: bool, *, measure: bool
+    adata: AnnData, X, kind: str | None, target_sum: float | None, panel: bool
 ) -> Iterator[Words]:
-    """Library sizes are stated once, and no cell holds more than its own."""
+    """Library sizes are stated once, and no cell holds more than its own (X None: not counted)."""
     if "total_counts" in adata.obs:
         total = adata.obs["total_counts"]
         numeric = pd.api.types.is_numeric_dtype(total)
@@ -183,8 +189,8 @@ def _library_violations(
             )
         elif not numeric or not np.isfinite(total.to_numpy(float)).all() or (total < 0).any():
             yield "obs['total_counts'] holds values that are not finite non-negative numbers"
-        elif kind == "counts" and measure:
-            excess = _row_sums(adata.X) - total.to_numpy(float)
+        elif kind == "counts" and X is not None:
+            excess = _row_sums(X) - total.to_numpy(float)
             cells = adata.obs_names[excess > 1e-3 * (1 + total.to_numpy(float))]
             if len(cells):
                 yield (
@@ -196,8 +202,8 @@ def _library_violations(
             "obs has no 'total_counts', the library size before genes were dropped; where nobody "
             "knows it set uns['panel'] = True"
         )
-    if kind == "log1p" and target_sum is not None and not panel and measure:
-        cells = adata.obs_names[_row_sums(adata.X, np.expm1) > target_sum * (1 + 1e-3)]
+    if kind == "log1p" and target_sum is not None and not panel and X is not None:
+        cells = adata.obs_names[_row_sums(X, np.expm1) > target_sum * (1 + 1e-3)]
         if len(cells):
             yield (
                 f"X is called log1p of {target_sum:g} counts a cell, but {len(cells)} cells hold "
@@ -301,9 +307,8 @@ def _repeats(parts: list[str]) -> bool:
     return len(set(parts)) < len(parts)
 
 
-def _find(adata: AnnData, is_bad) -> tuple[int, str]:
+def _find(adata: AnnData, X, is_bad) -> tuple[int, str]:
     """Count the values for which `is_bad` holds and name cell and gene of the first."""
-    X = adata.X
     values = X.data if sparse.issparse(X) else X.reshape(-1)
     n_bad, first = 0, None
     # In blocks, so that a check never doubles the memory of a large matrix.
@@ -322,12 +327,7 @@ def _find(adata: AnnData, is_bad) -> tuple[int, str]:
 def _position(X, stored: int) -> tuple[int, int]:
     if not sparse.issparse(X):
         return divmod(stored, X.shape[1])
-    if X.format not in ("csr", "csc"):
-        X = X.tocoo()
-        return int(X.row[stored]), int(X.col[stored])
-    major = int(np.searchsorted(X.indptr, stored, side="right")) - 1
-    minor = int(X.indices[stored])
-    return (major, minor) if X.format == "csr" else (minor, major)
+    return int(np.searchsorted(X.indptr, stored, side="right")) - 1, int(X.indices[stored])
 
 
 def _row_sums(X, transform=None) -> np.ndarray:

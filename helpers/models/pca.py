@@ -4,6 +4,7 @@ import numpy as np
 
 from helpers.data.contract import DataError
 from helpers.data.genes import columns, training_rows
+from helpers.data.matrix import canonical
 from helpers.data.normalise import library_size, log1p_cp10k
 from helpers.store.steps import step
 
@@ -125,7 +126,7 @@ def _expression(screen, scale: str) -> np.ndarray:
     else:
         if empty := int((library_size(screen) == 0).sum()):
             raise DataError(f"{empty} of {screen.n_obs} cells have no counts; drop them before")
-        X = screen.X
+        X = canonical(screen.X)
     return np.asarray(X.todense() if hasattr(X, "todense") else X, dtype=np.float32)
 
 
