@@ -29,12 +29,17 @@ SCALES = ("counts", "log1p", "log", "zscore", "lfc")
 
 _LABELS = ("perturbation", "batch", "context")
 _OPTIONAL_LABELS = ("replicate", "donor", "guide")
+_CONTROL_KINDS = (
+    *("neg", "negative", "nt", "ntc", "nontargeting", "nontargetting", "nontarget", "notarget"),
+    *("notargeting", "safetargeting", "scramble", "scrambled"),
+)
 _CONTROL_SPELLINGS = {
-    *("control", "controls", "ctrl", "ctl", "neg", "negative", "negctrl", "negcontrol"),
-    *("nt", "ntc", "nontargeting", "nontargetting", "nontarget", "safetargeting"),
-    *("scramble", "scrambled", "unperturbed", "untreated", "unstimulated"),
-    *("vehicle", "dmso", "mock", "wt", "wildtype"),
+    *("control", "controls", "ctrl", "ctl"),
+    *(f"{kind}{rest}" for kind in _CONTROL_KINDS for rest in ("", "control", "ctrl", "safe")),
+    *("unperturbed", "untreated", "unstimulated", "vehicle", "dmso", "mock", "wt", "wildtype"),
 }
+_NUMBERED = ("nt", "ntc")  # short words after which a number counts controls and names no gene
+_MISSING_AS_TEXT = {"nan", "none", "na", "n/a", "<na>", "nat", "null"}
 _BLOCK = 1 << 20
 
 
@@ -223,6 +228,11 @@ def _dataset_violations(adata: AnnData) -> Iterator[Words]:
 
 def _screen_violations(adata: AnnData, controls_in_every_batch: bool) -> Iterator[Words]:
     obs = adata.obs
+    if obs.index.name in obs.columns:
+        yield (
+            f"the index of obs is called {obs.index.name!r}, as one of its columns is; set "
+            "adata.obs.index.name = None"
+        )
     usable = []
     for column in (*_LABELS, *(c for c in _OPTIONAL_LABELS if c in obs)):
         problem = _label_violation(obs, column)
@@ -230,13 +240,14 @@ def _screen_violations(adata: AnnData, controls_in_every_batch: bool) -> Iterato
             yield problem
         else:
             usable.append(column)
-    if "dose" in obs and obs["dose"].isna().any():
-        yield f"obs['dose'] is missing for {obs['dose'].isna().sum()} cells; give each a dose"
+    if "dose" in obs and obs["dose"].isna().to_numpy().any():
+        count = obs["dose"].isna().to_numpy().sum()
+        yield f"obs['dose'] is missing for {count} cells; give each a dose"
     if "perturbation" not in usable or not len(obs):
         return
 
     perturbation = obs["perturbation"]
-    yield from _name_violations(perturbation)
+    yield from name_violations(perturbation.unique())
     if controls_in_every_batch and "batch" in usable:
         is_control = perturbation == CONTROL
         bare = sorted(set(obs["batch"]) - set(obs.loc[is_control, "batch"]))
@@ -251,10 +262,13 @@ def _label_violation(obs: pd.DataFrame, column: str) -> Words | None:
             f" add it as a categorical, or rename the one that holds it"
         )
     labels = obs[column]
+    if isinstance(labels, pd.DataFrame):
+        return f"obs has {labels.shape[1]} columns called {column!r}; keep one of them"
     if not isinstance(labels.dtype, pd.CategoricalDtype):
         return (
             f"obs[{column!r}] is {labels.dtype}, not categorical; "
-            f"use obs[{column!r}].astype(str).astype('category')"
+            f"name or drop cells without one, then use obs[{column!r}].map(str, "
+            "na_action='ignore').astype('category')"
         )
     if labels.isna().any():
         first = labels.index[labels.isna()][0]
@@ -262,20 +276,48 @@ def _label_violation(obs: pd.DataFrame, column: str) -> Words | None:
     odd = [label for label in labels.cat.categories if not _is_text(label)]
     if odd:
         return f"obs[{column!r}] has categories that are not names: {_some(map(repr, odd))}"
-    return None
+    return missing_as_text(labels.cat.categories[np.unique(labels.cat.codes)], column)
 
 
-def _name_violations(perturbation: pd.Series) -> Iterator[Words]:
-    names = sorted(perturbation.unique())
+def missing_as_text(names: Iterable[str], column: str) -> Words | None:
+    """What is wrong where a label says in letters that there is none."""
+    found = sorted(name for name in names if name.strip().casefold() in _MISSING_AS_TEXT)
+    if not found:
+        return None
+    return (
+        f"obs[{column!r}] holds the text {_some(map(repr, found))}, a missing label that became a "
+        "name (astype(str) does that): give these cells their label, or drop them"
+    )
+
+
+def name_violations(names: Iterable[str], column: str = "perturbation") -> Iterator[Words]:
+    """Names of perturbations that break the contract.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Each once; the control is "control".
+    column : str
+        Of `obs`, for messages.
+
+    Yields
+    ------
+    str
+        One sentence for each kind of violation.
+    """
+    names = sorted(names)
+    blank = [name for name in names if any(p != p.strip() for p in name.split("+"))]
+    if blank:
+        yield f"obs[{column!r}] has names with blanks at an end: {_some(map(repr, blank))}"
     others = [name for name in names if name != CONTROL]
     misspelt = [name for name in others if _looks_like_control(name)]
     if misspelt:
         yield (
-            f"obs['perturbation'] calls controls {_some(map(repr, misspelt))}; "
+            f"obs[{column!r}] calls controls {_some(map(repr, misspelt))}; "
             f"the control is exactly {CONTROL!r}: rename it"
         )
     elif CONTROL not in names:
-        yield f"obs['perturbation'] holds no {CONTROL!r} (there are: {_some(names)})"
+        yield f"obs[{column!r}] holds no {CONTROL!r} (there are: {_some(names)})"
 
     combinations = {name: name.split("+") for name in others if "+" in name}
     half_control = [n for n, parts in combinations.items() if any(map(_looks_like_control, parts))]
@@ -298,9 +340,11 @@ def _name_violations(perturbation: pd.Series) -> Iterator[Words]:
 
 def _looks_like_control(name: str) -> bool:
     spelling = re.sub(r"[^a-z0-9]", "", name.lower())
+    spelling = re.sub(r"^(sg|grna|sgrna|guide)(?=.)", "", spelling)
     # A number after a long word counts controls ("ctrl_2"), after a short one it may name a gene.
     stem = spelling.rstrip("0123456789")
-    return (stem if len(stem) > 3 else spelling) in _CONTROL_SPELLINGS
+    counted = len(stem) > 3 or stem in _NUMBERED
+    return (stem if counted else spelling) in _CONTROL_SPELLINGS
 
 
 def _repeats(parts: list[str]) -> bool:

@@ -18,6 +18,7 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 from helpers.data.contract import DataError
+from helpers.data.h5ad import read_table, reading
 from helpers.data.matrix import canonical
 from helpers.data.normalise import library_size
 
@@ -248,14 +249,15 @@ def _stored(path: Path, key: str | None) -> tuple[pd.Index, np.ndarray, str]:
                     f"{path} has {said if keys else 'no embedding'} (obsm: "
                     f"{', '.join(keys) or 'empty'}); write the vectors to adata.obsm[KEY]"
                 )
-            names = read_elem(file["obs"]).index.astype(str)
-            values = read_elem(file["obsm"][key])
+            names = read_table(file, "obs", path).index
+            with reading(path, f"obsm[{key!r}]"):
+                values = read_elem(file["obsm"][key])
     except OSError as error:
         raise DataError(f"{path} is not an h5ad ({error}); write it with write_h5ad") from error
     if isinstance(values, pd.DataFrame):
         values = values.to_numpy()
     if hasattr(values, "toarray"):
-        values = values.toarray()
+        values = canonical(values, where=f"{path}, obsm[{key!r}]").toarray()
     return names, np.asarray(values), key
 
 

@@ -39,7 +39,7 @@ def canonical(X, *, where: str = "X", cells=None, genes=None) -> sparse.csr_matr
     if isinstance(X, np.ndarray):
         if X.ndim != 2:
             raise DataError(f"{where} has shape {X.shape}; it is cells x genes")
-        return _numbers(np.asarray(X), where)
+        return numbers(np.asarray(X), where)
     if not sparse.issparse(X):
         raise DataError(f"{where} is a {type(X).__name__}, not in memory; use adata.to_memory()")
     if X.format not in ("csr", "csc"):
@@ -51,7 +51,7 @@ def canonical(X, *, where: str = "X", cells=None, genes=None) -> sparse.csr_matr
     values, indices = X.data[: X.indptr[-1]], X.indices[: X.indptr[-1]]
     check_indices(indices, X.indptr, X.shape[minor], where, **names)
     form = sparse.csr_matrix if X.format == "csr" else sparse.csc_matrix
-    shared = form((_numbers(values, where), _native(indices), _native(X.indptr)), shape=X.shape)
+    shared = form((numbers(values, where), _native(indices), _native(X.indptr)), shape=X.shape)
     rows = shared.tocsr()
     if rows.has_canonical_format and rows.data.all():
         return rows
@@ -127,7 +127,14 @@ def _native(values: np.ndarray) -> np.ndarray:
     return values.astype(values.dtype.newbyteorder("="), copy=False)
 
 
-def _numbers(values: np.ndarray, where: str) -> np.ndarray:
+def numbers(values: np.ndarray, where: str) -> np.ndarray:
+    """Values in this machine's order of bytes: integers, float32 or float64.
+
+    Raises
+    ------
+    DataError
+        They are none.
+    """
     kind, size = values.dtype.kind, values.dtype.itemsize
     if kind not in "biuf":
         raise DataError(f"{where} holds {values.dtype}, not numbers")
