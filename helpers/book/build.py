@@ -23,7 +23,7 @@ from helpers.book.chapters import Book, Chapter, ChapterError
 from helpers.book.cluster import cores, label_of, run_all, with_needs
 from helpers.book.run import SOCKETS, Run, plan, uses_real_data
 from helpers.data import registry
-from helpers.data.fetch import DataUnavailable, fetch
+from helpers.data.fetch import DataUnavailable
 from helpers.home import claim, home
 
 
@@ -100,7 +100,7 @@ def unavailable(chapters: list[Chapter], datasets: list[str]) -> dict[str, str]:
     missing = {}
     for name in sorted(asked):
         try:
-            fetch(registry.dataset(name))
+            registry.bring(name)
         except DataUnavailable as reason:
             missing[name] = str(reason)
     return missing

@@ -95,7 +95,7 @@ class Chapter:
         """Data sets that a run may read: those of front matter and those that parameters name."""
         if self.shows_registry:
             return tuple(registry.names())
-        known = set(registry.names())
+        known = set(registry.known())
         named = [v for v in parameters.values() if isinstance(v, str) and v in known]
         return tuple(dict.fromkeys([*named, *self.requires]))
 
@@ -171,7 +171,7 @@ def _checked(chapter: str, name: str, value: Any, default: Any) -> Any:
             raise ChapterError(f"{chapter}: parameter dataset: {error}") from None
         kind = registry.dataset(default).kind
         if registry.dataset(value).kind != kind:
-            fitting = registry.of_kind(kind)
+            fitting = [n for n in registry.known() if registry.dataset(n).kind == kind]
             raise ChapterError(
                 f"{chapter}: parameter dataset is {value!r}; it is one of {', '.join(fitting)}"
             )

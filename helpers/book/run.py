@@ -81,6 +81,7 @@ class Run:
             canonical_json(self.parameters),
             canonical_json([sorted(self.unavailable), self.chapter.saves_scores]),
             canonical_json([code.definitions, code.versions]),
+            *(canonical_json(own) for d in self.datasets if (own := registry.identity(d))),
             *(need.key for need in self.needs),
         )
 

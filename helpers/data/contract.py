@@ -310,7 +310,7 @@ def name_violations(names: Iterable[str], column: str = "perturbation") -> Itera
     if blank:
         yield f"obs[{column!r}] has names with blanks at an end: {_some(map(repr, blank))}"
     others = [name for name in names if name != CONTROL]
-    misspelt = [name for name in others if _looks_like_control(name)]
+    misspelt = [name for name in others if looks_like_control(name)]
     if misspelt:
         yield (
             f"obs[{column!r}] calls controls {_some(map(repr, misspelt))}; "
@@ -320,7 +320,7 @@ def name_violations(names: Iterable[str], column: str = "perturbation") -> Itera
         yield f"obs[{column!r}] holds no {CONTROL!r} (there are: {_some(names)})"
 
     combinations = {name: name.split("+") for name in others if "+" in name}
-    half_control = [n for n, parts in combinations.items() if any(map(_looks_like_control, parts))]
+    half_control = [n for n, parts in combinations.items() if any(map(looks_like_control, parts))]
     if half_control:
         yield (
             f"combinations with a control in them: {_some(map(repr, half_control))}; "
@@ -338,7 +338,8 @@ def name_violations(names: Iterable[str], column: str = "perturbation") -> Itera
         yield f"combinations that are not sorted: {_some(unsorted)}"
 
 
-def _looks_like_control(name: str) -> bool:
+def looks_like_control(name: str) -> bool:
+    """Whether a name is a usual one of unperturbed cells."""
     spelling = re.sub(r"[^a-z0-9]", "", name.lower())
     spelling = re.sub(r"^(sg|grna|sgrna|guide)(?=.)", "", spelling)
     # A number after a long word counts controls ("ctrl_2"), after a short one it may name a gene.
