@@ -221,6 +221,13 @@ class Task(StrEnum):
     separability = "linear-separability"
 
 
+SCORED = {Task.consistency: "similarity", Task.separability: "top1"}
+NOTHING = {
+    Task.consistency: "nothing is scored: no perturbation has cells in two batches or more",
+    Task.separability: "nothing is scored: no perturbation of a batch held out is in another one",
+}
+
+
 @app.command()
 def large(
     file: Annotated[
@@ -239,6 +246,7 @@ def large(
     ] = None,
     control: Annotated[str, typer.Option(help="What controls are called.")] = "control",
     post: Annotated[Post, typer.Option(help="What is done to the embedding.")] = Post.tvn,
+    n_components: Annotated[int, typer.Option(min=2, help="Of PCA.")] = 50,
     permutations: Annotated[int, typer.Option(min=1, help="Of consistency.")] = 1_000,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     scheduler: Scheduler = None,
@@ -270,6 +278,7 @@ def large(
         columns=columns,
         embedding=large_screen.file_of(embedding) if embedding else None,
         key=key,
+        n_components=n_components,
         seed=seed,
     )
     shared = {"post": str(post), "seed": seed}
@@ -290,9 +299,15 @@ def large(
     if Task.separability in task:
         asked[Task.separability] = large_screen.large_separability(cells, **shared)
     out.mkdir(parents=True, exist_ok=True)
+    unanswered = []
     for name, scored in zip(asked, results(asked.values()), strict=True):
         scored.to_csv(out / f"{name}.csv", index=scored.index.name is not None)
-        console.print(f"{out / name}.csv: {_in_short(name, scored)}")
+        if name in SCORED and not scored[SCORED[name]].notna().any():
+            unanswered.append(name)
+            console.print(f"{out / name}.csv: {NOTHING[name]}")
+        else:
+            console.print(f"{out / name}.csv: {_in_short(name, scored)}")
+    raise typer.Exit(int(bool(unanswered)))
 
 
 def _in_short(task: Task, scored) -> str:

@@ -222,6 +222,41 @@ def test_large_knows_the_names_of_the_contract(tmp_path, rename, message):
         large.embed_screen(written(tmp_path, made), n_components=3)
 
 
+def asked(folder, monkeypatch, made, *options):
+    monkeypatch.setenv("BENCHBOOK_HOME", str(folder / "home"))
+    path = written(folder, made)
+    arguments = ["large", str(path), "--out", str(folder / "out"), "--permutations", "9"]
+    return CliRunner().invoke(cli.app, [*arguments, "--n-components", "3", *options])
+
+
+def test_one_control_makes_no_typical_variation(tmp_path, monkeypatch):
+    made = screen(200)
+    control = made.obs["perturbation"] == CONTROL
+    made = made[~control | (np.cumsum(control) == 1)].copy()
+    done = asked(tmp_path, monkeypatch, made)
+    assert isinstance(done.exception, DataError)
+    assert "1 control cells in all; typical variation" in str(done.exception)
+
+
+@pytest.mark.parametrize("n_cells, n_genes", [(30, 90), (600, 30)])
+def test_fewer_cells_or_genes_than_components_are_said(tmp_path, monkeypatch, n_cells, n_genes):
+    done = asked(tmp_path, monkeypatch, screen(n_cells, n_genes), "--n-components", "50")
+    assert isinstance(done.exception, DataError)
+    assert f"{n_cells} cells x {n_genes} genes allow 1 to 30" in str(done.exception)
+
+
+def test_a_consistency_of_nothing_is_said(tmp_path, monkeypatch):
+    made = screen(200)
+    made.obs["batch"] = "batch of " + made.obs["perturbation"].astype(str)
+    done = asked(tmp_path, monkeypatch, made, "--task", "consistency")
+    assert done.exit_code == 1
+    assert "nothing is scored: no perturbation has cells in two batches" in done.output
+    assert "nan" not in done.output
+    done = asked(tmp_path, monkeypatch, made, "--task", "linear-separability")
+    assert done.exit_code == 1 or isinstance(done.exception, DataError)
+    assert "nan" not in done.output
+
+
 def test_two_kinds_of_control_are_not_taken_as_one(tmp_path):
     made = screen()
     made.obs["perturbation"] = made.obs["perturbation"].cat.rename_categories({"A": "safe"})
