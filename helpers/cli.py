@@ -382,7 +382,7 @@ def clean(
     ] = False,
 ) -> None:
     """Remove stored results; everything can be computed again."""
-    from helpers.book.build import at_work, remove_stale_runs, used_steps
+    from helpers.book.build import at_work, remove_damaged_runs, remove_stale_runs, used_steps
     from helpers.book.chapters import Book
     from helpers.store import disk
 
@@ -390,8 +390,10 @@ def clean(
         raise typer.BadParameter("say what: --unused or --damaged")
     with at_work(alone=True):
         if damaged:
+            runs = remove_damaged_runs()
             number, freed = disk.prune_damaged()
-            console.print(f"{number} damaged results removed ({freed / 1e6:.1f} MB)")
+            megabytes = f"({freed / 1e6:.1f} MB)"
+            console.print(f"{runs} damaged runs and {number} damaged results removed {megabytes}")
         if unused:
             runs = remove_stale_runs(Book())
             number, freed = disk.prune(used_steps())

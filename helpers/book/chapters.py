@@ -196,6 +196,10 @@ def has_tag(cell, tag: str) -> bool:
     return tag in cell.metadata.get("tags", ())
 
 
+def _front_matter(file: Path) -> str:
+    return file.read_text(encoding="utf-8").split("\n---", 1)[0]
+
+
 # --------------------------------------------------------------------------- the book
 
 
@@ -213,7 +217,7 @@ class Book:
                 f"{self.folder} is not the book: it holds no _toc.yml; "
                 "call benchbook from the book's folder"
             )
-        return yaml.safe_load(file.read_text())
+        return yaml.safe_load(file.read_text(encoding="utf-8"))
 
     @cached_property
     def pages(self) -> list[str]:
@@ -234,7 +238,7 @@ class Book:
         return {
             name: Chapter(name, self.page_file(name))
             for name in self.pages
-            if "kernelspec:" in self.page_file(name).read_text().split("\n---", 1)[0]
+            if "kernelspec:" in _front_matter(self.page_file(name))
         }
 
     @property

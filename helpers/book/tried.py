@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-import pandas as pd
 from rich.console import Console
 
 from helpers.book import build
 from helpers.book.chapters import Book
 from helpers.book.run import Run, uses_real_data
 from helpers.data import registry
+from helpers.scores import read
 
 _NOT = ("cannot be answered", "cannot answer", "Not in this build")
 
@@ -70,7 +70,7 @@ def told(run: Run, name: str) -> Tried:
         return Tried(run.chapter.name, kind, said[-1] or str(error.get("name", "")))
     reasons = _reasons(run)
     file = run.folder / "scores.parquet"
-    scores = pd.read_parquet(file) if file.is_file() else None
+    scores = read(file) if file.is_file() else None
     if scores is None:
         return Tried(run.chapter.name, "answered", "it saves no scores")
     n = int(scores.loc[scores["dataset"] == name, "value"].notna().sum())
