@@ -1,5 +1,6 @@
 """The command `benchbook`."""
 
+import io
 import os
 import sys
 from enum import StrEnum
@@ -522,6 +523,9 @@ def data_try(
 
 def main() -> None:
     """Entry point: errors that a user can mend are one sentence and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a letter shows "?"
     try:
         app()
     except (ValueError, RuntimeError, FileExistsError) as error:

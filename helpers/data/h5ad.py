@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.data.errors import DataError
-from helpers.data.matrix import check_ends
+from helpers.data.matrix import canonical, check_ends, from_parts
 
 _DAMAGE = (
     *(OSError, LookupError, ValueError, TypeError, AttributeError, RuntimeError),
@@ -142,6 +142,23 @@ def layout_of(file, key: str, path: Path, cells, genes) -> str:
         ends = stored["indptr"][()]
         check_ends(ends, shape[layout == "csc"], values.shape[0], where, major=major)
     return layout
+
+
+def read_matrix(file, key: str, path: Path, cells, genes):
+    """A matrix of an open file in memory, in its canonical form, whatever way it was stored.
+
+    Raises
+    ------
+    DataError
+        See `layout_of` and `helpers.data.matrix.canonical`.
+    """
+    layout, where = layout_of(file, key, path, cells, genes), f"{path}, {key}"
+    with reading(path, key):
+        if layout == "dense":
+            return canonical(np.asarray(file[key][()]), where=where, cells=cells, genes=genes)
+        parts = tuple(np.asarray(file[key][n][()]) for n in ("data", "indices", "indptr"))
+        shape = (len(cells), len(genes))
+        return from_parts(layout, parts, shape, where=where, cells=cells, genes=genes)
 
 
 def _need(values, shape: tuple, where: str) -> None:

@@ -44,14 +44,36 @@ def canonical(X, *, where: str = "X", cells=None, genes=None) -> sparse.csr_matr
         raise DataError(f"{where} is a {type(X).__name__}, not in memory; use adata.to_memory()")
     if X.format not in ("csr", "csc"):
         X = X.tocsr()
+    parts = X.data, X.indices, X.indptr
+    return from_parts(X.format, parts, X.shape, where=where, cells=cells, genes=genes)
+
+
+def from_parts(layout: str, parts, shape, *, where: str = "X", cells=None, genes=None):
+    """A canonical sparse matrix from the three arrays that store one; they are not changed.
+
+    Parameters
+    ----------
+    layout : {"csr", "csc"}
+    parts : tuple of ndarray
+        Values, indices, and where each row (csr) or column (csc) ends.
+    shape : tuple of int
+    where, cells, genes
+        As in `canonical`.
+
+    Raises
+    ------
+    DataError
+        See `canonical`.
+    """
+    values, indices, ends = parts
     axes = (("cell", cells), ("gene", genes))
-    major, minor = (0, 1) if X.format == "csr" else (1, 0)
+    major, minor = (0, 1) if layout == "csr" else (1, 0)
     names = {"major": axes[major], "minor": axes[minor]}
-    check_ends(X.indptr, X.shape[major], len(X.data), where, major=names["major"])
-    values, indices = X.data[: X.indptr[-1]], X.indices[: X.indptr[-1]]
-    check_indices(indices, X.indptr, X.shape[minor], where, **names)
-    form = sparse.csr_matrix if X.format == "csr" else sparse.csc_matrix
-    shared = form((numbers(values, where), _native(indices), _native(X.indptr)), shape=X.shape)
+    check_ends(ends, shape[major], len(values), where, major=names["major"])
+    values, indices = values[: ends[-1]], indices[: ends[-1]]
+    check_indices(indices, ends, shape[minor], where, **names)
+    form = sparse.csr_matrix if layout == "csr" else sparse.csc_matrix
+    shared = form((numbers(values, where), _native(indices), _native(ends)), shape=shape)
     rows = shared.tocsr()
     if rows.has_canonical_format and rows.data.all():
         return rows

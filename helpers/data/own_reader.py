@@ -15,8 +15,7 @@ from scipy.sparse import csr_matrix, issparse
 from helpers.data import own
 from helpers.data.contract import CONTROL, looks_like_control, violations
 from helpers.data.errors import DataError
-from helpers.data.h5ad import layout_of, read_table, reading
-from helpers.data.matrix import canonical
+from helpers.data.h5ad import read_matrix, read_table, reading
 from helpers.store.steps import Step, step
 
 if TYPE_CHECKING:
@@ -168,16 +167,11 @@ def _counts(file, path: Path, cells: pd.Index, mapping: own.Mapping):
     elif mapping.raw:  # before anndata 0.7: raw.X, raw.var
         old = "raw.X" in file
         key, table = ("raw.X", "raw.var") if old else ("raw/X", "raw/var")
-    from anndata.io import read_elem
-
     try:
         var = read_table(file, table, path)
         if key not in file:
             raise DataError(f"{path} has no {key}; {_held(file)}")
-        layout_of(file, key, path, cells, var.index)
-        with reading(path, key):
-            X = read_elem(file[key])
-        X = canonical(X, where=key, cells=cells, genes=var.index)
+        X = read_matrix(file, key, path, cells, var.index)
         if issparse(X) and X.dtype.kind in "iu":
             X = X.astype(np.float32) if not X.nnz or X.data.max() < 2**24 else X.astype(float)
     except DataError as problem:
