@@ -9,7 +9,7 @@ from typing import Literal
 from rich.console import Console
 
 from helpers.book import build
-from helpers.book.chapters import Book
+from helpers.book.chapters import Book, ChapterError
 from helpers.book.run import Run, uses_real_data
 from helpers.data import registry
 from helpers.scores import read
@@ -48,14 +48,12 @@ def tried(book: Book, name: str, *, workers: int | None = None) -> Iterator[Trie
         if own_kind != kind or not uses_real_data(chapter):
             continue
         grid = {"dataset": [name], "preset": ["tiny"]}
-        build.run(
-            book,
-            chapter.name,
-            grid,
-            workers=workers,
-            address=None,
-            console=Console(file=io.StringIO()),
-        )
+        quiet = Console(file=io.StringIO())
+        try:
+            build.run(book, chapter.name, grid, workers=workers, address=None, console=quiet)
+        except ChapterError as refused:  # before anything ran: the next chapter may take it
+            yield Tried(chapter.name, "not answered", str(refused))
+            continue
         (run,) = build.plan_grid(book, chapter.name, grid)
         yield told(run, name)
 
