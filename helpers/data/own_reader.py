@@ -128,9 +128,9 @@ def read(path: Path, mapping: own.Mapping, name: str, sha256: str) -> AnnData:
             f"{empty} of {len(obs)} cells have no counts; drop them: "
             "sc.pp.filter_cells(adata, min_counts=1)"
         )
-    problems += found
-    if any("called counts" in f or "X holds" in f for f in found):
-        problems.append(_elsewhere(path))
+    for problem in found:
+        elsewhere = "called counts" in problem or "X holds" in problem
+        problems.append(f"{problem}; {_elsewhere(path)}" if elsewhere else problem)
     if problems:
         count = "1 violation" if len(problems) == 1 else f"{len(problems)} violations"
         raise DataError("\n  - ".join([f"{path}: {count} of the data contract", *problems]))
