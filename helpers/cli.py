@@ -1,5 +1,6 @@
 """The command `benchbook`."""
 
+import io
 import os
 import sys
 from enum import StrEnum
@@ -221,6 +222,13 @@ class Task(StrEnum):
     separability = "linear-separability"
 
 
+SCORED = {Task.consistency: "similarity", Task.separability: "top1"}
+NOTHING = {
+    Task.consistency: "nothing is scored: no perturbation has cells in two batches or more",
+    Task.separability: "nothing is scored: no perturbation of a batch held out is in another one",
+}
+
+
 @app.command()
 def large(
     file: Annotated[
@@ -239,6 +247,7 @@ def large(
     ] = None,
     control: Annotated[str, typer.Option(help="What controls are called.")] = "control",
     post: Annotated[Post, typer.Option(help="What is done to the embedding.")] = Post.tvn,
+    n_components: Annotated[int, typer.Option(min=2, help="Of PCA.")] = 50,
     permutations: Annotated[int, typer.Option(min=1, help="Of consistency.")] = 1_000,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     scheduler: Scheduler = None,
@@ -270,6 +279,7 @@ def large(
         columns=columns,
         embedding=large_screen.file_of(embedding) if embedding else None,
         key=key,
+        n_components=n_components,
         seed=seed,
     )
     shared = {"post": str(post), "seed": seed}
@@ -290,9 +300,15 @@ def large(
     if Task.separability in task:
         asked[Task.separability] = large_screen.large_separability(cells, **shared)
     out.mkdir(parents=True, exist_ok=True)
+    unanswered = []
     for name, scored in zip(asked, results(asked.values()), strict=True):
         scored.to_csv(out / f"{name}.csv", index=scored.index.name is not None)
-        console.print(f"{out / name}.csv: {_in_short(name, scored)}")
+        if name in SCORED and not scored[SCORED[name]].notna().any():
+            unanswered.append(name)
+            console.print(f"{out / name}.csv: {NOTHING[name]}")
+        else:
+            console.print(f"{out / name}.csv: {_in_short(name, scored)}")
+    raise typer.Exit(int(bool(unanswered)))
 
 
 def _in_short(task: Task, scored) -> str:
@@ -367,7 +383,7 @@ def clean(
     ] = False,
 ) -> None:
     """Remove stored results; everything can be computed again."""
-    from helpers.book.build import at_work, remove_stale_runs, used_steps
+    from helpers.book.build import at_work, remove_damaged_runs, remove_stale_runs, used_steps
     from helpers.book.chapters import Book
     from helpers.store import disk
 
@@ -375,8 +391,10 @@ def clean(
         raise typer.BadParameter("say what: --unused or --damaged")
     with at_work(alone=True):
         if damaged:
+            runs = remove_damaged_runs()
             number, freed = disk.prune_damaged()
-            console.print(f"{number} damaged results removed ({freed / 1e6:.1f} MB)")
+            megabytes = f"({freed / 1e6:.1f} MB)"
+            console.print(f"{runs} damaged runs and {number} damaged results removed {megabytes}")
         if unused:
             runs = remove_stale_runs(Book())
             number, freed = disk.prune(used_steps())
@@ -391,7 +409,8 @@ def data_list() -> None:
     table = _table()
     for column in ("data set", "kind", "MB", "licence", "state"):
         table.add_column(column)
-    for name, dataset in registry.datasets().items():
+    own = {name: registry.dataset(name) for name in registry.known() if registry.is_own(name)}
+    for name, dataset in (registry.datasets() | own).items():
         size = "?" if dataset.size is None else f"{dataset.size / 1e6:.1f}"
         state = registry.status(name)["state"]
         table.add_row(name, dataset.kind, size, dataset.licence, state)
@@ -409,6 +428,9 @@ def data_get(names: Annotated[list[str], typer.Argument(help="Data sets, or all.
     from helpers.data.fetch import fetch
 
     for name in registry.verified() if names == ["all"] else names:
+        if registry.is_own(name):
+            console.print(f"{name}: {registry.status(name)['paths'].popitem()[1]}")
+            continue
         for path in fetch(registry.dataset(name), confirm=typer.confirm).values():
             console.print(f"{name}: {path}")
 
@@ -427,8 +449,83 @@ def data_check(
         console.print(f"{name}: {facts}")
 
 
+@data.command("add")
+def data_add(
+    name: Annotated[str, typer.Argument(help="What chapters shall call it: a-z, 0-9 and -.")],
+    file: Annotated[Path, typer.Argument(help="h5ad, or a zarr store; it stays where it is.")],
+    perturbation: Annotated[str, typer.Option(help="Column of obs.")],
+    control: Annotated[
+        list[str], typer.Option(help="What controls are called; repeat for several names.")
+    ],
+    batch: Annotated[str, typer.Option(help="Column of obs.")],
+    context: Annotated[
+        str | None, typer.Option(help="Column of obs: cell lines.", show_default="one context")
+    ] = None,
+    guide: Annotated[str | None, typer.Option(help="Column of obs.")] = None,
+    total_counts: Annotated[
+        str | None,
+        typer.Option(
+            help="Column of obs: library size before genes were dropped.", show_default="unknown"
+        ),
+    ] = None,
+    combination_separator: Annotated[
+        str | None, typer.Option(help="Between the names of a combination, as _ in KLF1_GATA1.")
+    ] = None,
+    layer: Annotated[
+        str | None, typer.Option(help="That holds the counts.", show_default="X")
+    ] = None,
+    raw: Annotated[bool, typer.Option("--raw", help="Counts are in raw.")] = False,
+) -> None:
+    """Take in a screen of one's own: check it, and keep what its columns mean under a name."""
+    from helpers.data import own, own_reader, registry
+
+    mapping = own.Mapping(
+        perturbation=perturbation,
+        control=control,
+        batch=batch,
+        context=context,
+        guide=guide,
+        total_counts=total_counts,
+        combination_separator=combination_separator,
+        layer=layer,
+        raw=raw,
+    )
+    _, screen = own_reader.add(name, file, mapping, registry.names())
+    facts = ", ".join(f"{value} {key}" for key, value in registry.screen_facts(screen).items())
+    console.print(f"{name}: {facts}")
+    console.print(f"every chapter of screens takes it now: -p dataset={name}")
+
+
+@data.command("remove")
+def data_remove(name: Annotated[str, typer.Argument(help="A data set that was added.")]) -> None:
+    """Forget a data set of one's own; its file stays."""
+    from helpers.data import own
+
+    own.remove(name)
+    console.print(f"{name}: forgotten; the file stays")
+
+
+@data.command("try")
+def data_try(
+    name: Annotated[str, typer.Argument(help="A data set; `benchbook data list` shows all.")],
+    workers: Workers = None,
+) -> None:
+    """Run each chapter of its kind on a data set at preset tiny: what is answered, and why not."""
+    from helpers.book import tried
+    from helpers.book.chapters import Book
+
+    status = 0
+    for one in tried.tried(Book(), name, workers=workers):
+        console.print(f"{one.chapter}: {one.verdict}" + (f": {one.reason}" if one.reason else ""))
+        status |= one.verdict == "failed"
+    raise typer.Exit(int(status))
+
+
 def main() -> None:
     """Entry point: errors that a user can mend are one sentence and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a letter shows "?"
     try:
         app()
     except (ValueError, RuntimeError, FileExistsError) as error:

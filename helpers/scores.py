@@ -4,12 +4,16 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from helpers.home import home
 from helpers.store.steps import Step, results
+
+if TYPE_CHECKING:
+    from helpers.metrics.facts import Metric
 
 ROLES = ("candidate", "floor", "ceiling", "reported")
 
@@ -38,10 +42,16 @@ class ScoreError(ValueError):
     """A table that is not a score table, or scores that are not there."""
 
 
-def check(scores: pd.DataFrame) -> pd.DataFrame:
+def check(scores: pd.DataFrame, metrics: Mapping[str, "Metric"] | None = None) -> pd.DataFrame:
     """The same table with its columns in order, or an error that lists every violation.
 
     A unit that could not be scored has the value NaN; an infinite value is refused.
+
+    Parameters
+    ----------
+    scores : DataFrame
+    metrics : mapping of name to Metric, optional
+        Facts, as in a tier's `METRICS`: values outside a metric's range are refused.
 
     Raises
     ------
@@ -58,6 +68,8 @@ def check(scores: pd.DataFrame) -> pd.DataFrame:
         problems.append("there is no row")
     if not missing:
         problems += _violations(scores)
+    if not problems:
+        problems += _outside(scores, metrics or {})
     if problems:
         raise ScoreError("not a score table: " + "; ".join(problems))
     return scores[list(COLUMNS)].astype({k: v for k, v in COLUMNS.items() if v is not str})
@@ -79,6 +91,8 @@ def _violations(scores: pd.DataFrame) -> list[str]:
         return problems
     if np.isinf(scores["value"]).any():
         problems.append(f"{np.isinf(scores['value']).sum()} values are infinite")
+    if (scores["n"] < 0).any():
+        problems.append(f"n is {scores['n'].min()}; it counts observations, 0 or more")
     if unknown := sorted(set(scores["role"]) - set(ROLES)):
         problems.append(f"roles {unknown} are not among {list(ROLES)}")
     bad = [p for p in scores["params"].unique() if not _is_canonical(p)]
@@ -87,6 +101,20 @@ def _violations(scores: pd.DataFrame) -> list[str]:
     if (repeated := scores.duplicated(_UNIT)).any():
         first = scores.loc[repeated.idxmax(), _UNIT].to_dict()
         problems.append(f"{repeated.sum()} rows score a unit a second time, the first: {first}")
+    return problems
+
+
+def _outside(scores: pd.DataFrame, metrics: Mapping[str, "Metric"]) -> list[str]:
+    problems = []
+    for name, values in scores.groupby("metric")["value"]:
+        if name in metrics:
+            low, high = metrics[name].low, metrics[name].high
+            wrong = values[(values < low) | (values > high)]
+            if len(wrong):
+                problems.append(
+                    f"{len(wrong)} values of {name} lie outside {low:g} to {high:g}, the first "
+                    f"{wrong.iloc[0]:g}"
+                )
     return problems
 
 
@@ -212,13 +240,31 @@ def save(scores: pd.DataFrame, units: pd.DataFrame | None = None) -> pd.DataFram
     if run := os.environ.get("BENCHBOOK_RUN"):
         file = Path(run, "scores.parquet")
         if file.is_file():
-            scores_before = pd.read_parquet(file)
+            scores_before = read(file)
             check(pd.concat([scores_before, scores], ignore_index=True)).to_parquet(file)
         else:
             scores.to_parquet(file, index=False)
         if units is not None:
             units.to_parquet(Path(run, "units.parquet"), index=False)
     return scores
+
+
+def read(file: Path) -> pd.DataFrame:
+    """A table of scores that a run left.
+
+    Raises
+    ------
+    ScoreError
+        The file is cut or damaged.
+    """
+    try:
+        return pd.read_parquet(file)
+    except (OSError, ValueError) as error:
+        said = (str(error).splitlines() or [""])[0]
+        raise ScoreError(
+            f"{file} cannot be read ({said}): `benchbook clean --damaged` removes its run, then "
+            "repeat the command"
+        ) from error
 
 
 def load(chapter: str) -> pd.DataFrame:
@@ -239,10 +285,10 @@ def load(chapter: str) -> pd.DataFrame:
                 f"scores of {chapter} are asked for but not named in the chapter's front matter: "
                 f"add {chapter} under benchbook: needs"
             )
-        return pd.read_parquet(Path(folders[chapter], "scores.parquet"))
+        return read(Path(folders[chapter], "scores.parquet"))
     runs = (home() / "runs" / chapter).glob("[!.]*/run.json")
-    done = [r for r in runs if json.loads(r.read_text())["status"] == "done"]
+    done = [r for r in runs if json.loads(r.read_text(encoding="utf-8"))["status"] == "done"]
     if not done:
         raise ScoreError(f"{chapter} has no scores yet: run `benchbook run chapters/{chapter}`")
-    newest = max(done, key=lambda r: json.loads(r.read_text())["started"])
-    return pd.read_parquet(newest.parent / "scores.parquet")
+    newest = max(done, key=lambda r: json.loads(r.read_text(encoding="utf-8"))["started"])
+    return read(newest.parent / "scores.parquet")

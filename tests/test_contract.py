@@ -285,6 +285,58 @@ def test_the_core_contract_asks_for_no_screen():
     assert len(violations(bulk)) == 3
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("NTC-10", "NT1", "NTC_Safe", "NO-TARGET", "no-targeting", "negative control"),
+        *("sgControl", "sgNTC-3", "Non-Targeting_0042", "ctrl_2", "scrambled"),
+    ],
+)
+def test_other_spellings_of_control_are_named(name):
+    screen = make_screen()
+    screen.obs["perturbation"] = screen.obs["perturbation"].cat.rename_categories({"C": name})
+    (found,) = violations(screen)
+    assert f"calls controls {name!r}" in found
+
+
+@pytest.mark.parametrize(
+    "old, new, message",
+    [
+        *(("C", text, "a missing label that became a name") for text in ("nan", "None", "NA")),
+        ("C", "<NA>", "a missing label that became a name"),
+        ("C", " C", "blanks at an end: ' C'"),
+        ("A+B", "A+B ", "blanks at an end"),
+        ("A+B", "A +B", "blanks at an end"),
+    ],
+)
+def test_labels_that_are_none_are_named(old, new, message):
+    screen = make_screen()
+    screen.obs["perturbation"] = screen.obs["perturbation"].cat.rename_categories({old: new})
+    assert any(message in one for one in violations(screen))
+
+
+def test_the_advice_on_labels_makes_no_name_of_a_missing_one():
+    screen = make_screen()
+    labels = screen.obs["perturbation"].astype(object)
+    labels.iloc[5] = pd.NA
+    screen.obs["perturbation"] = labels
+    assert any("na_action='ignore'" in one for one in violations(screen))
+    screen.obs["perturbation"] = labels.map(str, na_action="ignore").astype("category")
+    (found,) = violations(screen)
+    assert "is missing for 1 cells, the first 'cell5'" in found
+
+
+def test_columns_that_could_be_either_are_named():
+    screen = make_screen()
+    screen.obs.index.name = "batch"
+    assert any("the index of obs is called 'batch'" in one for one in violations(screen))
+    screen = make_screen()
+    screen.obs = pd.concat([screen.obs, screen.obs[["batch", "guide"]]], axis=1)
+    found = violations(screen)
+    assert any("2 columns called 'batch'" in one for one in found)
+    assert any("2 columns called 'guide'" in one for one in found)
+
+
 def test_genes_are_no_controls():
     screen = make_screen()
     for gene in ("WT1", "NT5E", "NEGR1", "CTRL9A", "SAFB"):

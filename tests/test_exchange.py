@@ -185,6 +185,20 @@ def test_bad_embeddings_are_refused_with_advice(tmp_path, cells, case, message):
         read_embedding(path, cells)
 
 
+def test_cells_of_one_name_get_no_vector(tmp_path, cells):
+    path = returned(tmp_path, np.random.default_rng(0).normal(size=(30, 3)), cells)
+    with pytest.raises(DataError, match="1 cell names of the screen occur twice"):
+        read_embedding(path, [*cells[:-1], cells[0]])
+
+
+def test_values_beyond_single_precision_are_called_so(tmp_path, cells):
+    values = np.random.default_rng(0).normal(size=(30, 3))
+    values[1, 2] = 1e39
+    path = returned(tmp_path, values, cells)
+    with pytest.raises(DataError, match=r"too large for float32.*dimension 2 \(1e\+39\)"):
+        read_embedding(path, cells)
+
+
 def test_keys_are_said(tmp_path, cells):
     values = np.random.default_rng(0).standard_normal((30, 4))
     path = returned(tmp_path, values, cells, X_other=values)

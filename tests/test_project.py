@@ -69,6 +69,15 @@ def test_no_dynamic_imports_and_nothing_swallowed(path):
             assert caught not in ("everything", "Exception", "BaseException")
 
 
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_text_is_read_and_written_in_one_encoding(path):
+    """Whatever the locale of a machine is (LC_ALL=C)."""
+    for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        called = getattr(call.func, "attr", "") if isinstance(call, ast.Call) else ""
+        if called in ("read_text", "write_text"):
+            assert "encoding" in {k.arg for k in call.keywords}, ast.unparse(call)
+
+
 def constraints() -> dict[str, str]:
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pins = [line.split("==") for line in lines if line and not line.startswith("#")]

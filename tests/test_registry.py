@@ -19,6 +19,7 @@ from helpers.data.sets import (
     ahlmann_eltze2025_scores,
     kang2018_subset,
     known_relationships,
+    ljp005,
     norman2019_subset,
     papalexi2021,
     scperturb_edistances,
@@ -94,6 +95,21 @@ def test_entries_are_whole():
         assert step.function.__module__.endswith(name.replace("-", "_"))
         assert step.arguments == {}
     assert registry.screens() == ["kang2018-subset", "norman2019-subset", "papalexi2021"]
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("#1.2\n978\t377\nName\tDescription\n", "GCT version '#1.2'; this reader knows #1.3"),
+        ("#1.3\n978\t377\n", "the second line is .'978', '377'.; it holds four numbers"),
+        ("", "GCT version ''"),
+    ],
+)
+def test_another_version_of_gct_is_named(tmp_path, text, message):
+    path = tmp_path / "test_l1000.gct"
+    path.write_text(text)
+    with pytest.raises(DataError, match=message):
+        ljp005.read({"test_l1000.gct": path})
 
 
 def test_an_unknown_name_gets_the_closest_and_all():

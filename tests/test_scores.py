@@ -1,10 +1,15 @@
 """The score table: rows from columns, results gathered into one table."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
-from helpers import scores
+from helpers import cli, scores
+from helpers.book.run import hashes
+from helpers.metrics.facts import Metric
 from helpers.store.steps import step
 
 SHARED = dict(task="t", dataset="d", model="m", role="floor", unit_kind="gene", seed=3)
@@ -44,6 +49,35 @@ def test_rows_of_several_metrics_follow_one_another():
     assert found["value"].tolist() == [1.0, 2.0, 3.0, 4.0]
     assert found["n"].tolist() == [4, 5, 4, 5] and set(found["cluster"]) == {"c"}
     assert len(scores.rows(**SHARED, metric="r", unit="all", value=0.5)) == 1
+
+
+def test_counts_below_zero_and_values_outside_a_range_are_refused():
+    facts = {"r": Metric("r", "", -1, 1, "higher", 0, "")}
+    one = dict(SHARED, metric="r", unit=["a", "b"])
+    with pytest.raises(scores.ScoreError, match="n is -3; it counts observations"):
+        scores.check(scores.rows(**one, n=[-3, 1], value=[0.1, 0.2]))
+    scores.check(scores.rows(**one, n=[0, 1], value=[np.nan, 1.0]), facts)
+    with pytest.raises(scores.ScoreError, match="1 values of r lie outside -1 to 1, the first"):
+        scores.check(scores.rows(**one, value=[0.1, 1.5]), facts)
+
+
+def test_a_cut_table_is_said_and_its_run_cleaned_away(tmp_path, monkeypatch):
+    monkeypatch.setenv("BENCHBOOK_HOME", str(tmp_path))
+    monkeypatch.delenv("BENCHBOOK_NEEDS", raising=False)
+    (tmp_path / ".benchbook").touch()
+    for name in ("whole", "cut"):
+        folder = tmp_path / "runs" / "lab" / "one" / name
+        folder.mkdir(parents=True)
+        scores.rows(**SHARED, metric="r", unit="a", value=0.5).to_parquet(folder / "scores.parquet")
+        record = {"status": "done", "started": name, "files": hashes(folder)}
+        (folder / "run.json").write_text(json.dumps(record))
+    file = tmp_path / "runs" / "lab" / "one" / "cut" / "scores.parquet"
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(scores.ScoreError, match="clean --damaged"):
+        scores.read(file)
+    done = CliRunner().invoke(cli.app, ["clean", "--damaged"])
+    assert "1 damaged runs" in done.output, done.exception
+    assert scores.load("lab/one")["value"].tolist() == [0.5]
 
 
 @pytest.mark.parametrize(

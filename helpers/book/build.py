@@ -21,9 +21,9 @@ from rich.text import Text
 from helpers.book import site
 from helpers.book.chapters import Book, Chapter, ChapterError
 from helpers.book.cluster import cores, label_of, run_all, with_needs
-from helpers.book.run import SOCKETS, Run, plan, uses_real_data
+from helpers.book.run import SOCKETS, Run, hashes, plan, uses_real_data
 from helpers.data import registry
-from helpers.data.fetch import DataUnavailable, fetch
+from helpers.data.fetch import DataUnavailable
 from helpers.home import claim, home
 
 
@@ -46,10 +46,10 @@ def only_build() -> Iterator[None]:
     try:
         lock.acquire()
     except filelock.Timeout:
-        pid = holder.read_text() if holder.is_file() else "unknown"
+        pid = holder.read_text(encoding="utf-8") if holder.is_file() else "unknown"
         raise Busy(f"a build is at work in {home()} already (process {pid})") from None
     try:
-        holder.write_text(str(os.getpid()))
+        holder.write_text(str(os.getpid()), encoding="utf-8")
         with at_work():
             yield
     finally:
@@ -100,7 +100,7 @@ def unavailable(chapters: list[Chapter], datasets: list[str]) -> dict[str, str]:
     missing = {}
     for name in sorted(asked):
         try:
-            fetch(registry.dataset(name))
+            registry.bring(name)
         except DataUnavailable as reason:
             missing[name] = str(reason)
     return missing
@@ -258,7 +258,23 @@ def _short(path: Path) -> str:
 def used_steps() -> set[str]:
     """Keys of the steps that the kept runs asked for."""
     records = (home() / "runs").rglob("run.json")
-    return {s["key"] for r in records for s in json.loads(r.read_text())["steps"]}
+    return {s["key"] for r in records for s in json.loads(r.read_text(encoding="utf-8"))["steps"]}
+
+
+def remove_damaged_runs() -> int:
+    """Remove runs whose files are not as they left them; their number."""
+    damaged = []
+    for file in (home() / "runs").rglob("run.json"):
+        try:
+            record = json.loads(file.read_text(encoding="utf-8"))
+            whole = record["files"] == hashes(file.parent)
+        except (ValueError, KeyError):
+            whole = False  # cut off while it was written
+        if not whole:
+            damaged.append(file.parent)
+    for folder in damaged:
+        shutil.rmtree(folder)
+    return len(damaged)
 
 
 def remove_stale_runs(book: Book) -> int:
@@ -290,4 +306,4 @@ def stale_runs(book: Book) -> list[Path]:
 
 def _records(name: str) -> Iterator[dict[str, Any]]:
     for file in sorted((home() / "runs" / name.removeprefix("chapters/")).glob("[!.]*/run.json")):
-        yield json.loads(file.read_text())
+        yield json.loads(file.read_text(encoding="utf-8"))

@@ -95,7 +95,7 @@ class Chapter:
         """Data sets that a run may read: those of front matter and those that parameters name."""
         if self.shows_registry:
             return tuple(registry.names())
-        known = set(registry.names())
+        known = set(registry.known())
         named = [v for v in parameters.values() if isinstance(v, str) and v in known]
         return tuple(dict.fromkeys([*named, *self.requires]))
 
@@ -171,7 +171,7 @@ def _checked(chapter: str, name: str, value: Any, default: Any) -> Any:
             raise ChapterError(f"{chapter}: parameter dataset: {error}") from None
         kind = registry.dataset(default).kind
         if registry.dataset(value).kind != kind:
-            fitting = registry.of_kind(kind)
+            fitting = [n for n in registry.known() if registry.dataset(n).kind == kind]
             raise ChapterError(
                 f"{chapter}: parameter dataset is {value!r}; it is one of {', '.join(fitting)}"
             )
@@ -196,6 +196,10 @@ def has_tag(cell, tag: str) -> bool:
     return tag in cell.metadata.get("tags", ())
 
 
+def _front_matter(file: Path) -> str:
+    return file.read_text(encoding="utf-8").split("\n---", 1)[0]
+
+
 # --------------------------------------------------------------------------- the book
 
 
@@ -213,7 +217,7 @@ class Book:
                 f"{self.folder} is not the book: it holds no _toc.yml; "
                 "call benchbook from the book's folder"
             )
-        return yaml.safe_load(file.read_text())
+        return yaml.safe_load(file.read_text(encoding="utf-8"))
 
     @cached_property
     def pages(self) -> list[str]:
@@ -234,7 +238,7 @@ class Book:
         return {
             name: Chapter(name, self.page_file(name))
             for name in self.pages
-            if "kernelspec:" in self.page_file(name).read_text().split("\n---", 1)[0]
+            if "kernelspec:" in _front_matter(self.page_file(name))
         }
 
     @property

@@ -182,13 +182,13 @@ def _chapters_here(workers: int, several: bool, board: Board) -> Iterator[tuple[
         def start(run: Run) -> Future:
             return executor.submit(run_here, run, address, board, stop)
 
+        whole = False
         try:
             yield start, workers
-        except BaseException:
-            stop.set()  # what dies from now on was ended by this process, and is no failure
-            raise
+            whole = True
         finally:
-            if stop.is_set():
+            if not whole:
+                stop.set()  # what dies from now on was ended by this process, and is no failure
                 warm.kill_kernels()
             executor.shutdown(wait=True, cancel_futures=True)
 

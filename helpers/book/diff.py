@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from helpers.scores import COLUMNS
+from helpers.scores import read as read_scores
 
 KEYS = ["preset", *(c for c in COLUMNS if c != "value"), "copy"]
 
@@ -118,7 +119,7 @@ def _of_home(home: Path) -> list[pd.DataFrame]:
     newest: dict[tuple[str, str], tuple[str, dict, Path]] = {}
     for file in sorted((home / "runs").rglob("run.json")):
         try:
-            record = json.loads(file.read_text())
+            record = json.loads(file.read_text(encoding="utf-8"))
         except ValueError as error:
             raise DiffError(f"{file}: not a record of a run ({error}); remove its folder") from None
         scores = file.with_name("scores.parquet")
@@ -127,7 +128,7 @@ def _of_home(home: Path) -> list[pd.DataFrame]:
             if name not in newest or newest[name][0] < record["started"]:
                 newest[name] = (record["started"], record, scores)
     return [
-        pd.read_parquet(scores).assign(
+        read_scores(scores).assign(
             chapter=record["chapter"].removeprefix("chapters/"),
             preset=record["parameters"]["preset"],
         )

@@ -27,10 +27,11 @@ from helpers.store.disk import canonical_json, file_sha256
 from helpers.store.reach import PAGE_SOURCES, Code, digest, unchanged
 
 SOCKETS = "bb"  # folders of this name, and the number of the process, hold a kernel's sockets
+KERNEL = "python3"  # of Jupyter, that runs the cells
 REAL_DATA = "real-data"  # tag of the cells that need the chapter's data sets
 
 
-def _hashes(folder: Path) -> dict[str, str]:
+def hashes(folder: Path) -> dict[str, str]:
     """Hash of each file that a run leaves."""
     names = ("notebook.ipynb", "scores.parquet", "units.parquet")
     return {n: file_sha256(folder / n) for n in names if (folder / n).is_file()}
@@ -86,6 +87,7 @@ class Run:
             canonical_json(self.parameters),
             canonical_json([sorted(self.unavailable), self.chapter.saves_scores]),
             canonical_json([code.definitions, code.versions]),
+            *(canonical_json(own) for d in self.datasets if (own := registry.identity(d))),
             *(need.key for need in self.needs),
         )
 
@@ -97,7 +99,7 @@ class Run:
     def record(self) -> dict[str, Any] | None:
         """What ``run.json`` says of the run; None where there is none yet, or a broken one."""
         try:
-            return json.loads((self.folder / "run.json").read_text())
+            return json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
             return None
 
@@ -108,7 +110,7 @@ class Run:
         return (
             record is not None
             and record["status"] == "done"
-            and record["files"] == _hashes(self.folder)
+            and record["files"] == hashes(self.folder)
         )
 
     @property
@@ -197,7 +199,7 @@ def seconds_before(run: Run) -> float | None:
     records = []
     for file in run.folder.parent.glob("[!.]*/run.json"):
         try:
-            record = json.loads(file.read_text())
+            record = json.loads(file.read_text(encoding="utf-8"))
         except ValueError:
             continue  # cut off while it was written: it tells nothing
         if (
@@ -246,7 +248,7 @@ def execute(
                     record = _execute_in(run, partial, kernel_environment or {})
             if stop and stop.is_set():
                 raise Stopped(f"{run.chapter.name} was stopped")
-            (partial / "run.json").write_text(json.dumps(record, indent=1))
+            (partial / "run.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
             keep(run, partial)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
@@ -266,7 +268,7 @@ def note_failure(run: Run, message: str) -> None:
     partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=run.folder.parent))
     error = {"name": "RunLost", "message": message}
     record = _describe(run, partial, time.time(), error)
-    (partial / "run.json").write_text(json.dumps(record, indent=1))
+    (partial / "run.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
     keep(run, partial)
 
 
@@ -288,7 +290,7 @@ def _execute_in(run: Run, folder: Path, kernel_environment: dict[str, str]) -> d
             source,
             executed,
             parameters=run.overrides,
-            kernel_name="python3",
+            kernel_name=KERNEL,
             cwd=run.chapter.path.parent,
             progress_bar=False,
             log_output=False,
@@ -351,7 +353,7 @@ def _step_under_way(kernel_environment: dict[str, str]) -> str | None:
     if not (log := kernel_environment.get("BENCHBOOK_EVENTS")):
         return None
     under_way = {}
-    for line in Path(log).read_text().splitlines():
+    for line in Path(log).read_text(encoding="utf-8").splitlines():
         event = json.loads(line)
         under_way[event["key"]] = event["name"] if event["state"] == "running" else None
     return next((name for name in reversed(under_way.values()) if name), None)
@@ -411,7 +413,7 @@ def _describe(run: Run, folder: Path, started: float, error: dict | None) -> dic
     text, code = run._code
     memory = folder / "memory"
     unit = 2**20 if sys.platform == "darwin" else 2**10  # ru_maxrss: bytes there, KiB else
-    peak = int(memory.read_text()) / unit if memory.is_file() else None
+    peak = int(memory.read_text(encoding="utf-8")) / unit if memory.is_file() else None
     memory.unlink(missing_ok=True)
     return {
         "chapter": run.chapter.name,
@@ -427,6 +429,7 @@ def _describe(run: Run, folder: Path, started: float, error: dict | None) -> dic
         "peak_memory_mb": round(peak, 1) if peak else None,
         "commit": _git("rev-parse", "HEAD", cwd=run.chapter.path.parent),
         "dirty": bool(_git("status", "--porcelain", cwd=run.chapter.path.parent)),
+        "kernel": KERNEL,
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "device": "cpu",
@@ -435,7 +438,7 @@ def _describe(run: Run, folder: Path, started: float, error: dict | None) -> dic
         | {"perturbation-benchbook": importlib.metadata.version("perturbation-benchbook")},
         "code": {"cells": text, "definitions": code.definitions},
         "helpers_hash": digest(canonical_json(code.definitions)),
-        "files": _hashes(folder),
+        "files": hashes(folder),
         "datasets": [_dataset_facts(name) for name in _datasets_of(run)],
         "steps": _asked_steps(folder),
     }
@@ -460,13 +463,14 @@ def _asked_steps(folder: Path) -> list[dict[str, Any]]:
     file = folder / "steps.jsonl"
     if not file.is_file():
         return []
-    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     file.unlink()
     asked = {line["key"]: line for line in reversed(lines)}  # the first asking counts
     steps = []
     for line in asked.values():
         meta = home() / "steps" / line["key"][:2] / line["key"] / "meta.json"
-        seconds = json.loads(meta.read_text())["seconds"] if meta.is_file() else None
+        told = json.loads(meta.read_text(encoding="utf-8")) if meta.is_file() else {}
+        seconds = told.get("seconds")
         steps.append(line | {"seconds": seconds})
     return steps[::-1]
 

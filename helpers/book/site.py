@@ -28,7 +28,7 @@ class SiteError(RuntimeError):
 
 def citation(book: Book) -> dict[str, Any]:
     """Title, authors and address of the project, from the one file that holds them."""
-    return yaml.safe_load((book.folder / "CITATION.cff").read_text())
+    return yaml.safe_load((book.folder / "CITATION.cff").read_text(encoding="utf-8"))
 
 
 def stage(
@@ -72,7 +72,7 @@ def stage(
                     cell.source = _without_dead_links(cell.source, name, book, shown)
             files[folder / f"{name}.ipynb"] = nbformat.writes(page) + "\n"
         else:
-            text = book.page_file(name).read_text()
+            text = book.page_file(name).read_text(encoding="utf-8")
             files[folder / f"{name}.md"] = _without_dead_links(text, name, book, shown)
     for asset in _ASSETS:
         source = book.folder / asset
@@ -81,9 +81,9 @@ def stage(
                 files[folder / file.relative_to(book.folder)] = file.read_bytes()
     for name in shown:
         if name in runs and (scores := runs[name].folder / "scores.parquet").is_file():
-            import pandas as pd
+            from helpers.scores import read
 
-            table = pd.read_parquet(scores).to_csv(index=False)
+            table = read(scores).to_csv(index=False)
             files[folder / "_static" / _scores_file(name)] = table
     for path, content in files.items():
         data = content.encode() if isinstance(content, str) else content
@@ -133,7 +133,7 @@ def _toc(book: Book, shown: list[str] | None, front: bool) -> str:
 
 def _config(book: Book) -> str:
     facts = citation(book)
-    config = yaml.safe_load((book.folder / "_config.yml").read_text())
+    config = yaml.safe_load((book.folder / "_config.yml").read_text(encoding="utf-8"))
     config["title"] = facts["title"]
     config["author"] = ", ".join(
         a.get("name") or f"{a['given-names']} {a['family-names']}" for a in facts["authors"]
@@ -256,7 +256,7 @@ def render(folder: Path, output: Path, *, strict: bool = True) -> Path:
     log.unlink(missing_ok=True)
     done = subprocess.run([*command, *flags], capture_output=True, text=True, env=environment)
     said = re.sub(r"\x1b\[[\d;]*m", "", done.stdout + done.stderr)
-    log.write_text(said)
+    log.write_text(said, encoding="utf-8")
     html = output / "_build" / "html"
     if done.returncode or not (html / "index.html").is_file():
         shutil.rmtree(output / "_build", ignore_errors=True)  # its warnings would not come again

@@ -15,6 +15,7 @@ import pandas as pd
 from scipy import sparse
 
 from helpers.data.errors import DataError
+from helpers.data.matrix import canonical
 from helpers.words import Words
 
 if TYPE_CHECKING:
@@ -28,12 +29,17 @@ SCALES = ("counts", "log1p", "log", "zscore", "lfc")
 
 _LABELS = ("perturbation", "batch", "context")
 _OPTIONAL_LABELS = ("replicate", "donor", "guide")
+_CONTROL_KINDS = (
+    *("neg", "negative", "nt", "ntc", "nontargeting", "nontargetting", "nontarget", "notarget"),
+    *("notargeting", "safetargeting", "scramble", "scrambled"),
+)
 _CONTROL_SPELLINGS = {
-    *("control", "controls", "ctrl", "ctl", "neg", "negative", "negctrl", "negcontrol"),
-    *("nt", "ntc", "nontargeting", "nontargetting", "nontarget", "safetargeting"),
-    *("scramble", "scrambled", "unperturbed", "untreated", "unstimulated"),
-    *("vehicle", "dmso", "mock", "wt", "wildtype"),
+    *("control", "controls", "ctrl", "ctl"),
+    *(f"{kind}{rest}" for kind in _CONTROL_KINDS for rest in ("", "control", "ctrl", "safe")),
+    *("unperturbed", "untreated", "unstimulated", "vehicle", "dmso", "mock", "wt", "wildtype"),
 }
+_NUMBERED = ("nt", "ntc")  # short words after which a number counts controls and names no gene
+_MISSING_AS_TEXT = {"nan", "none", "na", "n/a", "<na>", "nat", "null"}
 _BLOCK = 1 << 20
 
 
@@ -140,39 +146,44 @@ def _value_violations(adata: AnnData) -> Iterator[Words]:
             f"X is {held}; it is a numpy array or scipy sparse matrix of numbers, in memory"
         ]
     else:
-        problems = _number_violations(adata, kind)
+        try:
+            X = canonical(X, cells=adata.obs_names, genes=adata.var_names)
+            problems = _number_violations(adata, X, kind)
+        except DataError as damage:
+            problems = [str(damage)]
     yield from problems
     if kind not in ("log", "zscore", "lfc"):
-        yield from _library_violations(adata, kind, target_sum, bool(panel), measure=not problems)
+        measured = None if problems else X
+        yield from _library_violations(adata, measured, kind, target_sum, bool(panel))
 
 
-def _number_violations(adata: AnnData, kind: str | None) -> list[Words]:
-    n_odd, where = _find(adata, lambda values: ~np.isfinite(values))
+def _number_violations(adata: AnnData, X, kind: str | None) -> list[Words]:
+    n_odd, where = _find(adata, X, lambda values: ~np.isfinite(values))
     if n_odd:
         return [f"X holds {n_odd} NaN or infinite values, the first at {where}"]
     if kind not in ("counts", "log1p"):
         return []
-    n_negative, where = _find(adata, lambda values: values < 0)
+    n_negative, where = _find(adata, X, lambda values: values < 0)
     if n_negative:
         return [f"X holds {n_negative} negative values, the first at {where}, but is called {kind}"]
-    n_broken, where = _find(adata, lambda values: values != np.floor(values))
+    n_broken, where = _find(adata, X, lambda values: values != np.floor(values))
     if kind == "counts" and n_broken:
         return [
             f"X is called counts but holds {n_broken} values that are no integers, the first at "
             f"{where}; pass raw counts, or state the scale they are on"
         ]
-    if kind == "log1p" and not n_broken and adata.X.shape[0] and adata.X.max() >= 2:
+    if kind == "log1p" and not n_broken and X.shape[0] and X.max() >= 2:
         return [
-            f"X is called log1p but holds integers only, up to {adata.X.max():g}: this looks like "
+            f"X is called log1p but holds integers only, up to {X.max():g}: this looks like "
             "counts; set uns['scale']['kind'] = 'counts', or normalise them"
         ]
     return []
 
 
 def _library_violations(
-    adata: AnnData, kind: str | None, target_sum: float | None, panel: bool, *, measure: bool
+    adata: AnnData, X, kind: str | None, target_sum: float | None, panel: bool
 ) -> Iterator[Words]:
-    """Library sizes are stated once, and no cell holds more than its own."""
+    """Library sizes are stated once, and no cell holds more than its own (X None: not counted)."""
     if "total_counts" in adata.obs:
         total = adata.obs["total_counts"]
         numeric = pd.api.types.is_numeric_dtype(total)
@@ -183,8 +194,8 @@ def _library_violations(
             )
         elif not numeric or not np.isfinite(total.to_numpy(float)).all() or (total < 0).any():
             yield "obs['total_counts'] holds values that are not finite non-negative numbers"
-        elif kind == "counts" and measure:
-            excess = _row_sums(adata.X) - total.to_numpy(float)
+        elif kind == "counts" and X is not None:
+            excess = _row_sums(X) - total.to_numpy(float)
             cells = adata.obs_names[excess > 1e-3 * (1 + total.to_numpy(float))]
             if len(cells):
                 yield (
@@ -196,8 +207,8 @@ def _library_violations(
             "obs has no 'total_counts', the library size before genes were dropped; where nobody "
             "knows it set uns['panel'] = True"
         )
-    if kind == "log1p" and target_sum is not None and not panel and measure:
-        cells = adata.obs_names[_row_sums(adata.X, np.expm1) > target_sum * (1 + 1e-3)]
+    if kind == "log1p" and target_sum is not None and not panel and X is not None:
+        cells = adata.obs_names[_row_sums(X, np.expm1) > target_sum * (1 + 1e-3)]
         if len(cells):
             yield (
                 f"X is called log1p of {target_sum:g} counts a cell, but {len(cells)} cells hold "
@@ -217,6 +228,11 @@ def _dataset_violations(adata: AnnData) -> Iterator[Words]:
 
 def _screen_violations(adata: AnnData, controls_in_every_batch: bool) -> Iterator[Words]:
     obs = adata.obs
+    if obs.index.name in obs.columns:
+        yield (
+            f"the index of obs is called {obs.index.name!r}, as one of its columns is; set "
+            "adata.obs.index.name = None"
+        )
     usable = []
     for column in (*_LABELS, *(c for c in _OPTIONAL_LABELS if c in obs)):
         problem = _label_violation(obs, column)
@@ -224,13 +240,14 @@ def _screen_violations(adata: AnnData, controls_in_every_batch: bool) -> Iterato
             yield problem
         else:
             usable.append(column)
-    if "dose" in obs and obs["dose"].isna().any():
-        yield f"obs['dose'] is missing for {obs['dose'].isna().sum()} cells; give each a dose"
+    if "dose" in obs and obs["dose"].isna().to_numpy().any():
+        count = obs["dose"].isna().to_numpy().sum()
+        yield f"obs['dose'] is missing for {count} cells; give each a dose"
     if "perturbation" not in usable or not len(obs):
         return
 
     perturbation = obs["perturbation"]
-    yield from _name_violations(perturbation)
+    yield from name_violations(perturbation.unique())
     if controls_in_every_batch and "batch" in usable:
         is_control = perturbation == CONTROL
         bare = sorted(set(obs["batch"]) - set(obs.loc[is_control, "batch"]))
@@ -245,10 +262,13 @@ def _label_violation(obs: pd.DataFrame, column: str) -> Words | None:
             f" add it as a categorical, or rename the one that holds it"
         )
     labels = obs[column]
+    if isinstance(labels, pd.DataFrame):
+        return f"obs has {labels.shape[1]} columns called {column!r}; keep one of them"
     if not isinstance(labels.dtype, pd.CategoricalDtype):
         return (
             f"obs[{column!r}] is {labels.dtype}, not categorical; "
-            f"use obs[{column!r}].astype(str).astype('category')"
+            f"name or drop cells without one, then use obs[{column!r}].map(str, "
+            "na_action='ignore').astype('category')"
         )
     if labels.isna().any():
         first = labels.index[labels.isna()][0]
@@ -256,23 +276,51 @@ def _label_violation(obs: pd.DataFrame, column: str) -> Words | None:
     odd = [label for label in labels.cat.categories if not _is_text(label)]
     if odd:
         return f"obs[{column!r}] has categories that are not names: {_some(map(repr, odd))}"
-    return None
+    return missing_as_text(labels.cat.categories[np.unique(labels.cat.codes)], column)
 
 
-def _name_violations(perturbation: pd.Series) -> Iterator[Words]:
-    names = sorted(perturbation.unique())
+def missing_as_text(names: Iterable[str], column: str) -> Words | None:
+    """What is wrong where a label says in letters that there is none."""
+    found = sorted(name for name in names if name.strip().casefold() in _MISSING_AS_TEXT)
+    if not found:
+        return None
+    return (
+        f"obs[{column!r}] holds the text {_some(map(repr, found))}, a missing label that became a "
+        "name (astype(str) does that): give these cells their label, or drop them"
+    )
+
+
+def name_violations(names: Iterable[str], column: str = "perturbation") -> Iterator[Words]:
+    """Names of perturbations that break the contract.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Each once; the control is "control".
+    column : str
+        Of `obs`, for messages.
+
+    Yields
+    ------
+    str
+        One sentence for each kind of violation.
+    """
+    names = sorted(names)
+    blank = [name for name in names if any(p != p.strip() for p in name.split("+"))]
+    if blank:
+        yield f"obs[{column!r}] has names with blanks at an end: {_some(map(repr, blank))}"
     others = [name for name in names if name != CONTROL]
-    misspelt = [name for name in others if _looks_like_control(name)]
+    misspelt = [name for name in others if looks_like_control(name)]
     if misspelt:
         yield (
-            f"obs['perturbation'] calls controls {_some(map(repr, misspelt))}; "
+            f"obs[{column!r}] calls controls {_some(map(repr, misspelt))}; "
             f"the control is exactly {CONTROL!r}: rename it"
         )
     elif CONTROL not in names:
-        yield f"obs['perturbation'] holds no {CONTROL!r} (there are: {_some(names)})"
+        yield f"obs[{column!r}] holds no {CONTROL!r} (there are: {_some(names)})"
 
     combinations = {name: name.split("+") for name in others if "+" in name}
-    half_control = [n for n, parts in combinations.items() if any(map(_looks_like_control, parts))]
+    half_control = [n for n, parts in combinations.items() if any(map(looks_like_control, parts))]
     if half_control:
         yield (
             f"combinations with a control in them: {_some(map(repr, half_control))}; "
@@ -290,20 +338,22 @@ def _name_violations(perturbation: pd.Series) -> Iterator[Words]:
         yield f"combinations that are not sorted: {_some(unsorted)}"
 
 
-def _looks_like_control(name: str) -> bool:
+def looks_like_control(name: str) -> bool:
+    """Whether a name is a usual one of unperturbed cells."""
     spelling = re.sub(r"[^a-z0-9]", "", name.lower())
+    spelling = re.sub(r"^(sg|grna|sgrna|guide)(?=.)", "", spelling)
     # A number after a long word counts controls ("ctrl_2"), after a short one it may name a gene.
     stem = spelling.rstrip("0123456789")
-    return (stem if len(stem) > 3 else spelling) in _CONTROL_SPELLINGS
+    counted = len(stem) > 3 or stem in _NUMBERED
+    return (stem if counted else spelling) in _CONTROL_SPELLINGS
 
 
 def _repeats(parts: list[str]) -> bool:
     return len(set(parts)) < len(parts)
 
 
-def _find(adata: AnnData, is_bad) -> tuple[int, str]:
+def _find(adata: AnnData, X, is_bad) -> tuple[int, str]:
     """Count the values for which `is_bad` holds and name cell and gene of the first."""
-    X = adata.X
     values = X.data if sparse.issparse(X) else X.reshape(-1)
     n_bad, first = 0, None
     # In blocks, so that a check never doubles the memory of a large matrix.
@@ -322,12 +372,7 @@ def _find(adata: AnnData, is_bad) -> tuple[int, str]:
 def _position(X, stored: int) -> tuple[int, int]:
     if not sparse.issparse(X):
         return divmod(stored, X.shape[1])
-    if X.format not in ("csr", "csc"):
-        X = X.tocoo()
-        return int(X.row[stored]), int(X.col[stored])
-    major = int(np.searchsorted(X.indptr, stored, side="right")) - 1
-    minor = int(X.indices[stored])
-    return (major, minor) if X.format == "csr" else (minor, major)
+    return int(np.searchsorted(X.indptr, stored, side="right")) - 1, int(X.indices[stored])
 
 
 def _row_sums(X, transform=None) -> np.ndarray:

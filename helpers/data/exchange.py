@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 from helpers.data.contract import DataError
+from helpers.data.h5ad import read_table, reading
+from helpers.data.matrix import canonical
 from helpers.data.normalise import library_size
 
 if TYPE_CHECKING:
@@ -33,9 +36,7 @@ def cells_sha256(cells) -> str:
 
 def counts_sha256(X) -> str:
     """Hash of a matrix of counts, of shape (n_cells, n_genes), whatever way it is stored."""
-    X = csr_matrix(X)
-    X.sum_duplicates()
-    X.eliminate_zeros()
+    X = csr_matrix(canonical(X))
     sha = hashlib.sha256(f"{X.shape[0]} {X.shape[1]}".encode())
     for values, kind in ((X.indptr, "<i8"), (X.indices, "<i4"), (X.data, "<f4")):
         sha.update(np.ascontiguousarray(values, dtype=kind))
@@ -90,7 +91,7 @@ def export(screen: AnnData, folder: Path) -> tuple[Path, Path]:
     Raises
     ------
     DataError
-        The screen holds no counts, or cells share a name.
+        The screen holds no counts, cells share a name, or its own name is none of a file.
     """
     from anndata import AnnData
 
@@ -100,8 +101,15 @@ def export(screen: AnnData, folder: Path) -> tuple[Path, Path]:
             f"cell {twice!r} occurs twice: embeddings come back by cell name; call "
             "adata.obs_names_make_unique()"
         )
-    counts = csr_matrix(screen.X, dtype=np.float32)
-    counts.eliminate_zeros()
+    name = str(dict(screen.uns.get("dataset", {})).get("name", "")) or "screen"
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise DataError(
+            f"uns['dataset']['name'] is {name!r}: a file cannot be called so; use letters, "
+            "digits and - _ ."
+        )
+    counts = csr_matrix(
+        canonical(screen.X, cells=screen.obs_names, genes=screen.var_names), dtype=np.float32
+    )
     symbols = screen.var_names.astype(str)
     var = screen.var.assign(
         ensembl_id=_ensembl_ids(screen), gene_name=symbols, feature_name=symbols
@@ -116,10 +124,10 @@ def export(screen: AnnData, folder: Path) -> tuple[Path, Path]:
     )
     manifest = manifest_of(screen)
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{manifest['dataset'] or 'screen'}.h5ad"
+    path = folder / f"{name}.h5ad"
     written.write_h5ad(path, compression="gzip")
     facts = path.with_suffix(".manifest.json")
-    facts.write_text(json.dumps(manifest, indent=1) + "\n")
+    facts.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     return path, facts
 
 
@@ -132,7 +140,7 @@ def read_manifest(path: Path) -> dict:
         The file is not one.
     """
     try:
-        manifest = json.loads(path.read_text())
+        manifest = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(
             f"{path} is not a manifest ({error}); `benchbook export` writes one beside the counts"
@@ -201,7 +209,15 @@ def read_embedding(path: Path, cells, *, key: str | None = None) -> pd.DataFrame
         )
     if values.dtype.kind not in "iuf":
         raise DataError(f"{where} holds {values.dtype}, not numbers")
-    values = values[order].astype(np.float32)
+    values = values[order]
+    large = np.isfinite(values) & ~(np.abs(values) <= np.finfo(np.float32).max)
+    if large.any():
+        row, column = np.argwhere(large)[0]
+        raise DataError(
+            f"{where} holds {large.sum()} values too large for float32, the first in cell "
+            f"{cells[row]!r}, dimension {column} ({values[row, column]:g}); rescale the embedding"
+        )
+    values = values.astype(np.float32)
     odd = ~np.isfinite(values)
     if odd.any():
         row, column = np.argwhere(odd)[0]
@@ -233,19 +249,26 @@ def _stored(path: Path, key: str | None) -> tuple[pd.Index, np.ndarray, str]:
                     f"{path} has {said if keys else 'no embedding'} (obsm: "
                     f"{', '.join(keys) or 'empty'}); write the vectors to adata.obsm[KEY]"
                 )
-            names = read_elem(file["obs"]).index.astype(str)
-            values = read_elem(file["obsm"][key])
+            names = read_table(file, "obs", path).index
+            with reading(path, f"obsm[{key!r}]"):
+                values = read_elem(file["obsm"][key])
     except OSError as error:
         raise DataError(f"{path} is not an h5ad ({error}); write it with write_h5ad") from error
     if isinstance(values, pd.DataFrame):
         values = values.to_numpy()
     if hasattr(values, "toarray"):
-        values = values.toarray()
+        values = canonical(values, where=f"{path}, obsm[{key!r}]").toarray()
     return names, np.asarray(values), key
 
 
 def _order(names: pd.Index, cells: pd.Index, where: str) -> np.ndarray:
     """Row of the file for each cell."""
+    shared = cells[cells.duplicated()].unique()
+    if len(shared):
+        raise DataError(
+            f"{len(shared)} cell names of the screen occur twice or more ({_some(shared)}): "
+            "vectors are matched by name; call adata.obs_names_make_unique() before embedding"
+        )
     twice = names[names.duplicated()].unique()
     if len(twice):
         raise DataError(

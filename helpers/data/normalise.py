@@ -7,6 +7,7 @@ from anndata import AnnData
 from scipy.sparse import csr_matrix, issparse
 
 from helpers.data.contract import DataError
+from helpers.data.matrix import canonical
 
 
 def library_size(adata: AnnData) -> np.ndarray:
@@ -28,8 +29,11 @@ def library_size(adata: AnnData) -> np.ndarray:
         Where `X` is not counts, or `obs["total_counts"]` is below the counts that the cell holds,
         negative or missing.
     """
-    _require_counts(adata)
-    measured = np.asarray(adata.X.sum(axis=1, dtype=np.float64)).ravel()
+    return _library_size(adata, _counts(adata))
+
+
+def _library_size(adata: AnnData, X) -> np.ndarray:
+    measured = np.asarray(X.sum(axis=1, dtype=np.float64)).ravel()
     if "total_counts" not in adata.obs:
         return measured
     total = adata.obs["total_counts"].to_numpy(dtype=np.float64)
@@ -73,7 +77,8 @@ def log1p_cp10k(adata: AnnData, *, target_sum: float = 1e4) -> AnnData:
     """
     if not 0 < target_sum < np.inf:
         raise ValueError(f"target_sum must be positive and finite, not {target_sum!r}")
-    size = library_size(adata)
+    X = _counts(adata)
+    size = _library_size(adata, X)
     empty = np.flatnonzero(size == 0)
     if empty.size:
         raise DataError(
@@ -81,15 +86,14 @@ def log1p_cp10k(adata: AnnData, *, target_sum: float = 1e4) -> AnnData:
             f"{adata.obs_names[empty[0]]!r}; drop them before normalising"
         )
     factor = target_sum / size
-    if issparse(adata.X):
-        X = csr_matrix(adata.X)
+    if issparse(X):
         values = X.data * np.repeat(factor, np.diff(X.indptr))
         normalised = csr_matrix(
             (np.log1p(values, out=values).astype(np.float32), X.indices.copy(), X.indptr.copy()),
             shape=X.shape,
         )
     else:
-        normalised = np.log1p(adata.X * factor[:, None]).astype(np.float32)
+        normalised = np.log1p(X * factor[:, None]).astype(np.float32)
     result = AnnData(
         normalised,
         obs=adata.obs.copy(),
@@ -106,20 +110,23 @@ def log1p_cp10k(adata: AnnData, *, target_sum: float = 1e4) -> AnnData:
     return result
 
 
-def _require_counts(adata: AnnData) -> None:
+def _counts(adata: AnnData) -> np.ndarray | csr_matrix:
+    """`X` in its canonical form, where it holds counts."""
     kind = adata.uns.get("scale", {}).get("kind")
     if kind != "counts":
         raise DataError(
             f"{_name(adata)}: counts are needed, but uns['scale'] says {kind!r}; "
             "go back to the counts, or set uns['scale'] = {'kind': 'counts', 'target_sum': None}"
         )
-    values = adata.X.data if issparse(adata.X) else np.asarray(adata.X)
+    X = canonical(adata.X, where=f"{_name(adata)}: X", cells=adata.obs_names, genes=adata.var_names)
+    values = X.data if issparse(X) else X
     wrong = int(np.count_nonzero(~((values >= 0) & (values == np.floor(values)))))
     if wrong or not np.isfinite(values).all():
         raise DataError(
             f"{_name(adata)}: uns['scale'] says counts, but {max(wrong, 1)} values are negative, "
             "not integer or not finite; state the scale they are on"
         )
+    return X
 
 
 def _name(adata: AnnData) -> str:

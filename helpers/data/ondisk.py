@@ -19,6 +19,8 @@ from numba import njit
 from scipy.sparse import csr_matrix
 
 from helpers.data.contract import DataError
+from helpers.data.h5ad import layout_of, read_table, reading
+from helpers.data.matrix import canonical, check_ends, check_indices, numbers
 
 CHUNK = 5_000  # cells read at a time; fewer cost more calls, more cost memory
 MOST_COUNTS = np.iinfo(np.uint16).max
@@ -56,23 +58,31 @@ class ScreenOnDisk:
             starts = range(0, self.shape[0], size)
             ahead = reader.submit(read, group, 0, min(size, self.shape[0]))
             for start in starts:
-                rows = ahead.result()
+                with reading(self.path, f"X, from cell {self.obs.index[start]!r} on,"):
+                    rows = ahead.result()
                 if (following := start + size) < self.shape[0]:
                     stop = min(following + size, self.shape[0])
                     ahead = reader.submit(read, group, following, stop)
                 yield start, rows
 
     def _dense(self, dataset, start: int, stop: int) -> csr_matrix:
-        return csr_matrix(dataset[start:stop])
+        return csr_matrix(canonical(dataset[start:stop], where=f"{self.path}, X"))
 
     def _sparse(self, group):
-        row_ends = group["indptr"][:]
+        row_ends, where = group["indptr"][:], f"{self.path}, X"
+        n_cells, n_genes = self.shape
+        # A file may have changed since it was opened.
+        check_ends(row_ends, n_cells, len(group["data"]), where, major=("cell", self.obs.index))
 
         def read(group, start: int, stop: int) -> csr_matrix:
             first, last = row_ends[start], row_ends[stop]
             ends = (row_ends[start : stop + 1] - first).astype(np.int32)  # as wide as the indices
-            counts = group["data"][first:last], group["indices"][first:last]
-            return csr_matrix((*counts, ends), shape=(stop - start, self.shape[1]))
+            counts = numbers(group["data"][first:last], where)
+            genes = group["indices"][first:last]
+            names = ("cell", self.obs.index)
+            check_indices(genes, ends, n_genes, where, major=names, first=start)
+            rows = csr_matrix((counts, genes, ends), shape=(stop - start, n_genes))
+            return canonical(rows, where=where)
 
         return read
 
@@ -83,26 +93,26 @@ def open_screen(path: Path) -> ScreenOnDisk:
     Raises
     ------
     DataError
-        The file is no h5ad, holds no cells, or its `X` is stored by genes.
+        The file is no h5ad or a damaged one, holds no cells, or its `X` is stored by genes.
     """
     import h5py
-    from anndata.io import read_elem
 
     path = Path(path)
     try:
-        with h5py.File(path) as file:
-            kind = file["X"].attrs.get("encoding-type", "array")
-            obs, var = read_elem(file["obs"]), read_elem(file["var"])
-    except (OSError, KeyError) as error:
+        file = h5py.File(path)
+    except OSError as error:
         raise DataError(f"{path} is not an h5ad with obs, var and X ({error})") from error
-    if kind not in ("csr_matrix", "array"):
+    with file:
+        obs, var = read_table(file, "obs", path), read_table(file, "var", path)
+        if not len(obs) or not len(var):
+            raise DataError(f"{path} holds {len(obs)} cells x {len(var)} genes")
+        layout = layout_of(file, "X", path, obs.index, var.index)
+    if layout == "csc":
         raise DataError(
-            f"{path}: X is a {kind}, which cannot be read cell by cell; write it anew with "
+            f"{path}: X is a csc_matrix, which cannot be read cell by cell; write it anew with "
             "adata.X = adata.X.tocsr()"
         )
-    if not len(obs) or not len(var):
-        raise DataError(f"{path} holds {len(obs)} cells x {len(var)} genes")
-    return ScreenOnDisk(path, obs, var, "dense" if kind == "array" else "csr")
+    return ScreenOnDisk(path, obs, var, layout)
 
 
 class Counts:
@@ -210,7 +220,7 @@ def first_pass(
     in_group = np.bincount(groups)
     if groups.shape != (n_cells,) or not in_group.all():
         raise ValueError(f"groups {groups.shape} must number {n_cells} cells from 0 without gaps")
-    stated = screen.obs["total_counts"].to_numpy(float) if "total_counts" in screen.obs else None
+    stated = _stated(screen)
     sums, squares = np.zeros((len(in_group), n_genes)), np.zeros(n_genes)
     size, row_ends = np.empty(n_cells), np.zeros(n_cells + 1, dtype=np.int64)
     counts.n_genes, counts.factor = n_genes, np.empty(n_cells, dtype=np.float32)
@@ -233,6 +243,16 @@ def first_pass(
     variance = np.maximum(squares - total * mean, 0) / max(n_cells - 1, 1)
     sums /= in_group[:, None]
     return Summary(size, mean, variance, sums.astype(np.float32), in_group)
+
+
+def _stated(screen: ScreenOnDisk) -> np.ndarray | None:
+    """Library sizes as the file has them."""
+    if "total_counts" not in screen.obs:
+        return None
+    total = screen.obs["total_counts"]
+    if not pd.api.types.is_numeric_dtype(total):
+        raise DataError(f"{screen.path}: obs['total_counts'] is {total.dtype}, not numbers")
+    return total.to_numpy(float, na_value=np.nan)
 
 
 def _check(screen, rows, start: int, measured, size) -> None:

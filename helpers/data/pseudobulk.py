@@ -10,6 +10,7 @@ from anndata.utils import make_index_unique
 from scipy.sparse import csr_matrix, issparse
 
 from helpers.data.contract import DataError
+from helpers.data.matrix import canonical
 
 
 def pseudobulk(
@@ -64,7 +65,7 @@ def pseudobulk(
         (np.ones(adata.n_obs), (group, np.arange(adata.n_obs))),
         shape=(len(groups), adata.n_obs),
     )
-    X = indicator @ adata.X
+    X = indicator @ canonical(adata.X, cells=adata.obs_names, genes=adata.var_names)
     X = X.toarray() if issparse(X) else np.asarray(X)
     if "total_counts" in adata.obs:
         obs["total_counts"] = indicator @ adata.obs["total_counts"].to_numpy(dtype=np.float64)

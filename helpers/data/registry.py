@@ -16,7 +16,7 @@ from difflib import get_close_matches
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from helpers.data import sets
+from helpers.data import own, sets
 from helpers.data.dataset import KINDS, Dataset
 from helpers.data.errors import DataError
 
@@ -27,8 +27,18 @@ if TYPE_CHECKING:  # who asks for names only does not wait for what reads
 
 
 def names() -> list[str]:
-    """Names of all data sets, sorted; none of them is imported."""
+    """Names of the book's data sets, sorted; none of them is imported."""
     return sorted(info.name.replace("_", "-") for info in pkgutil.iter_modules(sets.__path__))
+
+
+def known() -> list[str]:
+    """Names of all data sets: the book's, then those that were added here."""
+    return [*names(), *(name for name in own.names() if is_own(name))]
+
+
+def is_own(name: str) -> bool:
+    """Whether a name is that of a data set that was added here by `benchbook data add`."""
+    return name in own.names() and name not in names()
 
 
 def module_name(name: str) -> str:
@@ -39,17 +49,19 @@ def module_name(name: str) -> str:
     DataError
         There is no data set of that name; the closest and all names are said.
     """
+    if is_own(name):
+        return "helpers.data.own_reader"
     if name not in names():
-        close = get_close_matches(str(name), names(), n=1)
+        close = get_close_matches(str(name), known(), n=1)
         hint = f"did you mean {close[0]!r}? " if close else ""
-        raise DataError(f"no data set {name!r}: {hint}known are {', '.join(names())}")
+        raise DataError(f"no data set {name!r}: {hint}known are {', '.join(known())}")
     return f"helpers.data.sets.{name.replace('-', '_')}"
 
 
 def _named() -> list[str]:
     """What the chapter that is running names; outside of a run, all data sets."""
     named = os.environ.get("BENCHBOOK_DATASETS")
-    return names() if named is None else json.loads(named)
+    return known() if named is None else json.loads(named)
 
 
 def _module(name: str) -> ModuleType:
@@ -62,6 +74,27 @@ def _module(name: str) -> ModuleType:
     return importlib.import_module(module)
 
 
+def identity(name: str) -> list | None:
+    """What runs of one's own data set stand on beside its reader; None for one of the book."""
+    return own.identity(name) if is_own(name) else None
+
+
+def bring(name: str) -> None:
+    """Have the files of a data set on this machine, downloaded where they are missing.
+
+    Raises
+    ------
+    DataError
+        See `helpers.data.fetch.fetch`, and `helpers.data.own.located` of one's own.
+    """
+    from helpers.data.fetch import fetch
+
+    if is_own(name):
+        own.located(name)
+    else:
+        fetch(dataset(name))
+
+
 def dataset(name: str) -> Dataset:
     """Entry of a data set.
 
@@ -70,7 +103,8 @@ def dataset(name: str) -> Dataset:
     DataError
         There is none of that name, or the chapter that is running does not name it.
     """
-    return _module(name).DATASET
+    module = _module(name)
+    return own.dataset(name) if is_own(name) else module.DATASET
 
 
 def datasets() -> dict[str, Dataset]:
@@ -103,7 +137,8 @@ def load(name: str) -> Step:
     DataError
         There is no data set of that name.
     """
-    return getattr(_module(name), name.replace("-", "_"))()
+    module = _module(name)
+    return module.load(name) if is_own(name) else getattr(module, name.replace("-", "_"))()
 
 
 def status(name: str) -> dict:
@@ -123,6 +158,12 @@ def status(name: str) -> dict:
     from helpers.data.fetch import cache_folder, locate
 
     entry = dataset(name)
+    if is_own(name):
+        return {
+            "state": "here",
+            "paths": {entry.files[0].name: own.located(name)},
+            "bytes": entry.size,
+        }
     paths = {file.name: path for file in entry.files if (path := locate(file))}
     if len(paths) < len(entry.files):
         state = "absent"
@@ -156,6 +197,9 @@ def verify(name: str) -> dict:
     from helpers.data.fetch import DataUnavailable, WrongFile, locate, sha256, unavailable
 
     entry = dataset(name)
+    summary = {"name": name, "kind": entry.kind, "licence": entry.licence, "bytes": entry.size}
+    if is_own(name):
+        return summary | screen_facts(_module(name).read_again(name))
     paths = {file.name: locate(file) for file in entry.files}
     if None in paths.values():
         raise DataUnavailable(unavailable(entry, "a check downloads nothing"))
@@ -165,21 +209,21 @@ def verify(name: str) -> dict:
                 f"{paths[file.name]} has sha256 {got}, {file.name} has {file.sha256}: remove it, "
                 f"then run `benchbook data get {name}`"
             )
-    summary = {"name": name, "kind": entry.kind, "licence": entry.licence, "bytes": entry.size}
     content = _module(name).read(paths)
     facts = {
-        "screen": _screen_facts,
-        "large-screen": _large_screen_facts,
+        "screen": screen_facts,
+        "large-screen": _largescreen_facts,
         "profiles": _profile_facts,
     }
     return summary | facts.get(entry.kind, _table_facts)(content)
 
 
-def _large_screen_facts(table: pd.DataFrame) -> dict:
+def _largescreen_facts(table: pd.DataFrame) -> dict:
     return {name: int(value) for name, value in table.iloc[0].items()}
 
 
-def _screen_facts(screen) -> dict:
+def screen_facts(screen) -> dict:
+    """Counts of what a screen has, after a check of its contract."""
     from helpers.data.contract import CONTROL, check
 
     obs = check(screen).obs
@@ -196,7 +240,7 @@ def _screen_facts(screen) -> dict:
 
 def _profile_facts(profiles) -> dict:
     if "perturbation" in profiles.obs:
-        return _screen_facts(profiles)
+        return screen_facts(profiles)
     from helpers.data.contract import check
 
     obs = check(profiles, screen=False).obs

@@ -4,6 +4,7 @@ import numpy as np
 
 from helpers.data.contract import DataError
 from helpers.data.genes import columns, training_rows
+from helpers.data.matrix import canonical
 from helpers.data.normalise import library_size, log1p_cp10k
 from helpers.store.steps import step
 
@@ -36,9 +37,9 @@ def pca_embedding(screen, *, n_components: int, seed: int, scale: str = "log1p")
     Raises
     ------
     ValueError
-        More components than cells or genes, or an unknown scale.
+        An unknown scale.
     DataError
-        The screen holds no counts, or an empty cell.
+        The screen holds no counts, or an empty cell, or fewer cells or genes than components.
     """
     expression = _expression(screen, scale)
     # Centred first: in float32, a covariance less the product of means would lose digits.
@@ -125,7 +126,7 @@ def _expression(screen, scale: str) -> np.ndarray:
     else:
         if empty := int((library_size(screen) == 0).sum()):
             raise DataError(f"{empty} of {screen.n_obs} cells have no counts; drop them before")
-        X = screen.X
+        X = canonical(screen.X)
     return np.asarray(X.todense() if hasattr(X, "todense") else X, dtype=np.float32)
 
 
@@ -135,7 +136,7 @@ def _solver(expression: np.ndarray, n_components: int, seed: int):
     n_cells, n_genes = expression.shape
     most = min(n_cells, n_genes)
     if not 1 <= n_components <= most:
-        raise ValueError(
+        raise DataError(
             f"n_components is {n_components}; {n_cells} cells x {n_genes} genes allow 1 to {most}"
         )
     exact = n_genes <= MOST_GENES_EXACT

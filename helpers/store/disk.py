@@ -60,7 +60,7 @@ def save(value: Any, target: Path, description: dict[str, Any]) -> None:
             "sha256": file_sha256(file),
             "bytes": file.stat().st_size,
         }
-        (partial / "meta.json").write_text(json.dumps(meta, indent=1))
+        (partial / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
         if target.exists():  # without a description: damaged
             shutil.rmtree(target)
         partial.replace(target)
@@ -78,7 +78,7 @@ def load(folder: Path) -> Any:
     """
     advice = 'run "benchbook clean --damaged" to remove damaged results, then repeat the command'
     try:
-        meta = json.loads((folder / "meta.json").read_text())
+        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         file = folder / meta["file"]
         sha256, kind = meta["sha256"], meta["kind"]
         intact = file_sha256(file) == sha256
@@ -111,7 +111,7 @@ def _write(value: Any, folder: Path) -> tuple[str, Path]:
         value.write_h5ad(file, compression="lzf")
         return "anndata", file
     file = folder / "result.json"
-    file.write_text(canonical_json(value))
+    file.write_text(canonical_json(value), encoding="utf-8")
     return "json", file
 
 
@@ -141,7 +141,7 @@ def _read_anndata(file: Path):
 
 
 def _read_json(file: Path):
-    return json.loads(file.read_text())
+    return json.loads(file.read_text(encoding="utf-8"))
 
 
 _READERS = {
@@ -178,7 +178,8 @@ def prune(used: set[str]) -> tuple[int, int]:
             keep.add(key)
             folder = home() / "steps" / key[:2] / key
             if folder.is_dir() and not _damaged(folder):
-                queue.extend(json.loads((folder / "meta.json").read_text())["inputs"])
+                meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+                queue.extend(meta["inputs"])
     for leftover in (home() / "steps").glob("*/.*"):  # of processes that were killed
         shutil.rmtree(leftover)
     return _remove([f for f in stored_steps() if f.name not in keep])
@@ -192,7 +193,7 @@ def prune_damaged() -> tuple[int, int]:
 
 def _damaged(folder: Path) -> bool:
     try:
-        meta = json.loads((folder / "meta.json").read_text())
+        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         return file_sha256(folder / meta["file"]) != meta["sha256"]
     except (OSError, ValueError, KeyError):
         return True

@@ -1,6 +1,7 @@
 """Screens on disk against the same computed in memory."""
 
 import anndata as ad
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -123,6 +124,145 @@ def test_files_that_cannot_be_streamed_are_refused(tmp_path):
     opened = open_screen(written(tmp_path, screen()))
     with Counts() as counts, pytest.raises(ValueError, match="without gaps"):
         first_pass(opened, np.full(600, 3), counts)
+
+
+def spoilt(path, part, value, place=None):
+    """Change a part of the file: one value of it, or all of it."""
+    with h5py.File(path, "r+") as file:
+        if value is None:
+            del file[part]
+        elif place is not None:
+            file[part][place] = value
+        else:
+            attributes = dict(file[part].attrs)
+            del file[part]
+            file[part] = value
+            file[part].attrs.update(attributes)
+
+
+DAMAGES = {
+    "X/indices one far": (
+        *("X/indices", 10_000_000, 5_000),
+        r"cell 'cell\d+' has a value at gene number 10000000, of 90 genes",
+    ),
+    "X/indices below": ("X/indices", -3, 5_000, "has a value at gene number -3"),
+    "X/indices cut": ("X/indices", np.zeros(7, "i4"), None, r"indices of shape \(7,\)"),
+    "X/indices float": ("X/indices", np.zeros(3), None, "indices of shape"),
+    "X/indptr back": ("X/indptr", 0, 9, r"cell 'cell8' ends at value 0, begun at \d+"),
+    "X/indptr far": ("X/indptr", 2**30, 600, "cell 'cell599' ends at value 1073741824"),
+    "X/indptr short": ("X/indptr", np.zeros(9, "i4"), None, "600 cells need 601 integers"),
+    "X/data text": ("X/data", np.array([b"x"] * 3), None, "not numbers"),
+    "X/data gone": ("X/data", None, None, "lacks data"),
+    "X gone": ("X", None, None, "has no 'X'"),
+    "obs gone": ("obs", None, None, "has no 'obs'"),
+    "obs cut": ("obs/batch/codes", np.zeros(5, "i1"), None, "obs cannot be read"),
+    "obs codes": ("obs/batch/codes", 99, 3, "obs cannot be read"),
+    "var cut": ("var/_index", np.array([b"G0", b"G1"]), None, "600 cells and 2 genes|var cannot"),
+    "totals text": ("obs/total_counts", np.array([b"x"] * 600), None, "not numbers|cannot be read"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_damaged_file_is_refused_by_place(tmp_path, name):
+    part, value, place, message = DAMAGES[name]
+    path = written(tmp_path, screen())
+    spoilt(path, part, value, place)
+    with pytest.raises(DataError, match=message):
+        large.embed_screen(path, n_components=3, chunk_size=150)
+
+
+def test_a_file_cut_short_is_refused(tmp_path):
+    path = written(tmp_path, screen())
+    whole = path.read_bytes()
+    for share in (0.1, 0.5, 0.9):
+        path.write_bytes(whole[: int(share * len(whole))])
+        with pytest.raises(DataError):
+            large.embed_screen(path, n_components=3)
+
+
+def test_old_files_and_odd_entries_are_read(tmp_path):
+    made = screen()
+    path = tmp_path / "old.h5ad"
+    X = made.X
+    with h5py.File(path, "w") as file:  # as anndata 0.6 wrote it, each value in two entries
+        group = file.create_group("X")
+        group.attrs["h5sparse_format"], group.attrs["h5sparse_shape"] = b"csr", made.shape
+        group["data"] = np.column_stack([X.data - 1, np.ones(X.nnz)]).ravel().astype(">f4")
+        group["indices"] = np.repeat(X.indices, 2)
+        group["indptr"] = X.indptr.astype(np.int64) * 2
+        codes = made.obs["perturbation"].cat.codes.to_numpy("i1")
+        file["uns/perturbation_categories"] = made.obs["perturbation"].cat.categories.tolist()
+        names = np.array(made.obs_names.tolist(), "S8")
+        batch = np.array(made.obs["batch"].tolist(), "S2")
+        obs = np.zeros(600, [("index", "S8"), ("perturbation", "i1"), ("batch", "S2")])
+        obs["index"], obs["perturbation"], obs["batch"] = names, codes, batch
+        file["obs"] = obs
+        file["var"] = np.array([(g.encode(),) for g in made.var_names], [("index", "S3")])
+    del made.obs["total_counts"]
+    old, new = (large.embed_screen(p, n_components=3) for p in (path, written(tmp_path, made)))
+    assert np.array_equal(old.pseudobulk, new.pseudobulk)
+    assert np.array_equal(old.perturbation, new.perturbation)
+    assert np.array_equal(old.embedding, new.embedding)
+
+
+@pytest.mark.parametrize(
+    "rename, message",
+    [
+        ({"A": "TP53+ctrl", "B": "ctrl+TP53"}, "with a control in them: 'TP53[+]ctrl', 'ctrl"),
+        ({"A": "KLF1+GATA1", "B": "GATA1+KLF1"}, "not sorted: 'KLF1[+]GATA1'"),
+        ({"A": "A+B ", "B": " A"}, "blanks at an end: ' A', 'A[+]B '"),
+        ({"A": "non-targeting"}, "calls controls 'non-targeting'"),
+        ({"A": "nan"}, "holds the text 'nan'"),
+    ],
+)
+def test_large_knows_the_names_of_the_contract(tmp_path, rename, message):
+    made = screen()
+    made.obs["perturbation"] = made.obs["perturbation"].cat.rename_categories(rename)
+    with pytest.raises(DataError, match=message):
+        large.embed_screen(written(tmp_path, made), n_components=3)
+
+
+def asked(folder, monkeypatch, made, *options):
+    monkeypatch.setenv("BENCHBOOK_HOME", str(folder / "home"))
+    path = written(folder, made)
+    arguments = ["large", str(path), "--out", str(folder / "out"), "--permutations", "9"]
+    return CliRunner().invoke(cli.app, [*arguments, "--n-components", "3", *options])
+
+
+def test_one_control_makes_no_typical_variation(tmp_path, monkeypatch):
+    made = screen(200)
+    control = made.obs["perturbation"] == CONTROL
+    made = made[~control | (np.cumsum(control) == 1)].copy()
+    done = asked(tmp_path, monkeypatch, made)
+    assert isinstance(done.exception, DataError)
+    assert "1 control cells in all; typical variation" in str(done.exception)
+
+
+@pytest.mark.parametrize("n_cells, n_genes", [(30, 90), (600, 30)])
+def test_fewer_cells_or_genes_than_components_are_said(tmp_path, monkeypatch, n_cells, n_genes):
+    done = asked(tmp_path, monkeypatch, screen(n_cells, n_genes), "--n-components", "50")
+    assert isinstance(done.exception, DataError)
+    assert f"{n_cells} cells x {n_genes} genes allow 1 to 30" in str(done.exception)
+
+
+def test_a_consistency_of_nothing_is_said(tmp_path, monkeypatch):
+    made = screen(200)
+    made.obs["batch"] = "batch of " + made.obs["perturbation"].astype(str)
+    done = asked(tmp_path, monkeypatch, made, "--task", "consistency")
+    assert done.exit_code == 1
+    assert "nothing is scored: no perturbation has cells in two batches" in done.output
+    assert "nan" not in done.output
+    done = asked(tmp_path, monkeypatch, made, "--task", "linear-separability")
+    assert done.exit_code == 1 or isinstance(done.exception, DataError)
+    assert "nan" not in done.output
+
+
+def test_two_kinds_of_control_are_not_taken_as_one(tmp_path):
+    made = screen()
+    made.obs["perturbation"] = made.obs["perturbation"].cat.rename_categories({"A": "safe"})
+    columns = large.Columns(control="safe")
+    with pytest.raises(DataError, match="two kinds of control would become one"):
+        large.embed_screen(written(tmp_path, made), columns=columns, n_components=3)
 
 
 # ------------------------------------------------------------------------ PCA

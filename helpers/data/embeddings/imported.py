@@ -120,14 +120,14 @@ def keep(name: str, values: np.ndarray, screen, facts: dict) -> dict:
         "sha256": sha256(file),
         "size": file.stat().st_size,
     }
-    (folder / f"{name}.json").write_text(json.dumps(entry, indent=1) + "\n")
+    (folder / f"{name}.json").write_text(json.dumps(entry, indent=1) + "\n", encoding="utf-8")
     return entry
 
 
 def entries() -> dict[str, dict]:
     """Everything that was imported, by name."""
     files = sorted((cache_folder() / "embeddings").glob("*.json"))
-    return {file.stem: json.loads(file.read_text()) for file in files}
+    return {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
 
 
 def imported(names: str, screen: Step, dataset: str) -> dict[str, Step]:

@@ -6,6 +6,7 @@ from scipy.sparse import csr_matrix
 
 from helpers.data.contract import CONTROL, DataError
 from helpers.data.controls import assign_controls
+from helpers.data.matrix import canonical
 
 STATISTICS = (
     "library median",
@@ -60,7 +61,7 @@ def screen_statistics(screen, *, seed: int = 0) -> pd.Series:
     name = screen.uns.get("dataset", {}).get("name", "this screen")
     if screen.uns.get("scale", {}).get("kind") != "counts":
         raise DataError(f"{name}: counts are needed, uns['scale'] says something else")
-    counts = csr_matrix(screen.X, dtype=float)
+    counts = csr_matrix(canonical(screen.X), dtype=float)
     total = np.asarray(counts.sum(axis=1)).ravel()
     if (total == 0).any():
         raise DataError(f"{name}: {(total == 0).sum()} cells have no counts; drop them")

@@ -80,9 +80,12 @@ def read(paths: dict[str, Path]) -> AnnData:
     path = paths["test_l1000.gct"]
     with path.open(encoding="utf-8") as file:
         version = file.readline().strip()
-        n_genes, n_wells, n_gene_facts, n_well_facts = map(int, file.readline().split("\t"))
         if version != "#1.3":
             raise DataError(f"{path}: GCT version {version!r}; this reader knows #1.3")
+        sizes = file.readline().split()
+        if len(sizes) != 4 or not all(size.isdecimal() for size in sizes):
+            raise DataError(f"{path}: the second line is {sizes}; it holds four numbers")
+        n_genes, n_wells, n_gene_facts, n_well_facts = map(int, sizes)
         table = pd.read_csv(file, sep="\t", index_col=0, dtype=str, keep_default_na=False)
     facts = table.iloc[:n_well_facts, n_gene_facts:].T  # (n_wells, n_well_facts)
     values = table.iloc[n_well_facts:, n_gene_facts:].to_numpy(dtype=np.float32).T

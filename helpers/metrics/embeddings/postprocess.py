@@ -6,6 +6,7 @@ import pandas as pd
 from helpers.metrics.arrays import varies
 
 METHODS = ("raw", "centered", "center_scaled", "tvn")
+LEAST_CONTROLS = 3  # two span a line, in which every similarity is 1 or -1
 FEW_CONTROLS = 30  # below, the revised protocols shrink what a batch says of itself
 _ROUNDING = 1e-5  # of the largest standard deviation: below is what float32 makes of nothing
 
@@ -79,6 +80,11 @@ def postprocess(
         raise ValueError(
             f"fewer than {least} control cells in batches {', '.join(named)}; leave these batches "
             "out, use 'raw', or pass shrink_below (and, without any control, bare='global')"
+        )
+    if method == "tvn" and result.shape[1] > 1 and n_controls.sum() < LEAST_CONTROLS:
+        raise ValueError(
+            f"{n_controls.sum()} control cells in all; typical variation is that of controls, and "
+            f"takes at least {LEAST_CONTROLS}: use 'centered' or 'raw'"
         )
     own = np.ones(len(names)) if shrink_below == 0 else np.minimum(n_controls / shrink_below, 1)
     if method == "tvn":

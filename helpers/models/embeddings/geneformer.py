@@ -66,7 +66,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     from transformers import BertConfig, BertModel
 
     folder = Path(folder)
-    config = json.loads(_one(folder, "config.json").read_text())
+    config = json.loads(_one(folder, "config.json").read_text(encoding="utf-8"))
     if config.get("model_type") != "bert":
         raise DataError(f"{folder}: config.json describes {config.get('model_type')!r}, not a BERT")
     files = [p for n in ("model.safetensors", "pytorch_model.bin") if (p := folder / n).is_file()]

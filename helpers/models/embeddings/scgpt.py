@@ -61,8 +61,8 @@ def read_checkpoint(folder: Path) -> Checkpoint:
             raise DataError(
                 f"{folder} has no {name}; it needs args.json, vocab.json, best_model.pt"
             )
-    args = json.loads((folder / "args.json").read_text())
-    tokens = json.loads((folder / "vocab.json").read_text())
+    args = json.loads((folder / "args.json").read_text(encoding="utf-8"))
+    tokens = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
     style = args.get("input_emb_style", "continuous")
     if style != "continuous" or args.get("pre_norm", False):
         raise DataError(

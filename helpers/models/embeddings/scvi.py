@@ -14,6 +14,7 @@ import numpy as np
 
 from helpers.data.contract import DataError
 from helpers.data.genes import columns, training_rows
+from helpers.data.matrix import canonical
 from helpers.data.normalise import library_size, log1p_cp10k
 from helpers.models.reproducible import reproducible
 from helpers.store.steps import step
@@ -303,7 +304,7 @@ def _encoder(encoder) -> dict[str, np.ndarray]:
 def _modelled(screen, inputs: str) -> np.ndarray:
     """Dense float32 values that the likelihood is of, shape (n_cells, n_genes)."""
     library_size(screen)  # raises where X holds anything but counts
-    X = log1p_cp10k(screen).X if inputs == "log1p" else screen.X
+    X = log1p_cp10k(screen).X if inputs == "log1p" else canonical(screen.X)
     return np.asarray(X.todense() if hasattr(X, "todense") else X, dtype=np.float32)
 
 

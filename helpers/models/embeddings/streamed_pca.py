@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
+from helpers.data.errors import DataError
 from helpers.data.ondisk import CHUNK, Counts
 
 OVERSAMPLED = 14  # directions beyond the components: 50 make 64, which vector registers divide
@@ -76,7 +77,7 @@ def streamed_pca(
 
     Raises
     ------
-    ValueError
+    DataError
         More components than cells or genes.
 
     References
@@ -86,7 +87,7 @@ def streamed_pca(
     n_cells, n_genes = counts.n_cells, counts.n_genes
     most = min(n_cells, n_genes)
     if not 1 <= n_components <= most:
-        raise ValueError(
+        raise DataError(
             f"n_components is {n_components}; {n_cells} cells x {n_genes} genes allow 1 to {most}"
         )
     width = min(n_components + OVERSAMPLED, most)

@@ -4,6 +4,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from helpers.data.contract import DataError
+from helpers.data.matrix import canonical
 
 LEAST_GENES = 500  # detected genes of the vocabulary in a median cell
 LEAST_SHARE = 0.5  # of a screen's counts that are of genes in the vocabulary
@@ -44,7 +45,7 @@ def known_genes(screen, names: np.ndarray, tokens: dict[str, int], *, model: str
             f"{naming} ({expected}), the screen has {shown}: give names in that form, without "
             "version suffixes"
         )
-    X = csr_matrix(screen.X)
+    X = csr_matrix(canonical(screen.X))
     token, column = np.unique(token_of[known], return_inverse=True)
     sum_up = csr_matrix((np.ones(len(known)), (known, column)), shape=(screen.n_vars, len(token)))
     counts = csr_matrix(X @ sum_up)

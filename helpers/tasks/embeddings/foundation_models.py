@@ -8,6 +8,7 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 from helpers.data.exchange import export, read_embedding
+from helpers.data.matrix import canonical
 from helpers.models.embeddings.scgpt import bin_values
 from helpers.store.steps import step
 
@@ -22,7 +23,7 @@ def coverage(screen) -> dict:
         `cells`, `genes`, `with_ensembl_id` (genes); `detected`, the median over cells of genes
         with a count: no vocabulary can find more.
     """
-    detected = float(np.median(np.diff(csr_matrix(screen.X).indptr)))
+    detected = float(np.median(np.diff(csr_matrix(canonical(screen.X)).indptr)))
     known = screen.var["ensembl_id"].fillna("").ne("").sum() if "ensembl_id" in screen.var else 0
     return {
         "cells": int(screen.n_obs),
@@ -73,7 +74,7 @@ def bins_of_counts(screen, *, n_draws: int, seed: int) -> pd.DataFrame:
         `count`, 1 to 10; `genes`, how many have it; `median`, `low`, `high`: median, least and
         largest bin (of 50) over genes and draws. Counts that no gene has are left out.
     """
-    X = csr_matrix(screen.X)
+    X = csr_matrix(canonical(screen.X))
     detected = np.diff(X.indptr)
     cell = int(np.argsort(detected, kind="stable")[len(detected) // 2])
     counts = X.data[X.indptr[cell] : X.indptr[cell + 1]].astype(float)
@@ -113,7 +114,7 @@ def agreement_of_draws(screen, *, n_cells: int, seed: int) -> dict:
         Pearson's between two draws; both are means over cells with at least two different counts,
         `unscored` the others.
     """
-    X = csr_matrix(screen.X)
+    X = csr_matrix(canonical(screen.X))
     rng = np.random.default_rng(seed)
     chosen = rng.choice(X.shape[0], size=min(n_cells, X.shape[0]), replace=False)
     ones, correlations = [], []

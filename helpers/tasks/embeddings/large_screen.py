@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from helpers.data.contract import CONTROL, DataError
+from helpers.data.contract import CONTROL, DataError, missing_as_text, name_violations
 from helpers.data.dataset import File
 from helpers.data.exchange import read_embedding
 from helpers.data.fetch import locate, sha256
@@ -121,7 +121,8 @@ def labels_of(screen: ScreenOnDisk, columns: Columns) -> tuple[np.ndarray, np.nd
     Raises
     ------
     DataError
-        A column is not there or incomplete, or no cell is a control.
+        A column is not there or incomplete, no cell is a control, or names break the contract:
+        all that is wrong with them is said at once.
     """
     obs = screen.obs
     wanted = (columns.perturbation, columns.batch)
@@ -142,8 +143,20 @@ def labels_of(screen: ScreenOnDisk, columns: Columns) -> tuple[np.ndarray, np.nd
             f"{screen.path}: no cell is called {columns.control!r} in obs"
             f"[{columns.perturbation!r}] (there are {shown}, ...)"
         )
+    batch = obs[columns.batch].astype(str).to_numpy(dtype=object)
+    wrong = []
+    if columns.control != CONTROL and (perturbation == CONTROL).any():
+        wrong.append(
+            f"obs[{wanted[0]!r}] holds {CONTROL!r} beside {columns.control!r}: two kinds of "
+            "control would become one; rename or drop one of them"
+        )
     perturbation[is_control] = CONTROL
-    return perturbation, obs[columns.batch].astype(str).to_numpy(dtype=object)
+    for column, labels in zip(wanted, (perturbation, batch), strict=True):
+        wrong += filter(None, [missing_as_text(pd.unique(labels), column)])
+    wrong += name_violations(pd.unique(perturbation), wanted[0])
+    if wrong:
+        raise DataError("\n  - ".join([f"{screen.path}: labels break the data contract", *wrong]))
+    return perturbation, batch
 
 
 def processed(embedding, perturbation, batch, post: str = "tvn") -> np.ndarray:

@@ -1,0 +1,86 @@
+"""Every chapter on one data set: what it answers, and why not the rest."""
+
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from rich.console import Console
+
+from helpers.book import build
+from helpers.book.chapters import Book, ChapterError
+from helpers.book.run import Run, uses_real_data
+from helpers.data import registry
+from helpers.scores import read
+
+_NOT = ("cannot be answered", "cannot answer", "Not in this build")
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What came of a chapter.
+
+    Parameters
+    ----------
+    chapter : str
+    verdict : {"answered", "not answered", "failed"}
+    reason : str
+        Why not; scores of the data set, where it was answered.
+    """
+
+    chapter: str
+    verdict: Literal["answered", "not answered", "failed"]
+    reason: str
+
+
+def tried(book: Book, name: str, *, workers: int | None = None) -> Iterator[Tried]:
+    """Run each chapter that takes data sets of this kind, at preset tiny, one after the other.
+
+    Raises
+    ------
+    DataError
+        There is no data set of that name, or its file is gone.
+    """
+    kind = registry.dataset(name).kind
+    for chapter in book.chapters.values():
+        own_kind = registry.dataset(chapter.defaults["dataset"]).kind
+        if own_kind != kind or not uses_real_data(chapter):
+            continue
+        grid = {"dataset": [name], "preset": ["tiny"]}
+        quiet = Console(file=io.StringIO())
+        try:
+            build.run(book, chapter.name, grid, workers=workers, address=None, console=quiet)
+        except ChapterError as refused:  # before anything ran: the next chapter may take it
+            yield Tried(chapter.name, "not answered", str(refused))
+            continue
+        (run,) = build.plan_grid(book, chapter.name, grid)
+        yield told(run, name)
+
+
+def told(run: Run, name: str) -> Tried:
+    """What a finished run says of a data set."""
+    record = run.record
+    if record["status"] == "failed":
+        error = record["error"]
+        said = str(error.get("message", "")).strip().splitlines() or [""]
+        kind = "not answered" if error.get("name") == "CannotAnswer" else "failed"
+        return Tried(run.chapter.name, kind, said[-1] or str(error.get("name", "")))
+    reasons = _reasons(run)
+    file = run.folder / "scores.parquet"
+    scores = read(file) if file.is_file() else None
+    if scores is None:
+        return Tried(run.chapter.name, "answered", "it saves no scores")
+    n = int(scores.loc[scores["dataset"] == name, "value"].notna().sum())
+    if not n:
+        return Tried(run.chapter.name, "not answered", "; ".join(reasons) or "no score was given")
+    return Tried(run.chapter.name, "answered", "; ".join([f"{n} scores", *reasons]))
+
+
+def _reasons(run: Run) -> list[str]:
+    """Sentences of a run's outputs that say what cannot be answered."""
+    notebook = json.loads((run.folder / "notebook.ipynb").read_text(encoding="utf-8"))
+    outputs = [o for cell in notebook["cells"] for o in cell.get("outputs", ())]
+    texts = ["".join(o.get("data", {}).get("text/markdown", o.get("text", ""))) for o in outputs]
+    lines = [line.strip() for text in texts for line in text.splitlines()]
+    return list(dict.fromkeys(line for line in lines if any(said in line for said in _NOT)))
