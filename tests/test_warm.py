@@ -1,5 +1,6 @@
 """Processes that start warm: what they start from, that they die in time, and that cold ones do."""
 
+import json
 import os
 import random
 import subprocess
@@ -114,6 +115,27 @@ def test_a_cold_start_gives_the_same_bytes(book):
             (folder,) = (book.home / "runs" / "lab" / "one").iterdir()
             seen.add((folder / "scores.parquet").read_bytes())
     assert len(seen) == 1
+
+
+def test_libraries_are_set_up_as_in_a_kernel_that_starts_cold(book):
+    path = book.folder / "chapters" / "lab" / "other.md"
+    shown = """
+import matplotlib
+import pandas as pd
+
+print(matplotlib.get_backend(), pd.get_option("display.max_columns"))
+pd.DataFrame([range(25)]).add_prefix("a long name ")
+"""
+    path.write_text(path.read_text() + f"\n```{{code-cell}}\n{shown}```\n")
+    said = []
+    for cold in ("0", "1"):
+        book.home = book.folder / f"home-{cold}"
+        book.python("run('other')", BENCHBOOK_COLD=cold)
+        (file,) = (book.home / "runs" / "lab" / "other").glob("*/notebook.ipynb")
+        cells = json.loads(file.read_text())["cells"]
+        said.append(cells[-1]["outputs"])
+    assert said[0] == said[1]
+    assert "matplotlib_inline" in json.dumps(said[0])
 
 
 def test_one_run_alone_starts_no_cluster(book):

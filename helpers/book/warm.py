@@ -147,6 +147,7 @@ def _run_kernel(arguments: list[str], environment: dict[str, str], folder: str, 
         os.execv(sys.executable, [sys.executable, "-m", "ipykernel_launcher", *arguments])
     from ipykernel.kernelapp import IPKernelApp
 
+    _as_if_imported_in_a_kernel()
     threading.Thread(target=_end_with_the_command, daemon=True).start()
     sys.path[:] = path
     sys.argv = ["ipykernel_launcher", *arguments]
@@ -154,6 +155,15 @@ def _run_kernel(arguments: list[str], environment: dict[str, str], folder: str, 
         IPKernelApp.launch_instance(arguments)
     finally:
         atexit._run_exitfuncs()  # the fork server of Python 3.11 leaves them out
+
+
+def _as_if_imported_in_a_kernel() -> None:
+    """Settings that libraries choose when they are imported, by where that is."""
+    import matplotlib
+    import pandas as pd
+
+    pd.set_option("display.max_columns", 20)  # in a terminal: as many as fit
+    matplotlib.use(os.environ.get("MPLBACKEND", "module://matplotlib_inline.backend_inline"))
 
 
 def _end_with_the_command() -> None:
