@@ -144,6 +144,20 @@ def test_one_run_alone_starts_no_cluster(book):
     assert "step  doubled(value=1)" in said  # and its steps are seen all the same
 
 
+def test_what_a_step_prints_is_told_and_stands_on_no_page(book):
+    model = book.folder / "lab" / "model.py"
+    model.write_text(
+        model.read_text().replace("time.sleep(pause)", "print('a remark'); time.sleep(pause)")
+    )
+    said = book.python("run('one')")
+    assert "said  doubled(value=1): a remark" in said
+    (notebook,) = (book.home / "runs" / "lab" / "one").glob("*/notebook.ipynb")
+    cells = json.loads(notebook.read_text())["cells"]
+    shown = json.dumps([cell.get("outputs", []) for cell in cells])
+    assert "number 2" in shown
+    assert "a remark" not in shown
+
+
 @pytest.mark.parametrize("cold", ["0", "1"])
 def test_a_kernel_that_dies_at_its_start_is_a_sentence(book, cold):
     startup = book.folder / "ipython" / "profile_default" / "startup"

@@ -101,6 +101,9 @@ class Board:
         _, message = event
         if message["kind"] == "chapter":
             return self.chapter(message["name"], message["state"])
+        if message["kind"] == "said":
+            line = f"    said  {message['name']}: {message['text']}"
+            return self.console.print(line, highlight=False, markup=False, soft_wrap=True)
         before = self.steps.get(message["key"])
         if before in ("done", "failed") and message["state"] == "stored":
             return None  # computed in this build, then asked for again

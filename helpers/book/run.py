@@ -355,6 +355,8 @@ def _step_under_way(kernel_environment: dict[str, str]) -> str | None:
     under_way = {}
     for line in Path(log).read_text(encoding="utf-8").splitlines():
         event = json.loads(line)
+        if event["kind"] != "step":
+            continue
         under_way[event["key"]] = event["name"] if event["state"] == "running" else None
     return next((name for name in reversed(under_way.values()) if name), None)
 

@@ -6,13 +6,15 @@ installed versions of the libraries that these use. The result is stored once un
 whoever asks for it.
 """
 
+import contextlib
 import functools
 import inspect
+import io
 import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -203,7 +205,8 @@ def compute(step: Step) -> Path:
         _announce(step, "running")
         start, seconds = time.perf_counter(), None
         try:
-            value = step.function.function(**arguments)
+            with _said_apart(step):
+                value = step.function.function(**arguments)
             seconds = time.perf_counter() - start
             _save(step, value, seconds)
         except SystemExit as error:  # it would end the worker, and with it other people's work
@@ -211,6 +214,21 @@ def compute(step: Step) -> Path:
         finally:
             _announce(step, "done" if step.stored else "failed", seconds)
     return step.folder
+
+
+@contextlib.contextmanager
+def _said_apart(step: Step) -> Iterator[None]:
+    """In a kernel, keep what a step prints and warns off the page, whoever computes it."""
+    if "BENCHBOOK_EVENTS" not in os.environ:
+        yield
+        return
+    with io.StringIO() as said:
+        try:
+            with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+                yield
+        finally:
+            if text := said.getvalue().strip():
+                _tell({"kind": "said", "name": str(step), "text": text})
 
 
 def _note(step: Step) -> None:
@@ -237,9 +255,12 @@ def check_home(folder: str) -> None:
 
 def _announce(step: Step, state: str, seconds: float | None = None) -> None:
     """Tell whoever watches what became of a step."""
-    event = {"kind": "step", "key": step.key, "name": str(step), "state": state, "seconds": seconds}
+    _tell({"kind": "step", "key": step.key, "name": str(step), "state": state, "seconds": seconds})
+
+
+def _tell(event: dict[str, Any]) -> None:
     if log := os.environ.get("BENCHBOOK_EVENTS"):  # of a run that computes its steps itself
-        with Path(log).open("a") as file:
+        with Path(log).open("a", encoding="utf-8") as file:
             file.write(json.dumps(event) + "\n")
         return
     if "distributed" not in sys.modules:
