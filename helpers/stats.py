@@ -63,12 +63,15 @@ def holm(p_values) -> np.ndarray:
     ----------
     Holm 1979, Scandinavian Journal of Statistics 6.
     """
-    from statsmodels.stats.multitest import multipletests
-
     p_values = _finite_vector(p_values, "p-values")
     if p_values.min() < 0 or p_values.max() > 1:
         raise ValueError(f"p-values lie in {p_values.min():g} to {p_values.max():g}, not in [0, 1]")
-    return multipletests(p_values, method="holm")[1]
+    # Ours: statsmodels' multipletests collects all garbage at each call, some 60 ms of simulations.
+    order = np.argsort(p_values, kind="stable")
+    steps = np.maximum.accumulate(p_values[order] * np.arange(p_values.size, 0, -1))
+    adjusted = np.empty_like(p_values)
+    adjusted[order] = np.minimum(steps, 1)
+    return adjusted
 
 
 def mid_ranks(values, *, better: Literal["higher", "lower"]) -> np.ndarray:
