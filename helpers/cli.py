@@ -65,7 +65,8 @@ def run(
             book.chapter(chapter).check({name: value})
     from helpers.book import warm
 
-    warm.start_early()
+    if scheduler is None:  # elsewhere, nothing starts here
+        warm.start_early()
     from helpers.book import build as book_build
 
     status = book_build.run(
@@ -493,7 +494,8 @@ def data_add(
     _, screen = own_reader.add(name, file, mapping, registry.names())
     facts = ", ".join(f"{value} {key}" for key, value in registry.screen_facts(screen).items())
     console.print(f"{name}: {facts}")
-    console.print(f"every chapter of screens takes it now: -p dataset={name}")
+    console.print(f"chapters of screens know it now: -p dataset={name}")
+    console.print(f"what each of them can answer with it: benchbook data try {name}")
 
 
 @data.command("remove")

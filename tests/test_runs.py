@@ -1,6 +1,7 @@
 """Chapter runs: identity, what they leave, and what happens when something breaks."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -303,6 +304,26 @@ def test_a_clean_up_waits_for_no_run_and_takes_nothing_from_one(book):
     working.communicate()
     assert done.returncode == 2
     assert "a run or build is at work" in done.stderr
+
+
+def test_what_killed_commands_left_is_swept_and_nothing_else(book):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    temporary = book.folder / "tmp"
+    names = (
+        f"bb-{dead.pid}-abcd_123",
+        f"bb-{os.getpid()}-abcd_123",
+        "bb-my-thesis",
+        "bb-1234567-x",
+    )
+    for name in names:
+        (temporary / name).mkdir(parents=True)
+    partial = book.home / "runs" / "lab" / "one" / ".partial-x"
+    partial.mkdir(parents=True)
+    (book.home / ".benchbook").touch()
+    book.python("from helpers.book.build import sweep\nsweep()", TMPDIR=str(temporary))
+    assert {p.name for p in temporary.iterdir()} == set(names[1:])
+    assert not partial.exists()
 
 
 def test_a_folder_with_other_files_is_not_taken_for_results(book):

@@ -5,6 +5,7 @@ import fcntl
 import itertools
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -82,10 +83,11 @@ def sweep() -> None:
             _remove_half_done()
     except Busy:
         return  # what lies there may be that one's
-    for folder in Path(tempfile.gettempdir()).glob(f"{SOCKETS}-*-*"):
-        ours = folder.stat().st_uid == os.getuid()
-        if ours and not psutil.pid_exists(int(folder.name.split("-")[1])):
-            shutil.rmtree(folder)
+    for folder in Path(tempfile.gettempdir()).glob(f"{SOCKETS}-*"):
+        # As tempfile names it after us: what only looks alike is somebody's.
+        named = re.fullmatch(rf"{SOCKETS}-(\d+)-[a-z0-9_]{{8}}", folder.name)
+        if named and not psutil.pid_exists(int(named[1])):
+            shutil.rmtree(folder, ignore_errors=True)  # another user's, or gone by now
 
 
 def _remove_half_done() -> None:

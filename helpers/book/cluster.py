@@ -1,4 +1,4 @@
-"""Runs of chapters, and the steps they ask for, on a dask.distributed cluster, watched live."""
+"""Runs of chapters, their steps in a kernel or on a dask.distributed cluster, watched live."""
 
 import contextlib
 import json
@@ -55,6 +55,7 @@ class Board:
         self.names: dict[str, str] = {}
         self.since: dict[str, float] = {}
         self.expected: dict[str, float | None] = {}
+        self.room = 1
         self.live: Live | None = None
 
     def __enter__(self) -> "Board":

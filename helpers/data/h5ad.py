@@ -14,7 +14,7 @@ from helpers.data.matrix import canonical, check_ends, from_parts
 
 _DAMAGE = (
     *(OSError, LookupError, ValueError, TypeError, AttributeError, RuntimeError),
-    *(NotImplementedError, OverflowError, AssertionError),
+    *(OverflowError, AssertionError),
 )
 """What h5py, zarr and anndata raise where a file is not what it says; they promise no type."""
 
