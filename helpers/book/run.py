@@ -21,6 +21,7 @@ import filelock
 
 from helpers.book import warm
 from helpers.book.chapters import Chapter, ChapterError, has_tag, plain_json
+from helpers.book.sections import REAL_DATA, engine
 from helpers.data import registry
 from helpers.home import claim, home
 from helpers.store.disk import canonical_json, file_sha256
@@ -28,7 +29,6 @@ from helpers.store.reach import PAGE_SOURCES, Code, digest, unchanged
 
 SOCKETS = "bb"  # folders of this name, and the number of the process, hold a kernel's sockets
 KERNEL = "python3"  # of Jupyter, that runs the cells
-REAL_DATA = "real-data"  # tag of the cells that need the chapter's data sets
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -290,6 +290,7 @@ def _execute_in(run: Run, folder: Path, kernel_environment: dict[str, str]) -> d
             source,
             executed,
             parameters=run.overrides,
+            engine_name=engine(),
             kernel_name=KERNEL,
             cwd=run.chapter.path.parent,
             progress_bar=False,
