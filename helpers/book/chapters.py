@@ -132,8 +132,21 @@ class Chapter:
             raise ChapterError(f"{self.name}: the parameters cell lacks {sorted(missing)}")
         return found
 
+    @cached_property
+    def following(self) -> tuple[str, ...]:
+        """Parameters that name further data sets of the kind of `dataset`.
+
+        Where only `dataset` is given, they name the same: each section asks the reader's data.
+        """
+        known = set(registry.names())
+        kind = registry.dataset(self.defaults["dataset"]).kind
+        others = {k: v for k, v in self.defaults.items() if k != "dataset" and v in known}
+        return tuple(name for name, v in others.items() if registry.dataset(v).kind == kind)
+
     def check(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """All parameters of a run: the defaults, replaced by the ones given.
+
+        A `dataset` that is given is also what the parameters of `following` name, but those given.
 
         Raises
         ------
@@ -147,6 +160,9 @@ class Chapter:
                 known = ", ".join(self.defaults)
                 raise ChapterError(f"{self.name} has no parameter {name!r}; it has {known}")
             values = values | {name: _checked(self.name, name, value, self.defaults[name])}
+        if values["dataset"] != self.defaults["dataset"]:
+            given = {name for name in self.following if name in parameters}
+            values = values | dict.fromkeys(set(self.following) - given, values["dataset"])
         return values
 
 
