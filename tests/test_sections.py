@@ -1,12 +1,17 @@
 """A section that a data set cannot answer gives way to a note; nothing else does."""
 
+import ast
 import json
+import re
 
+import jupytext
 import pytest
+from lint_chapters import sources
 from minibook import SAVE, USES_OTHER, MiniBook, chapter
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output, output_from_msg
 
 from helpers.book import sections
+from helpers.book.chapters import has_tag
 
 ERROR = {
     "header": {"msg_type": "error"},
@@ -140,3 +145,64 @@ def test_a_run_goes_on_behind_a_section_that_cannot_be_answered(tmp_path):
     text = "".join("".join(c["source"]) for c in notebook["cells"])
     assert "found`" not in text and "## Batches" in text and "## Limits" in text
     assert any("batches 3" in "".join(o.get("text", "")) for o in outputs)
+
+
+def assigned(source: str) -> set[str]:
+    nodes = list(ast.walk(ast.parse(source)))
+    stored = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    defined = {n.name for n in nodes if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+    return (
+        stored
+        | defined
+        | {
+            a.asname or a.name
+            for n in nodes
+            for a in getattr(n, "names", ())
+            if isinstance(a, ast.alias)
+        }
+    )
+
+
+def loaded(source: str) -> set[str]:
+    nodes = ast.walk(ast.parse(source))
+    return {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+
+
+def leaks(cells: list) -> list[str]:
+    """What a page misses where a cell of real data cannot answer: names, and glued texts."""
+    problems = []
+    for i, cell in enumerate(cells):
+        if not (has_tag(cell, "real-data") and REFUSES.search(cell.source)):
+            continue
+        gone, start = sections.rest_of_section(cells, i)
+        lost = [c for c in (cell, *cells[gone.start : gone.stop]) if c.cell_type == "code"]
+        kept = [c for j, c in enumerate(cells) if j != i and j not in gone]
+        there = set().union(*(assigned(c.source) for c in kept if c.cell_type == "code"))
+        missing = set().union(*(assigned(c.source) for c in lost)) - there
+        glued = {key for c in lost[1:] for key in GLUED.findall(c.source)}
+        glued -= {key for c in kept for key in GLUED.findall(c.source)}
+        for later in cells[gone.stop :]:
+            text = later.source[start:] if later is cells[gone.stop] else later.source
+            if later.cell_type == "code":
+                problems += [f"cell {i}: {name}" for name in missing & loaded(text)]
+            else:
+                problems += [f"cell {i}: glue {key}" for key in glued & set(SHOWN.findall(text))]
+    return problems
+
+
+REFUSES = re.compile(r"\.require\(|CannotAnswer\(|preset_of\(")
+GLUED = re.compile(r'\bglue\(\s*f?"([^"]+)"')
+SHOWN = re.compile(r"\{glue:\w+\}`([^`]+)`")
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda p: p.stem)
+def test_what_stands_behind_a_section_does_not_need_it(path):
+    assert leaks(jupytext.read(path, fmt="md:myst").cells) == []
+
+
+def test_a_leak_is_found():
+    found = cells(
+        "## A", "=x.require()\none = 1", '=glue("x", one)', "{glue:text}`x`", "## B", "=print(one)"
+    )
+    found.append(new_markdown_cell("-{glue:text}`x`"))
+    assert leaks(found) == ["cell 1: one", "cell 1: glue x"]
