@@ -2,7 +2,7 @@
 
 import pytest
 
-from helpers.book.chapters import Chapter
+from helpers.book.chapters import Chapter, ChapterError
 from helpers.book.run import plan
 
 HEAD = """---
@@ -61,3 +61,18 @@ def test_a_further_data_set_that_is_given_is_not_replaced(chapters):
     assert two.check(given)["guides"] == "papalexi2021"
     assert two.check({"dataset": "kang2018-subset"})["guides"] == "kang2018-subset"
     assert two.check({})["guides"] == "norman2019-subset"
+
+
+@pytest.mark.parametrize(
+    "given, said",
+    [
+        ({"seed": 2**32}, "parameter seed is 4294967296; it is at most 4294967295"),
+        ({"seed": -1}, "parameter seed is -1; it is at least 0"),
+        ({"guides": "norman"}, "parameter guides: no data set 'norman': known are"),
+        ({"guides": "ljp005"}, "parameter guides is 'ljp005'; it is one of"),
+        ({"plate": "papalexi2021"}, "parameter plate is 'papalexi2021'; it is one of ljp005"),
+    ],
+)
+def test_values_are_refused_before_anything_runs(chapters, given, said):
+    with pytest.raises(ChapterError, match=said):
+        chapters["chapters/two"].check(given)

@@ -17,6 +17,7 @@ from helpers.data.errors import DataError
 from helpers.home import root
 from helpers.presets import PRESETS
 
+MOST_SEED = 2**32 - 1  # of numpy's legacy generators, which scikit-learn and others use
 _SETTINGS = ("needs", "requires", "registry", "scores", "cards")  # in front matter
 
 
@@ -180,16 +181,20 @@ def _checked(chapter: str, name: str, value: Any, default: Any) -> Any:
         )
     if name == "seed" and value < 0:
         raise ChapterError(f"{chapter}: parameter seed is {value}; it is at least 0")
-    if name == "dataset":
+    if name == "seed" and value > MOST_SEED:
+        raise ChapterError(f"{chapter}: parameter seed is {value}; it is at most {MOST_SEED}")
+    if name == "n_components" and value < 1:
+        raise ChapterError(f"{chapter}: parameter n_components is {value}; it is at least 1")
+    if kind is str and default in registry.names():
         try:
             registry.module_name(value)  # an unknown name is refused before a reader is imported
         except DataError as error:
-            raise ChapterError(f"{chapter}: parameter dataset: {error}") from None
+            raise ChapterError(f"{chapter}: parameter {name}: {error}") from None
         kind = registry.dataset(default).kind
         if registry.dataset(value).kind != kind:
             fitting = [n for n in registry.known() if registry.dataset(n).kind == kind]
             raise ChapterError(
-                f"{chapter}: parameter dataset is {value!r}; it is one of {', '.join(fitting)}"
+                f"{chapter}: parameter {name} is {value!r}; it is one of {', '.join(fitting)}"
             )
     return value
 
