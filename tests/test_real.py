@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from helpers.data.errors import DataError
+from helpers.metrics.embeddings.postprocess import LEAST_CONTROLS
 from helpers.tasks import real
 from helpers.tasks.requirements import CannotAnswer, Requirement
 
@@ -64,6 +65,7 @@ def test_a_context_that_is_not_there_is_refused_with_those_that_are(holding):
 
 
 def test_centring_needs_a_control_in_each_batch_and_three_in_all(holding):
+    assert real.FEWEST_CONTROLS == LEAST_CONTROLS  # the tiers' own number
     holding(["T"] * 4, ["control", "G", "control", "G"], ["1", "1", "2", "3"])
     found = real.real_screen("mine")
     with pytest.raises(CannotAnswer) as refusal:
