@@ -167,7 +167,8 @@ class MiniBook:
     def environment(self) -> dict[str, str]:
         return os.environ | {
             "BENCHBOOK_HOME": str(self.home),
-            "PYTHONPATH": str(self.folder),
+            # the package beside these tests, not one that is installed
+            "PYTHONPATH": os.pathsep.join([str(self.folder), str(Path(__file__).parents[1])]),
             "CALLS": str(self.folder / "calls.txt"),
         }
 

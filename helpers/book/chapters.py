@@ -17,6 +17,7 @@ from helpers.data.errors import DataError
 from helpers.home import root
 from helpers.presets import PRESETS
 
+MOST_SEED = 2**32 - 1  # of numpy's legacy generators, which scikit-learn and others use
 _SETTINGS = ("needs", "requires", "registry", "scores", "cards")  # in front matter
 
 
@@ -132,8 +133,21 @@ class Chapter:
             raise ChapterError(f"{self.name}: the parameters cell lacks {sorted(missing)}")
         return found
 
+    @cached_property
+    def following(self) -> tuple[str, ...]:
+        """Parameters that name further data sets of the kind of `dataset`.
+
+        Where only `dataset` is given, they name the same: each section asks the reader's data.
+        """
+        known = set(registry.names())
+        kind = registry.dataset(self.defaults["dataset"]).kind
+        others = {k: v for k, v in self.defaults.items() if k != "dataset" and v in known}
+        return tuple(name for name, v in others.items() if registry.dataset(v).kind == kind)
+
     def check(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """All parameters of a run: the defaults, replaced by the ones given.
+
+        A `dataset` that is given is also what the parameters of `following` name, but those given.
 
         Raises
         ------
@@ -147,6 +161,9 @@ class Chapter:
                 known = ", ".join(self.defaults)
                 raise ChapterError(f"{self.name} has no parameter {name!r}; it has {known}")
             values = values | {name: _checked(self.name, name, value, self.defaults[name])}
+        if values["dataset"] != self.defaults["dataset"]:
+            given = {name for name in self.following if name in parameters}
+            values = values | dict.fromkeys(set(self.following) - given, values["dataset"])
         return values
 
 
@@ -164,16 +181,20 @@ def _checked(chapter: str, name: str, value: Any, default: Any) -> Any:
         )
     if name == "seed" and value < 0:
         raise ChapterError(f"{chapter}: parameter seed is {value}; it is at least 0")
-    if name == "dataset":
+    if name == "seed" and value > MOST_SEED:
+        raise ChapterError(f"{chapter}: parameter seed is {value}; it is at most {MOST_SEED}")
+    if name == "n_components" and value < 1:
+        raise ChapterError(f"{chapter}: parameter n_components is {value}; it is at least 1")
+    if kind is str and default in registry.names():
         try:
             registry.module_name(value)  # an unknown name is refused before a reader is imported
         except DataError as error:
-            raise ChapterError(f"{chapter}: parameter dataset: {error}") from None
+            raise ChapterError(f"{chapter}: parameter {name}: {error}") from None
         kind = registry.dataset(default).kind
         if registry.dataset(value).kind != kind:
             fitting = [n for n in registry.known() if registry.dataset(n).kind == kind]
             raise ChapterError(
-                f"{chapter}: parameter dataset is {value!r}; it is one of {', '.join(fitting)}"
+                f"{chapter}: parameter {name} is {value!r}; it is one of {', '.join(fitting)}"
             )
     return value
 

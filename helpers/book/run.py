@@ -21,6 +21,7 @@ import filelock
 
 from helpers.book import warm
 from helpers.book.chapters import Chapter, ChapterError, has_tag, plain_json
+from helpers.book.sections import REAL_DATA, engine
 from helpers.data import registry
 from helpers.home import claim, home
 from helpers.store.disk import canonical_json, file_sha256
@@ -28,7 +29,6 @@ from helpers.store.reach import PAGE_SOURCES, Code, digest, unchanged
 
 SOCKETS = "bb"  # folders of this name, and the number of the process, hold a kernel's sockets
 KERNEL = "python3"  # of Jupyter, that runs the cells
-REAL_DATA = "real-data"  # tag of the cells that need the chapter's data sets
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -158,7 +158,10 @@ def plan(
     parameters: dict[str, Any],
     unavailable: dict[str, str],
 ) -> Run:
-    """The run of a chapter, with the runs it needs (same preset, else their own defaults).
+    """The run of a chapter, with the runs it needs.
+
+    These have its preset, and its dataset, context and seed where they have such a parameter and
+    it was given another value than the chapter's own; else their own defaults.
 
     Raises
     ------
@@ -166,21 +169,31 @@ def plan(
         Parameters that do not fit; a needed chapter that does not exist; needs that form a ring.
     """
 
-    def planned(name: str, given: dict[str, Any], above: tuple[str, ...]) -> Run:
+    own = chapter.check(parameters)
+    kind = registry.dataset(chapter.defaults["dataset"]).kind
+    given = {k: own[k] for k in ("dataset", "context", "seed") if k in own}
+    handed = {k: v for k, v in given.items() if v != chapter.defaults[k]}
+    handed["preset"] = own["preset"]
+
+    def planned(name: str, above: tuple[str, ...]) -> Run:
         if name in above:
             raise ChapterError(f"chapters need each other: {' -> '.join([*above, name])}")
         if name not in chapters:
             raise ChapterError(f"{above[-1]} needs {name}, which is no chapter of _toc.yml")
         one = chapters[name]
-        values = one.check(given)
-        needs = tuple(
-            planned(f"chapters/{n}", {"preset": values["preset"]}, (*above, name))
-            for n in one.needs
-        )
+        values = own if not above else one.check(_inherited(handed, kind, one))
+        needs = tuple(planned(f"chapters/{n}", (*above, name)) for n in one.needs)
         asked = [*([values["dataset"]] if uses_real_data(one) else []), *one.requires]
         return Run(one, values, {d: unavailable[d] for d in asked if d in unavailable}, needs)
 
-    return planned(chapter.name, parameters, ())
+    return planned(chapter.name, ())
+
+
+def _inherited(handed: dict[str, Any], kind: str, needed: Chapter) -> dict[str, Any]:
+    """What a needed chapter takes of the parameters that are handed down."""
+    same = registry.dataset(needed.defaults["dataset"]).kind == kind
+    of_data = () if same else ("dataset", "context")
+    return {k: v for k, v in handed.items() if k in needed.defaults and k not in of_data}
 
 
 def uses_real_data(chapter: Chapter) -> bool:
@@ -290,6 +303,7 @@ def _execute_in(run: Run, folder: Path, kernel_environment: dict[str, str]) -> d
             source,
             executed,
             parameters=run.overrides,
+            engine_name=engine(),
             kernel_name=KERNEL,
             cwd=run.chapter.path.parent,
             progress_bar=False,

@@ -23,6 +23,7 @@ from helpers.tasks.embeddings.consistency import (
 from helpers.tasks.embeddings.consistency_report import (
     DEPARTURES,
     answerability,
+    most_consistent,
     reported,
     scores,
 )
@@ -364,3 +365,21 @@ def test_after_tvn_targets_without_effect_are_called_unless_batches_are_centred(
     again = run(screen, embedding, protocol="revised", post="tvn", n_draws=19, n_bootstrap=0)
     centred = run(screen, whitened, protocol="revised", post="centered", n_draws=19, n_bootstrap=0)
     np.testing.assert_allclose(again["similarity"], centred["similarity"], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "similarity, said",
+    [
+        ([float("nan")], "no perturbation has a similarity"),
+        ([0.25, float("nan"), 0.5], "2 perturbations have a similarity: p2 (0.500), p0 (0.250)"),
+        (
+            [0.1, 0.4, 0.2],
+            "the 2 most consistent perturbations are p1, p2, down to 0.200; the next one is at "
+            "0.100",
+        ),
+    ],
+)
+def test_the_most_consistent_are_named_whatever_their_number(similarity, said):
+    labels = [f"p{i}" for i in range(len(similarity))]
+    table = pd.DataFrame({"label": labels, "similarity": similarity})
+    assert most_consistent(table, n=2) == said

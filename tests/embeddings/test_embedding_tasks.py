@@ -1,5 +1,6 @@
 """Batch mixing, linear separability and neighbourhood: protocols, controls, bad input."""
 
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
@@ -568,3 +569,43 @@ def test_a_penalty_is_chosen_by_what_is_scored(probe):
         reached[penalty] = np.mean([(named == c)[y[held_out] == c].mean() for c in range(3)])
     assert fitted.penalty == max(reached, key=reached.get)
     assert probe == "ridge" or fitted.penalty != penalties[probe][0]
+
+
+def test_what_a_probe_needs_is_counted_in_guides_and_batches():
+    obs = pd.DataFrame(
+        {
+            "perturbation": ["control", "control", "A", "A", "B", "B", "C"],
+            "batch": list("1212112"),
+            "guide": ["n1", "n2", "a1", "a2", "b1", "b1", "c1"],
+        }
+    )
+    screen = anndata.AnnData(np.zeros((7, 1)), obs=obs.set_index(obs.index.astype(str)))
+    has = separability.available(screen)
+    assert has == {"batches": 2, "guided_targets": 1, "retrieved_classes": 1}
+    unknown = screen.copy()
+    unknown.obs.loc["2", "guide"] = None
+    assert separability.available(unknown)["guided_targets"] == 0
+    del screen.obs["guide"]
+    assert separability.available(screen)["guided_targets"] == 0
+
+
+@pytest.mark.parametrize(
+    "named_right, said",
+    [
+        ([0.5, 0.25], "Named best is t0, by 0.50."),
+        ([0.0] * 7, "Named best is t0, by 0.00."),
+        (
+            [0.9] * 2 + [0.1] * 2,
+            "Of 4 targets 2 (t0, t1) make up 90% of that mean; the other 2 have 0.10 on average: "
+            "nearly all of what is above chance is in these few.",
+        ),
+        (
+            [0.6, 0.6, 0.6, float("nan"), 0.6],
+            "Of 4 targets 2 (t0, t1) make up 50% of that mean; the other 2 have 0.60 on average.",
+        ),
+    ],
+)
+def test_the_share_of_a_few_targets_is_told_and_with_few_the_best(named_right, said):
+    by_target = pd.Series(named_right, index=[f"t{i}" for i in range(len(named_right))])
+    found = separability_report.share_of_few(by_target, few=2)
+    assert found == said

@@ -16,9 +16,11 @@ from helpers.models.floors import gaussian_noise, latent
 from helpers.models.pca import pca_embedding
 from helpers.tasks.departures import table_of
 from helpers.tasks.embeddings.reconstruction import (
+    SPLIT,
     available,
     expected_shares,
     reconstruction,
+    to_split,
     variable_genes,
 )
 from helpers.tasks.embeddings.reconstruction_report import DEPARTURES, scores
@@ -206,3 +208,14 @@ def test_departures_are_typed():
     table = table_of(DEPARTURES)
     assert set(table["kind"]) == {"bug", "paper-code discrepancy", "design choice"}
     assert table["aspect"].is_unique
+
+
+def test_what_a_split_needs_is_counted_in_perturbed_cells(screen):
+    few = screen[((screen.obs["perturbation"] == CONTROL) | (screen.obs["batch"] == "b1"))]
+    has = to_split(few)
+    treated = few.obs[few.obs["perturbation"] != CONTROL]
+    assert has == {
+        "batches": len(set(treated["batch"])),
+        "perturbations": len(set(treated["perturbation"])),
+    }
+    assert {r.fact for r in SPLIT} == set(has)

@@ -1,6 +1,8 @@
 """Coverage of intervals, guides without target, and winners, where the truth is known."""
 
+import anndata
 import numpy as np
+import pandas as pd
 import pytest
 
 from helpers.data.contract import DataError
@@ -67,3 +69,18 @@ def test_screens_with_too_little_are_refused():
         false_certainty.winners.function(small, seed=0, min_cells=500)
     with pytest.raises(DataError, match="0 non-targeting guides have 400 cells"):
         false_certainty.control_guides.function(small, min_cells=400)
+
+
+def test_guides_that_can_be_calibrated_and_targets_that_can_be_halved_are_counted():
+    cells = [("control", "n1", "r1")] * 10 + [("control", "n2", "r1")] * 12
+    cells += [("control", "n3", "r2")] * 30 + [("control", "n4", "r1")] * 9  # alone, and too few
+    cells += [("A", "a", "r1")] * 20 + [("B", "b", "r1")] * 19
+    obs = pd.DataFrame(cells, columns=["perturbation", "guide", "replicate"]).assign(batch="1")
+    given = anndata.AnnData(np.zeros((len(obs), 1)), obs=obs.set_index(obs.index.astype(str)))
+    has = false_certainty.available(given)
+    assert has == {"calibrated_guides": 2, "batches_with_four_controls": 1, "halved_targets": 1}
+    assert {r.fact for r in false_certainty.winners_need(given)} <= set(has)
+    given.obs.loc["0", "guide"] = None
+    assert false_certainty.available(given)["calibrated_guides"] == 0
+    del given.obs["replicate"]
+    assert false_certainty.available(given)["calibrated_guides"] == 0

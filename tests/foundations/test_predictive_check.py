@@ -18,6 +18,7 @@ from helpers.models.foundations.combinations import ProgramInteraction, ScaledAd
 from helpers.tasks.foundations import predictive_check
 from helpers.tasks.foundations.combinations import ROLES, combination_errors, score_rows
 from helpers.tasks.foundations.predictive_check_report import MEANINGS, of_defaults, outside
+from helpers.tasks.requirements import CannotAnswer
 
 SMALL = {"n_cells": 3_000, "n_genes": 200, "n_targets": 15}
 
@@ -123,7 +124,7 @@ def test_fitted_presets_name_knobs_within_their_ranges():
         assert step.function is screen_of_knobs
     with pytest.raises(ValueError, match="no fitted preset 'replogle'; there are papalexi2021"):
         simulated_preset("replogle", 0)
-    with pytest.raises(ValueError, match="no preset was fitted to 'kang'"):
+    with pytest.raises(CannotAnswer, match="no preset was fitted to 'kang'"):
         predictive_check.preset_of("kang")
     drawn = simulate_screen(
         rng=np.random.default_rng(0), **{**FITTED["norman2019-K562"].knobs, "n_cells": 3_375}

@@ -247,3 +247,66 @@ def test_effect_sizes_rank_as_published_energy_distances(name, context, publishe
     assert table.loc["edistance", "spearman"] > 0.6
     with pytest.raises(ValueError, match="0 names in common"):
         against_published(sizes, {}, rng=np.random.default_rng(0))
+
+
+@pytest.fixture
+def contexts():
+    """Two contexts of one name in two data sets; one is without effects."""
+    columns = ["kind", "q_value", "reliability"]
+    effects = [("perturbation", 0.01, 0.8), ("perturbation", 0.5, 0.6), ("control-draw", 0.9, 0.0)]
+    nothing = [("perturbation", 0.04, 0.0), ("perturbation", np.nan, 0.05)]
+    quality = {
+        ("a", "K"): pd.DataFrame(effects, columns=columns, index=["X", "Y", "draw"]),
+        ("b", "K"): pd.DataFrame(nothing, columns=columns, index=["X", "Z"]),
+    }
+    summary = pd.DataFrame(
+        {"data set": ["b", "a", "c"], "context": "K", "median reliability": [0.025, 0.7, np.nan]}
+    )
+    return quality, summary
+
+
+def test_two_contexts_of_one_name_are_told_apart(contexts):
+    quality, summary = contexts
+    assert report.reliabilities(summary) == (
+        "The median reliability is 0.70 in K of a, 0.03 in K of b"
+    )
+    assert report.silent(summary) == [("b", "K")]
+    assert report.of_silent(quality, [("b", "K")]) == (
+        "Where it is below one tenth (K of b), the energy distance calls 1 of 2 perturbations "
+        "(X in K)"
+    )
+
+
+def test_sentences_hold_where_there_is_nothing_to_say(contexts):
+    quality, summary = contexts
+    assert report.reliabilities(summary.iloc[2:]).startswith("No context has")
+    assert report.of_silent(quality, []) == "It is below one tenth in none of them"
+    quality["b", "K"]["q_value"] = 0.5
+    assert report.of_silent(quality, [("b", "K")]).endswith("calls 0 of 2 perturbations")
+    assert report.named([]) == "none"
+
+
+@pytest.mark.parametrize(
+    "reliability, said",
+    [
+        ({"X": np.nan}, "no perturbation has cells enough for a reliability"),
+        ({"X": 0.5, "Y": np.nan}, "the only reliability is 0.50, of X"),
+        ({"X": 0.5, "Y": 0.7, "Z": 0.1}, "the most reliable are Y, X, none of them below 0.50"),
+    ],
+)
+def test_the_most_reliable_are_named_whatever_their_number(reliability, said):
+    assert report.most_reliable(pd.Series(reliability), n=2) == said
+
+
+def test_ranks_beside_published_ones_are_told_screen_by_screen():
+    rows = [("s", "guide", "edistance", 0.5, 90), ("s", "guide", "effect_norm", 0.25, 90)]
+    rows += [
+        ("t", "perturbation", "edistance", 0.75, 8),
+        ("t", "perturbation", "effect_norm", 0, 8),
+    ]
+    columns = ["screen", "compared", "measure", "spearman", "n"]
+    assert report.beside_published(pd.DataFrame(rows, columns=columns)) == (
+        "In s the energy distance correlates by 0.50 over 90 guides, the plain norm of the effect "
+        "by 0.25; in t the energy distance correlates by 0.75 over 8 perturbations, the plain norm "
+        "of the effect by 0.00"
+    )

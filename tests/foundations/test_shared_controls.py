@@ -1,11 +1,14 @@
 """Effects that share controls agree without reason."""
 
+import anndata
 import numpy as np
+import pandas as pd
 import pytest
 
 from helpers.data.contract import DataError
 from helpers.data.simulate.screen import simulate_screen
 from helpers.stats import mean_interval
+from helpers.tasks.foundations import shared_controls
 from helpers.tasks.foundations.shared_controls import by_number, effect_correlations, score_rows
 
 
@@ -79,3 +82,13 @@ def test_scores_hold_both_ways_for_every_perturbation(no_effect):
     shared = table[table["model"] == "shared controls"].set_index("unit")["value"]
     expected = result.groupby("perturbation")["shared"].mean()
     np.testing.assert_allclose(shared.loc[expected.index], expected)
+
+
+def test_what_disjoint_controls_need_is_counted_batch_by_batch():
+    label = ["control"] * 5 + ["A"] + ["control"] * 3 + ["B"]
+    obs = pd.DataFrame({"perturbation": label, "batch": list("1" * 6 + "2" * 4)})
+    screen = anndata.AnnData(np.zeros((10, 1)), obs=obs.set_index(obs.index.astype(str)))
+    has = shared_controls.available(screen)
+    assert has == {"perturbations": 2, "batches_with_four_controls": 1, "half_of_controls": 3}
+    needed = {r.fact: r.minimum for r in shared_controls.requirements(screen, 50)}
+    assert needed == {"perturbations": 2, "batches_with_four_controls": 2, "half_of_controls": 50}

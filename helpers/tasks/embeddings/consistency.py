@@ -85,6 +85,8 @@ PROTOCOLS = {
         ),
     ),
 }
+CONTROL_GUIDES = (Requirement("control_guides", 2, "non-targeting guides"),)
+"""What it takes to score cells without a perturbation."""
 
 
 def available(screen, *, replicate: str = "batch") -> dict[str, int]:

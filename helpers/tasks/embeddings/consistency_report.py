@@ -189,6 +189,30 @@ def by_context(tests: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
+def most_consistent(table: pd.DataFrame, n: int = 5) -> str:
+    """Which perturbations are the most consistent, and how far behind the next one is.
+
+    Parameters
+    ----------
+    table : DataFrame
+        `label` and `similarity` of perturbations; those without a similarity are left out.
+    n : int
+        So many are named, where there are more.
+    """
+    order = table.dropna(subset="similarity").sort_values("similarity", ascending=False)
+    if order.empty:
+        return "no perturbation has a similarity"
+    if len(order) <= n:
+        named = ", ".join(f"{r.label} ({r.similarity:.3f})" for r in order.itertuples())
+        return f"{len(order)} perturbations have a similarity: {named}"
+    first = ", ".join(order["label"].iloc[:n])
+    last, following = order["similarity"].iloc[n - 1 : n + 1]
+    return (
+        f"the {n} most consistent perturbations are {first}, down to {last:.3f}; the next one is "
+        f"at {following:.3f}"
+    )
+
+
 def units_of(facts: pd.Series) -> list[str]:
     """What can be scored in a context: its perturbations, and non-targeting guides if several."""
     return ["perturbation", *(["control-guide"] if facts["control_guides"] > 1 else [])]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from helpers.data.contract import DataError
+from helpers.data.contract import CONTROL, DataError
 from helpers.models.embeddings.probes import (
     LinearProbe,
     MLPProbe,
@@ -42,6 +42,13 @@ TOP_FIVE = Requirement(
     "probe_classes", TOP_FIVE_CLASSES, f"perturbations with at least {PROBE_CELLS} cells"
 )
 """What a top-5 accuracy that says something needs of a data set."""
+ACROSS_GUIDES = (
+    Requirement("guided_targets", FEWEST_CLASSES, "perturbations with two guides or more"),
+)
+ACROSS_BATCHES = (
+    Requirement("batches", 2, "batches"),
+    Requirement("retrieved_classes", FEWEST_CLASSES, "perturbations with cells in two batches"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +75,25 @@ PROTOCOLS = {
         name="revised", source="this book", probes=PROBES, requirements=REQUIREMENTS
     ),
 }
+
+
+def available(screen) -> dict[str, int]:
+    """Counts of a screen of one context that `ACROSS_GUIDES` and `ACROSS_BATCHES` name.
+
+    Guides that are not known of every cell count as none.
+    """
+    obs = screen.obs[(screen.obs["perturbation"] != CONTROL).to_numpy()]
+    has = {"batches": int(screen.obs["batch"].nunique()), "guided_targets": 0}
+    has["retrieved_classes"] = _in_several(obs, "batch")
+    if "guide" in screen.obs and screen.obs["guide"].notna().all():
+        has["guided_targets"] = _in_several(obs, "guide")
+    return has
+
+
+def _in_several(obs: pd.DataFrame, column: str) -> int:
+    """Perturbations with cells in two groups or more of a column."""
+    n_groups = obs[column].astype(str).groupby(obs["perturbation"].astype(str)).nunique()
+    return int((n_groups > 1).sum())
 
 
 @step

@@ -105,3 +105,27 @@ def majority_floor(result: pd.DataFrame) -> pd.DataFrame:
         hit = counts.index.isin(order[:n]).astype(float)
         found[column] = np.where(scored & result[column].notna(), hit, np.nan)
     return counts.assign(**found)
+
+
+def share_of_few(named_right: pd.Series, few: int = 5) -> str:
+    """How much of the mean over targets a few of them make up.
+
+    Parameters
+    ----------
+    named_right : Series of float in [0, 1]
+        By target; those without a value are left out.
+    few : int
+        So many targets; where there are no more, the best is named.
+    """
+    order = named_right.dropna().sort_values(ascending=False, kind="stable")
+    if len(order) <= few or not order.iloc[:few].sum():
+        return f"Named best is {order.index[0]}, by {order.iloc[0]:.2f}."
+    first, others = order.iloc[:few], order.iloc[few:]
+    above = order - 1 / len(order)
+    nearly_all = above.sum() > 0 and above.iloc[:few].sum() > 0.9 * above.sum()
+    excess = ": nearly all of what is above chance is in these few" if nearly_all else ""
+    return (
+        f"Of {len(order)} targets {few} ({', '.join(first.index)}) make up "
+        f"{first.sum() / order.sum():.0%} of that mean; the other {len(others)} have "
+        f"{others.mean():.2f} on average{excess}."
+    )

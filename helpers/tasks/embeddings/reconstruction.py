@@ -78,6 +78,18 @@ PROTOCOLS = {
         requirements=REQUIREMENTS,
     ),
 }
+SPLIT = (
+    Requirement("batches", 2, "batches with perturbed cells"),
+    Requirement("perturbations", 2, "perturbations"),
+)
+"""What `batch_perturbation_split` needs of the cells of a context."""
+
+
+def to_split(screen) -> dict[str, int]:
+    """Counts of a screen that `SPLIT` names."""
+    obs = screen.obs[(screen.obs["perturbation"] != CONTROL).to_numpy()]
+    counts = {"batches": "batch", "perturbations": "perturbation"}
+    return {name: int(obs[column].astype(str).nunique()) for name, column in counts.items()}
 
 
 def available(screen, split) -> dict[str, int]:

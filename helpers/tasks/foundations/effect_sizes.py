@@ -11,6 +11,12 @@ from helpers.stats import cluster_bootstrap
 from helpers.store.steps import step
 from helpers.tasks.foundations.screen_quality import log_expression, name_of
 
+PUBLISHED = {
+    ("papalexi2021", "THP-1"): ("papalexi2021", "guide"),
+    ("norman2019-subset", "K562"): ("norman2019", "perturbation"),
+}
+"""Of a data set and context, the published screen with its distances, and what they are of."""
+
 
 @step
 def effect_sizes(

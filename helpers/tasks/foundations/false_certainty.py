@@ -7,9 +7,48 @@ from helpers.data.contract import CONTROL, DataError
 from helpers.data.controls import assign_controls
 from helpers.data.normalise import log1p_cp10k
 from helpers.store.steps import step
+from helpers.tasks.requirements import Requirement
 
 MIN_MEAN = 0.25  # counts a cell: rarer genes have no normal z
 MIN_CELLS = 10
+
+GUIDES = (
+    Requirement(
+        "calibrated_guides", 2, f"non-targeting guides with {MIN_CELLS} cells in a replicate"
+    ),
+)
+"""What `control_guides` needs."""
+
+
+def available(screen) -> dict[str, int]:
+    """Counts of a screen of one context that `GUIDES` and `winners_need` name.
+
+    Guides and replicates that are not known of every control count as none.
+    """
+    label = screen.obs["perturbation"].astype(str)
+    controls = screen.obs[(label == CONTROL).to_numpy()]
+    per_batch = controls["batch"].astype(str).value_counts()
+    sizes = label[label != CONTROL].value_counts()
+    guides = 0
+    columns = [name for name in ("guide", "replicate") if name in controls]
+    if len(columns) == 2 and controls[columns].notna().all(axis=None):
+        cells = pd.crosstab(controls["guide"].astype(str), controls["replicate"].astype(str))
+        others = cells.sum() - cells
+        guides = int((np.minimum(cells, others) >= MIN_CELLS).any(axis=1).sum())
+    return {
+        "calibrated_guides": guides,
+        "batches_with_four_controls": int((per_batch >= 4).sum()),
+        "halved_targets": int((sizes >= 2 * MIN_CELLS).sum()),
+    }
+
+
+def winners_need(screen) -> tuple[Requirement, ...]:
+    """What `winners` needs to compare a quarter of the targets with the others."""
+    n_batches = int(screen.obs["batch"].nunique())
+    return (
+        Requirement("batches_with_four_controls", n_batches, "batches with at least 4 controls"),
+        Requirement("halved_targets", 4, f"perturbations with {2 * MIN_CELLS} cells"),
+    )
 
 
 @step

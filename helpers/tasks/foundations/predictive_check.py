@@ -10,6 +10,7 @@ from helpers.data.foundations.screen_statistics import STATISTICS, screen_statis
 from helpers.data.simulate.knobs import Knobs
 from helpers.data.simulate.screen import simulated_screen
 from helpers.store.steps import Step, results, step
+from helpers.tasks.requirements import CannotAnswer
 
 LEVEL = 0.95
 
@@ -154,14 +155,14 @@ def preset_of(dataset: str) -> str:
 
     Raises
     ------
-    ValueError
+    CannotAnswer
         None was.
     """
     for name, preset in FITTED.items():
         if preset.dataset == dataset:
             return name
     fitted = ", ".join(p.dataset for p in FITTED.values())
-    raise ValueError(f"no preset was fitted to {dataset!r}; there are presets of {fitted}")
+    raise CannotAnswer(f"no preset was fitted to {dataset!r}; there are presets of {fitted}")
 
 
 def knob_table() -> pd.DataFrame:

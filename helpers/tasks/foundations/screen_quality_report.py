@@ -107,6 +107,76 @@ def summary(quality: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+SILENT = 0.1  # median reliability of half the cells below which a context shows no effects
+
+
+def silent(summary: pd.DataFrame) -> list[tuple[str, str]]:
+    """Data set and context of each row of `summary` with a median reliability below `SILENT`."""
+    rows = summary[summary["median reliability"] < SILENT]
+    return list(zip(rows["data set"], rows["context"], strict=True))
+
+
+def named(contexts: list[tuple[str, str]]) -> str:
+    """Contexts with their data sets, in words."""
+    return "; ".join(f"{context} of {dataset}" for dataset, context in contexts) or "none"
+
+
+def reliabilities(summary: pd.DataFrame) -> str:
+    """Median reliability of each context, the highest first."""
+    known = summary.dropna(subset="median reliability")
+    known = known.sort_values("median reliability", ascending=False, kind="stable")
+    columns = known[["data set", "context", "median reliability"]].itertuples(index=False)
+    found = [f"{value:.2f} in {context} of {dataset}" for dataset, context, value in columns]
+    if not found:
+        return "No context has perturbations with cells enough for a reliability"
+    return f"The median reliability is {', '.join(found)}"
+
+
+def of_silent(
+    quality: Mapping[tuple[str, str], pd.DataFrame], contexts: list[tuple[str, str]]
+) -> str:
+    """What the energy distance calls where the reliability is below `SILENT`."""
+    if not contexts:
+        return "It is below one tenth in none of them"
+    perturbed = {w: quality[w][quality[w]["kind"] == "perturbation"] for w in contexts}
+    called = [
+        f"{unit} in {context}"
+        for (_, context), found in perturbed.items()
+        for unit in found.index[found["q_value"] <= LEVEL]
+    ]
+    n = sum(map(len, perturbed.values()))
+    return (
+        f"Where it is below one tenth ({named(contexts)}), the energy distance calls {len(called)} "
+        f"of {n} perturbations" + (f" ({', '.join(called)})" if called else "")
+    )
+
+
+def most_reliable(reliability: pd.Series, n: int = 5) -> str:
+    """Which perturbations come out again best; those without a reliability are left out."""
+    order = reliability.dropna().sort_values(ascending=False, kind="stable").iloc[:n]
+    if order.empty:
+        return "no perturbation has cells enough for a reliability"
+    if len(order) == 1:
+        return f"the only reliability is {order.iloc[0]:.2f}, of {order.index[0]}"
+    return (
+        f"the most reliable are {', '.join(order.index)}, none of them below {order.iloc[-1]:.2f}"
+    )
+
+
+def beside_published(ranks: pd.DataFrame) -> str:
+    """How our distances rank beside published ones, screen by screen."""
+    parts = []
+    for screen, rows in ranks.groupby("screen", sort=False):
+        by = rows.set_index("measure")
+        parts.append(
+            f"in {screen} the energy distance correlates by {by.loc['edistance', 'spearman']:.2f} "
+            f"over {by.loc['edistance', 'n']} {by['compared'].iloc[0]}s, the plain norm of the "
+            f"effect by {by.loc['effect_norm', 'spearman']:.2f}"
+        )
+    said = "; ".join(parts)
+    return said[:1].upper() + said[1:]
+
+
 def out_of_reach(quality: Mapping[tuple[str, str], pd.DataFrame]) -> str:
     """What the energy test leaves out, as a sentence: `quality` as in `summary`."""
     tested = pd.concat(quality.values())

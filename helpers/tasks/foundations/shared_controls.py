@@ -10,8 +10,30 @@ from helpers.data.normalise import log1p_cp10k
 from helpers.data.pseudobulk import pseudobulk
 from helpers.stats import mean_interval
 from helpers.store.steps import step
+from helpers.tasks.requirements import Requirement
 
 TASK = "shared-controls"
+
+
+def available(screen) -> dict[str, int]:
+    """Counts of a screen of one context that `requirements` name."""
+    is_control = (screen.obs["perturbation"] == CONTROL).to_numpy()
+    per_batch = screen.obs.loc[is_control, "batch"].astype(str).value_counts()
+    return {
+        "perturbations": int(screen.obs.loc[~is_control, "perturbation"].astype(str).nunique()),
+        "batches_with_four_controls": int((per_batch >= 4).sum()),
+        "half_of_controls": int((per_batch // 2).sum()),
+    }
+
+
+def requirements(screen, n_controls: int) -> tuple[Requirement, ...]:
+    """What effects with so many controls of either half of a screen's controls need."""
+    n_batches = int(screen.obs["batch"].nunique())
+    return (
+        Requirement("perturbations", 2, "perturbations"),
+        Requirement("batches_with_four_controls", n_batches, "batches with at least 4 controls"),
+        Requirement("half_of_controls", n_controls, "controls in either half"),
+    )
 
 
 @step

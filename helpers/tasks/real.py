@@ -1,0 +1,113 @@
+"""A chapter's real screen, and the one context of it that is asked."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from helpers.data import registry
+from helpers.data.contract import CONTROL, DataError
+from helpers.store.steps import Step
+from helpers.tasks import requirements as needs
+from helpers.words import Words
+
+FEWEST_CONTROLS = 3  # what typical variation takes, of all batches together
+
+
+@dataclass(frozen=True)
+class RealScreen:
+    """A screen of the registry, and one context.
+
+    Parameters
+    ----------
+    name : str
+    screen : Step
+        Of all its cells.
+    context : str
+    sizes : Series of int
+        Cells of each context, the largest first.
+    """
+
+    name: str
+    screen: Step
+    context: str
+    sizes: pd.Series
+
+    @property
+    def part(self):
+        """AnnData of the cells of the context."""
+        loaded = self.screen.result()
+        return loaded[(loaded.obs["context"].astype(str) == self.context).to_numpy()]
+
+    @property
+    def said(self) -> Words:
+        """Which context is asked, and how another is."""
+        if len(self.sizes) == 1:
+            return f"All cells of {self.name} are of one context, {self.context}."
+        listed = ", ".join(f"{name} ({n:,} cells)" for name, n in self.sizes.items())
+        other = next(name for name in self.sizes.index if name != self.context)
+        largest = ", the largest" if self.context == self.sizes.index[0] else ""
+        return (
+            f"{self.name} has {len(self.sizes)} contexts: {listed}. Asked is {self.context}"
+            f"{largest}; another is by -p {shlex.quote(f'context={other}')}."
+        )
+
+    def require(
+        self,
+        question: Words,
+        requirements: Iterable[needs.Requirement] = (),
+        has: Mapping[str, int] | None = None,
+        *,
+        controls: bool = True,
+    ) -> None:
+        """Pass where the context has what a question needs.
+
+        Parameters
+        ----------
+        question : str
+            What cannot be answered, for the page.
+        requirements, has
+            See `helpers.tasks.requirements.require`.
+        controls : bool
+            Cells are centred on the controls of their batch, so that each batch needs one.
+
+        Raises
+        ------
+        CannotAnswer
+            It has less, which is said.
+        """
+        asked, counts = list(requirements), dict(has or {})
+        if controls:
+            more, there = of_controls(self.part)
+            asked, counts = [*asked, *more], counts | there
+        needs.require(f"{self.name}, {self.context}: {question}", asked, counts)
+
+
+def of_controls(part) -> tuple[tuple[needs.Requirement, ...], dict[str, int]]:
+    """What centring on controls asks of a screen of one context, and what there is."""
+    batch = part.obs["batch"].astype(str)
+    is_control = (part.obs["perturbation"] == CONTROL).to_numpy()
+    has = {"batches_with_controls": batch[is_control].nunique(), "controls": int(is_control.sum())}
+    return (
+        needs.Requirement("batches_with_controls", batch.nunique(), "batches with control cells"),
+        needs.Requirement("controls", FEWEST_CONTROLS, "control cells"),
+    ), has
+
+
+def real_screen(name: str, context: str = "") -> RealScreen:
+    """A data set and the context that was asked for; unasked, the one with most cells.
+
+    Raises
+    ------
+    DataError
+        There is no such data set or context.
+    """
+    screen = registry.load(name)
+    found = screen.result().obs["context"].astype(str).value_counts()
+    sizes = found.sort_index().sort_values(ascending=False, kind="stable")
+    if context and context not in sizes.index:
+        raise DataError(f"{name} has no context {context!r}: {', '.join(sizes.index)}")
+    return RealScreen(name, screen, context or sizes.index[0], sizes)
