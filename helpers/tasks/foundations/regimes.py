@@ -11,6 +11,7 @@ from helpers.data.foundations.truth import bayes_accuracy
 from helpers.data.simulate.regimes import REGIMES
 from helpers.store.steps import step
 from helpers.tasks.foundations.combinations import ROLES
+from helpers.words import Words
 
 
 def overview() -> pd.DataFrame:
@@ -126,6 +127,20 @@ def against_scaled(errors: Mapping[tuple[str, int], pd.DataFrame], regime: str) 
         "undecided": "the scaled additive model and that of interactions cannot be told apart",
     }[found.verdict]
     return f"in the regime {regime} {says} (errors {other:.3f} and {mine:.3f})"
+
+
+FEWEST_PAIRS = 8  # to learn from half of them, and be judged on the other
+
+
+def of_real(screen, name: str) -> Words:
+    """Why a real screen's regime cannot be told: what it has of what that takes."""
+    n = pairs_with_members(screen)
+    few = f" It has {n}; that is too few, since at least {FEWEST_PAIRS} are needed."
+    return (
+        "This *cannot be answered*: the models have to be told the gene programs, which nobody "
+        f"knows for {name}."
+        + (few if n < FEWEST_PAIRS else f" Such combinations it would have, {n} of them.")
+    )
 
 
 def pairs_with_members(screen) -> int:
