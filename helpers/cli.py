@@ -166,7 +166,7 @@ def import_embedding(
 ) -> None:
     """Check an embedding that was computed elsewhere and keep it for the chapters."""
     from helpers.data import exchange
-    from helpers.data.embeddings import imported as embeddings
+    from helpers.data import imported as embeddings
 
     facts = exchange.read_manifest(manifest)
     screen = _screen(facts["dataset"])
@@ -198,7 +198,7 @@ def embed(
     device: Annotated[str, typer.Option(help="cpu, or cuda.")] = "cpu",
 ) -> None:
     """Compute an embedding here from a checkpoint and keep it for the chapters."""
-    from helpers.data.embeddings import imported as embeddings
+    from helpers.data import imported as embeddings
     from helpers.data.fetch import sha256
 
     screen = _screen(dataset)
@@ -517,7 +517,7 @@ def data_try(
     from helpers.book.chapters import Book
 
     status = 0
-    for one in tried.tried(Book(), name, workers=workers):
+    for one in tried.tried(Book(), name, console=console, workers=workers):
         console.print(f"{one.chapter}: {one.verdict}" + (f": {one.reason}" if one.reason else ""))
         status |= one.verdict == "failed"
     raise typer.Exit(int(status))
