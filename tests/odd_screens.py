@@ -11,12 +11,14 @@ from helpers.data.contract import CONTROL
 from helpers.data.sets import known_relationships
 from helpers.data.simulate.screen import simulate_screen
 
+ROOT = Path(__file__).parents[1]
 KNOBS = {
     "n_cells": 1_600,
     "n_genes": 200,
     "n_targets": 20,
     "n_batches": 4,
     "guides_per_target": 3,
+    "n_control_guides": 6,
     "control_share": 0.25,
     "library_size": 1_500.0,
 }

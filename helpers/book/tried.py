@@ -88,8 +88,12 @@ def told(run: Run, name: str) -> Tried:
     if scores is None:
         return Tried(run.chapter.name, "answered", "it saves no scores")
     n = int(scores.loc[scores["dataset"] == name, "value"].notna().sum())
+    if not n and not reasons:
+        rows = (scores["dataset"] == name).sum()
+        said = "every score of it is missing" if rows else "shown, without scores of it"
+        return Tried(run.chapter.name, "not answered" if rows else "answered", said)
     if not n:
-        return Tried(run.chapter.name, "not answered", "; ".join(reasons) or "no score was given")
+        return Tried(run.chapter.name, "not answered", "; ".join(reasons))
     return Tried(run.chapter.name, "answered", "; ".join([f"{n} scores", *reasons]))
 
 
