@@ -510,14 +510,23 @@ def data_remove(name: Annotated[str, typer.Argument(help="A data set that was ad
 @data.command("try")
 def data_try(
     name: Annotated[str, typer.Argument(help="A data set; `benchbook data list` shows all.")],
+    context: Annotated[
+        str, typer.Option(help="Of several.", show_default="that with most cells")
+    ] = "",
+    chapter: Annotated[
+        list[str] | None, typer.Option(help="This one only, or these.", show_default="all")
+    ] = None,
     workers: Workers = None,
 ) -> None:
     """Run each chapter of its kind on a data set at preset tiny: what is answered, and why not."""
     from helpers.book import tried
     from helpers.book.chapters import Book
 
-    status = 0
-    for one in tried.tried(Book(), name, console=console, workers=workers):
+    status, book = 0, Book()
+    chapters = [book.chapter(one) for one in chapter or book.chapters]
+    for one in tried.tried(
+        book, name, chapters=chapters, context=context, console=console, workers=workers
+    ):
         console.print(f"{one.chapter}: {one.verdict}" + (f": {one.reason}" if one.reason else ""))
         status |= one.verdict == "failed"
     raise typer.Exit(int(status))

@@ -1,13 +1,14 @@
 """Every chapter on one data set: what it answers, and why not the rest."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from rich.console import Console
 
 from helpers.book import build
-from helpers.book.chapters import Book, ChapterError
+from helpers.book.chapters import Book, Chapter, ChapterError
 from helpers.book.cluster import run_all
 from helpers.book.run import Run, uses_real_data
 from helpers.data import registry
@@ -34,20 +35,28 @@ class Tried:
 
 
 def tried(
-    book: Book, name: str, *, console: Console, workers: int | None = None, **parameters: Any
+    book: Book,
+    name: str,
+    *,
+    chapters: Iterable[Chapter],
+    context: str = "",
+    console: Console,
+    workers: int | None = None,
 ) -> list[Tried]:
-    """Run each chapter that takes data sets of this kind, at preset tiny; no page is rendered.
+    """Run the chapters that take data sets of this kind, at preset tiny; no page is rendered.
 
     Parameters
     ----------
     book : Book
     name : str
         Of the data set.
+    chapters : iterable of Chapter
+        The others of them are left out.
+    context : str
+        Of the data set; by default the one with most cells.
     console : Console
         Where it is seen how far the runs are.
     workers : int, optional
-    **parameters
-        Of the chapters that have them (`context`, `seed`).
 
     Raises
     ------
@@ -57,11 +66,11 @@ def tried(
     kind = registry.dataset(name).kind
     answers: dict[str, Tried] = {}
     runs = []
-    for chapter in book.chapters.values():
+    given = {"dataset": name, "preset": "tiny"} | ({"context": context} if context else {})
+    for chapter in chapters:
         own_kind = registry.dataset(chapter.defaults["dataset"]).kind
         if own_kind != kind or not uses_real_data(chapter):
             continue
-        given = {"dataset": name, "preset": "tiny"} | parameters
         grid = {key: [value] for key, value in given.items() if key in chapter.defaults}
         answers[chapter.name] = Tried(chapter.name, "not answered", "")
         try:
