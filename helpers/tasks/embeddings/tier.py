@@ -10,18 +10,16 @@ from helpers.tasks.embeddings import (
     known_relationships,
     linear_separability,
     neighbourhood,
+    reconstruction,
 )
 from helpers.tasks.embeddings.claims import CLAIMS
-from helpers.tasks.requirements import Requirement
 from helpers.tasks.tier import Tier
 
 REQUIREMENTS = {
     "consistency, published": consistency.PROTOCOLS["published"].requirements,
     "consistency, revised": consistency.PROTOCOLS["revised"].requirements,
     "recall of known relationships": known_relationships.REQUIREMENTS,
-    "reconstruction": (
-        Requirement("replicates_with_controls", 4, "batches with at least 4 control cells"),
-    ),
+    "reconstruction": (*reconstruction.SPLIT, *reconstruction.REQUIREMENTS),
     "linear probe, top five": (linear_separability.TOP_FIVE,),
     "linear probe across guides": linear_separability.ACROSS_GUIDES,
     "linear probe across batches": linear_separability.ACROSS_BATCHES,
@@ -47,6 +45,7 @@ def available(screen, effects, relationships, *, replicate: str) -> pd.DataFrame
             **batch_mixing.available(part),
             **neighbourhood.available(part),
             **linear_separability.available(part),
+            **reconstruction.has(part),
             "perturbed_genes": len(singles),
             "known_pairs": int(pairs["database"].value_counts().max()) if len(pairs) else 0,
             "probe_classes": int((n_cells >= linear_separability.PROBE_CELLS).sum()),

@@ -10,6 +10,7 @@ from helpers.data.contract import CONTROL
 from helpers.data.foundations.truth import bayes_accuracy
 from helpers.data.simulate.regimes import REGIMES
 from helpers.store.steps import step
+from helpers.tasks import requirements
 from helpers.tasks.foundations.combinations import ROLES
 
 
@@ -130,7 +131,4 @@ def against_scaled(errors: Mapping[tuple[str, int], pd.DataFrame], regime: str) 
 
 def pairs_with_members(screen) -> int:
     """How many combinations of two have both members perturbed alone too."""
-    names = set(screen.obs["perturbation"].unique())
-    return sum(
-        name.count("+") == 1 and all(part in names for part in name.split("+")) for name in names
-    )
+    return len(requirements.pairs_with_members(screen.obs["perturbation"].unique()))
