@@ -57,7 +57,8 @@ def test_both_places_of_a_pair_are_read():
         ([B, C], claims.UNDECIDED),
         ([B, np.nan], claims.UNDECIDED),
         ([U, U], claims.UNDECIDED),
-        ([B, T], claims.CONTRADICTED),
+        ([B, T], claims.UNDECIDED),
+        ([B, W], claims.CONTRADICTED),
         ([U, W], claims.CONTRADICTED),
         ([C, np.nan], claims.UNTESTABLE),
         ([], claims.UNTESTABLE),
@@ -118,13 +119,16 @@ def test_interactions_are_ahead_by_one_in_a_thousand_or_not_at_all(lead, verdict
 
 
 def test_a_lower_error_that_missing_genes_could_have_made():
-    reproduced, contradicted = claims.REPRODUCED, claims.CONTRADICTED
-    assert claims.about_genes(contradicted, reproduced, True) == contradicted
-    assert claims.about_genes(claims.UNDECIDED, reproduced, True) == claims.UNDECIDED
-    assert claims.about_genes(reproduced, reproduced, True) == reproduced
-    shown = claims.about_genes(reproduced, claims.UNDECIDED, True)
+    def about(error, change, shown=True):
+        return claims.about_genes(dict(enumerate(error)), dict(enumerate(change)), shown)
+
+    assert about([B, B], [B, B]) == claims.REPRODUCED
+    assert about([B, T], [B, T]) == claims.UNDECIDED
+    assert about([U, W], [U, U]) == claims.CONTRADICTED
+    assert about([C, C], [C, C]) == claims.UNTESTABLE
+    shown = about([B, B], [B, U])
     assert shown.startswith(claims.UNTESTABLE) and "in simulation" in shown
-    assert claims.about_genes(reproduced, contradicted, False) == claims.UNTESTABLE
+    assert about([B, B], [B, U], False) == claims.UNTESTABLE
 
 
 @pytest.fixture(scope="module")
@@ -169,9 +173,9 @@ def errors(values):
 def test_models_that_predict_the_same_are_named_together():
     base = np.arange(1.0, 9.0)
     same = {"UCE*": base, "scBERT*": base + 0.001, "UCE* (33 layers)": base, "GEARS": base[::-1]}
-    said = report.collapsed(errors(same), dataset="d")
-    assert "UCE*, UCE* (33 layers), scBERT*." in said and "GEARS" not in said
-    other = report.collapsed(errors({"a": base, "b": base + 1}), dataset="d")
+    said = report.collapsed(errors(same))
+    assert "UCE*, UCE* (33 layers), scBERT* (pairs of genes)" in said and "GEARS" not in said
+    other = report.collapsed(errors({"a": base, "b": base + 1}))
     assert other == "No two models have the same errors."
 
 
@@ -283,6 +287,8 @@ def test_one_undecided_model_leaves_a_statement_on_every_model_undecided():
     additive = frame(pair("GEARS", "additive", W), pair("scGPT", "additive", U))
     assert judged(additive=additive)["verdict"][0] == claims.UNDECIDED
     additive = frame(pair("GEARS", "additive", W), pair("scGPT", "additive", T))
+    assert judged(additive=additive)["verdict"][0] == claims.UNDECIDED
+    additive = frame(pair("GEARS", "additive", W), pair("scGPT", "additive", B))
     assert judged(additive=additive)["verdict"][0] == claims.CONTRADICTED
     nobody = frame(pair("no change", "additive", W))
     assert judged(additive=nobody)["verdict"][0] == claims.UNTESTABLE

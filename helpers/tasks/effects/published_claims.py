@@ -1,8 +1,9 @@
 """Statements of Ahlmann-Eltze et al. (2025), each with a verdict from its own published scores.
 
 One rule for all: a difference counts where Holm's p is at most 5 %, whatever its size; where its
-interval lies within the margin it is said that it does not matter. A verdict has three values, and
-a fourth, `UNTESTABLE`, where there is nothing to compare or the comparison cannot tell.
+interval lies within the margin it is said that it does not matter. A tie shows that a model does
+not beat another, and leaves open which of them is better. A verdict has three values, and a fourth,
+`UNTESTABLE`, where there is nothing to compare or the comparison cannot tell.
 """
 
 from collections.abc import Mapping
@@ -73,11 +74,11 @@ def against(pairs: pd.DataFrame, other: str) -> pd.DataFrame:
 
 
 def all_better(verdicts: Mapping[str, str]) -> str:
-    """Verdict on "better than each of them": one that is tied or worse turns it down."""
+    """Verdict on "better in each of them": one that is worse turns it down."""
     found = [v for v in verdicts.values() if isinstance(v, str) and v != "cannot"]
     if not found:
         return UNTESTABLE
-    if {"tied", "worse"} & set(found):
+    if "worse" in found:
         return CONTRADICTED
     return REPRODUCED if found.count("better") == len(verdicts) else UNDECIDED
 
@@ -256,26 +257,27 @@ def _gene_embedding_row(
         f"Gene embeddings of {source}: the linear model's error is below the mean's",
         f"by error, {tally(error)}; by correlation of the change, which is no sum over genes, "
         f"{tally(change)}",
-        about_genes(all_better(error), all_better(change), lowers_errors(self_duel)),
+        about_genes(error, change, lowers_errors(self_duel)),
         "predictions, to score all models on one set of genes",
     )
 
 
-def about_genes(by_error: str, by_correlation: str, missing_genes_lower: bool) -> str:
+def about_genes(
+    error: Mapping[str, str], change: Mapping[str, str], missing_genes_lower: bool
+) -> str:
     """Verdict on a lower error that missing genes alone could have made.
 
     Parameters
     ----------
-    by_error, by_correlation : str
-        Verdicts of `all_better`. An error that is not lower needs no explanation; one that is
+    error, change : mapping
+        Of a data set to the verdict by error, and by correlation of the change. A lower error
         counts where the correlation, which sums nothing, is better too.
     missing_genes_lower : bool
         Of `lowers_errors`.
     """
-    if by_error != REPRODUCED:
-        return by_error
-    if by_correlation == REPRODUCED:
-        return REPRODUCED
+    lower = [dataset for dataset, verdict in error.items() if verdict == "better"]
+    if all(change.get(dataset) == "better" for dataset in lower):
+        return all_better(error)
     shown = "; missing genes lower an error in simulation" if missing_genes_lower else ""
     return UNTESTABLE + shown
 

@@ -68,22 +68,38 @@ def uniformity(scores: pd.DataFrame, *, dataset: str) -> pd.DataFrame:
     return found.drop(index="mean").sort_values("ratio")
 
 
-def collapsed(scores: pd.DataFrame, *, dataset: str) -> str:
-    """Which models predict the same: their errors agree in every row, whatever they embed."""
-    errors = paired(scores_of(scores, dataset, "l2"), missing="drop").table
-    scale = errors.to_numpy().mean()
+def collapsed(scores: pd.DataFrame) -> str:
+    """Which models predict the same: their errors agree in every row, whatever they embed.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Score table; `l2` of each data set is asked apart.
+    """
+    said: dict[str, list[str]] = {}
+    for dataset, rows in scores[scores["metric"] == "l2"].groupby("dataset", sort=False):
+        scored = rows[rows["value"].notna()]
+        errors = scored.pivot_table("value", ["split", "unit"], "model").dropna(axis=1)
+        groups = _same(errors, SAME * errors.to_numpy().mean())
+        if groups:
+            said.setdefault("; ".join(groups), []).append(TITLES.get(dataset, "pairs of genes"))
+    if not said:
+        return "No two models have the same errors."
+    return (
+        f"Some models have the same error in every row, to within {SAME:.1%} of the mean error: "
+        + "; ".join(f"{names} ({', '.join(where)})" for names, where in said.items())
+        + ". They collapsed to one prediction, whatever they embed: count them as one."
+    )
+
+
+def _same(errors: pd.DataFrame, within: float) -> list[str]:
+    """Groups of columns that differ by less in every row, as text."""
     groups: list[set[str]] = []
     for one, other in combinations(errors.columns, 2):
-        if (errors[one] - errors[other]).abs().max() < SAME * scale:
+        if (errors[one] - errors[other]).abs().max() < within:
             near = [g for g in groups if {one, other} & g]
             groups = [g for g in groups if g not in near] + [set().union({one, other}, *near)]
-    if not groups:
-        return "No two models have the same errors."
-    said = "; ".join(", ".join(sorted(g)) for g in groups)
-    return (
-        f"Some models have the same errors in every row, to within {SAME:.1%} of the mean error: "
-        f"{said}. Their predictions do not depend on what they embed: count them as one."
-    )
+    return [", ".join(sorted(group)) for group in groups]
 
 
 def letters_and_ranks(ranks: pd.DataFrame) -> str:
