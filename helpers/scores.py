@@ -267,6 +267,26 @@ def read(file: Path) -> pd.DataFrame:
         ) from error
 
 
+def at_hand() -> list[str]:
+    """Chapters whose scores can be loaded: those that are needed, or outside a run have been run.
+
+    Returns
+    -------
+    list of str, sorted
+    """
+    if needs := os.environ.get("BENCHBOOK_NEEDS"):
+        return sorted(
+            n for n, f in json.loads(needs).items() if Path(f, "scores.parquet").is_file()
+        )
+    runs = home() / "runs"
+    files = [f for f in runs.glob("*/*/[!.]*/scores.parquet") if _is_done(f.parent)]
+    return sorted({file.parents[1].relative_to(runs).as_posix() for file in files})
+
+
+def _is_done(folder: Path) -> bool:
+    return json.loads((folder / "run.json").read_text(encoding="utf-8"))["status"] == "done"
+
+
 def load(chapter: str) -> pd.DataFrame:
     """Scores of another chapter, which the asking one names under `needs`.
 
@@ -287,7 +307,7 @@ def load(chapter: str) -> pd.DataFrame:
             )
         return read(Path(folders[chapter], "scores.parquet"))
     runs = (home() / "runs" / chapter).glob("[!.]*/run.json")
-    done = [r for r in runs if json.loads(r.read_text(encoding="utf-8"))["status"] == "done"]
+    done = [r for r in runs if _is_done(r.parent)]
     if not done:
         raise ScoreError(f"{chapter} has no scores yet: run `benchbook run chapters/{chapter}`")
     newest = max(done, key=lambda r: json.loads(r.read_text(encoding="utf-8"))["started"])

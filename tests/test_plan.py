@@ -76,3 +76,17 @@ def test_a_further_data_set_that_is_given_is_not_replaced(chapters):
 def test_values_are_refused_before_anything_runs(chapters, given, said):
     with pytest.raises(ChapterError, match=said):
         chapters["chapters/two"].check(given)
+
+
+def test_a_page_that_needs_every_chapter_has_those_that_save_scores(chapters, tmp_path):
+    lines = "\n".join(f"{k} = {v!r}" for k, v in SHARED.items())
+    for name, settings in (("all", "needs: [every]"), ("other", "needs: [every]")):
+        head = HEAD.format(needs="", parameters=lines)
+        head = head.replace("needs: []", f"{settings}, scores: false")
+        (tmp_path / f"{name}.md").write_text(head)
+        chapters[f"chapters/{name}"] = Chapter(f"chapters/{name}", tmp_path / f"{name}.md")
+    found = plan(chapters["chapters/all"], chapters, {"preset": "tiny"}, {})
+    assert [need.chapter.name.removeprefix("chapters/") for need in found.needs] == list(PAGES)
+    # the same runs as when they are asked for alone
+    alone = plan(chapters["chapters/one"], chapters, {"preset": "tiny"}, {})
+    assert alone.parameters in [need.parameters for need in found.needs]

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from helpers.comparisons import paired
-from helpers.tasks.effects.published_scores import scores_of
+from helpers.scores import rows as score_rows
+from helpers.tasks.effects.published_scores import FLOORS, NORMAN, scores_of
 
 SAME = 0.005
 """Models whose errors differ by less, of the mean error, in every row are the same prediction."""
@@ -236,3 +237,28 @@ def looks_like(row: pd.Series, self_duel: pd.DataFrame) -> str:
         if row["sd"] > 2 * fewer["sd"]
         else "has the signature of neither: it spares perturbations, which missing genes do not"
     )
+
+
+def curve_rows(curves: pd.DataFrame) -> pd.DataFrame:
+    """Curves of interactions as rows of the score table: a unit is a false discovery proportion."""
+    floor = curves["model"].isin(FLOORS)
+    return score_rows(
+        task="interactions",
+        dataset=NORMAN,
+        split="mean of five",
+        protocol="published",
+        model=curves["model"],
+        metric="interactions_found",
+        role=np.where(floor, "floor", "reported"),
+        unit_kind="false discovery proportion",
+        unit=curves["fdp"].map("{:.2f}".format),
+        seed=0,
+        value=curves["tpr"],
+    )
+
+
+def curves_of(scores: pd.DataFrame) -> pd.DataFrame:
+    """The curves, `model`, `fdp`, `tpr`, from a score table that holds their rows."""
+    own = scores[scores["task"] == "interactions"]
+    fdp = own["unit"].astype(float)
+    return own.assign(fdp=fdp, tpr=own["value"])[["model", "fdp", "tpr"]].reset_index(drop=True)

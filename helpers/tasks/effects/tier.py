@@ -4,6 +4,7 @@ import pandas as pd
 
 from helpers.data.contract import CONTROL
 from helpers.metrics.effects.facts import METRICS, PRIMARY
+from helpers.tasks.effects.findings import CLAIMS, FINDINGS
 from helpers.tasks.requirements import (
     ENOUGH_UNITS,
     FEWEST_COMBINATIONS,
@@ -81,4 +82,4 @@ def available(screen, effects, relationships, *, replicate: str) -> pd.DataFrame
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("context")
 
 
-TIER = Tier("effects", METRICS, PRIMARY, REQUIREMENTS, available)
+TIER = Tier("effects", METRICS, PRIMARY, REQUIREMENTS, available, FINDINGS, CLAIMS)

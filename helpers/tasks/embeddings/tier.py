@@ -12,7 +12,8 @@ from helpers.tasks.embeddings import (
     neighbourhood,
     reconstruction,
 )
-from helpers.tasks.embeddings.claims import CLAIMS
+from helpers.tasks.embeddings.findings import CLAIMS, FINDINGS
+from helpers.tasks.embeddings.questions import QUESTIONS
 from helpers.tasks.tier import Tier
 
 REQUIREMENTS = {
@@ -53,4 +54,10 @@ def available(screen, effects, relationships, *, replicate: str) -> pd.DataFrame
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("context")
 
 
-TIER = Tier("embeddings", METRICS, PRIMARY, REQUIREMENTS, available, CLAIMS)
+DECLARED = {
+    q.task: {k: v for k, v in q.chosen.items() if k not in ("dataset", "split")}
+    | {"metric": q.metric}
+    for q in QUESTIONS
+}
+
+TIER = Tier("embeddings", METRICS, PRIMARY, REQUIREMENTS, available, FINDINGS, CLAIMS, DECLARED)
