@@ -23,6 +23,7 @@ from helpers.tasks.results import MEANINGS
 NOTEBOOKS_BRANCH = "notebooks"  # executed notebooks are published there, for Colab and Binder
 PLACEHOLDER = "OWNER"  # of the repository's address, while nobody has set it
 _ABOUT = "about"
+GLOSSARY = "glossary"  # the page that terms lead to
 ALL_SCORES = ("chapters/results", "scores/all-scores.zip")  # the page that offers it, the file
 _ASSETS = ("_static", "_ext", "references.bib")
 
@@ -136,14 +137,18 @@ def front_of_tier(book: Book, tier: str) -> str:
 _LINK = re.compile(r"\[([^\]\[]+)\]\(([\w./-]+?)(?:\.md|\.html)?(#[\w-]*)?\)")
 
 
+_TERM = re.compile(r"\{term\}`([^`<]+?)(?: <[^`>]+>)?`")
+
+
 def _without_dead_links(text: str, page: str, book: Book, shown: list[str]) -> str:
-    """A page's Markdown, where links to pages of the book that are not shown are text."""
+    """A page's Markdown, where links to pages and terms that are not shown are text."""
 
     def link(found: re.Match) -> str:
         target = posixpath.normpath(posixpath.join(posixpath.dirname(page), found[2]))
         return found[1] if target in book.pages and target not in shown else found[0]
 
-    return _LINK.sub(link, text)
+    text = _LINK.sub(link, text)
+    return text if GLOSSARY in shown else _TERM.sub(r"\1", text)
 
 
 def _scores_file(name: str) -> str:

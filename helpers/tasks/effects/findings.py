@@ -107,7 +107,7 @@ def about_averaging(pairs: pd.DataFrame) -> str:
     if verdict not in heads:
         raise CannotAnswer("no deep-learning model was compared with the mean on single genes")
     return (
-        f"{heads[verdict]}; the ratio of the best one's error to the mean's lies from one by "
+        f"{heads[verdict]}; the best one's error over the mean's differs from one by "
         f"{listed(nearest)}."
     )
 
