@@ -8,6 +8,8 @@ from pathlib import Path
 
 import jupytext
 
+from helpers.data import registry
+
 ROOT = Path(__file__).parents[1]
 WIDTH = 88  # characters of code that a page shows without scrolling
 
@@ -23,6 +25,10 @@ def problems(paths: list[Path]) -> list[str]:
         f"{path.relative_to(ROOT)}: {name} is imported, then assigned"
         for path in paths
         for name in _hidden(path)
+    ] + [
+        f"{path.relative_to(ROOT)}: a cell names the data set {name}: it is the reader's choice"
+        for path in paths
+        for name in named_data_sets(path)
     ]
     with tempfile.TemporaryDirectory() as folder:
         cells, whole = Path(folder, "cells"), Path(folder, "whole")
@@ -53,6 +59,20 @@ def _hidden(path: Path) -> list[str]:
     imported = {alias.asname or alias.name for n in ours for alias in n.names}
     stored = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
     return sorted(imported & stored)
+
+
+def named_data_sets(path: Path) -> list[str]:
+    """Data sets that cells name, other than as a parameter or as what the front matter requires."""
+    notebook = jupytext.read(path, fmt="md:myst")
+    required = notebook.metadata.get("benchbook", {}).get("requires", [])
+    code = [
+        cell.source
+        for cell in notebook.cells
+        if cell.cell_type == "code" and "parameters" not in cell.metadata.get("tags", [])
+    ]
+    nodes = ast.walk(ast.parse("\n\n".join(code)))
+    strings = {n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+    return sorted(strings & set(registry.names()) - set(required))
 
 
 def _ruff(arguments: list[str], folder: Path) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from lint_chapters import problems, sources
+from lint_chapters import named_data_sets, problems, sources
 
 from helpers.store.source import imported_names
 
@@ -153,6 +153,18 @@ def test_no_outputs_and_no_large_files_are_kept():
 
 def test_code_cells_of_chapters_are_clean():
     assert problems(sources()) == []
+
+
+def test_a_cell_that_names_a_data_set_is_found(tmp_path):
+    page = tmp_path / "page.md"
+    cells = [
+        "---\nkernelspec: {display_name: Python 3, language: python, name: python3}",
+        "benchbook: {requires: [known-relationships]}\n---\n",
+        '```{code-cell}\n:tags: [parameters]\ndataset = "papalexi2021"\n```\n',
+        '```{code-cell}\nload("known-relationships")\nload("kang2018-subset")\n```\n',
+    ]
+    page.write_text("\n".join(cells))
+    assert named_data_sets(page) == ["kang2018-subset"]
 
 
 @pytest.mark.parametrize("source", sources(), ids=lambda p: p.stem)

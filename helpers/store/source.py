@@ -105,7 +105,7 @@ def snapshot(path: Path) -> str:
 
 def remember_imported() -> None:
     """Read the source of every module of ours that is imported by now."""
-    for name, module in list(sys.modules.items()):
+    for name, module in sys.modules.copy().items():
         if name not in _REMEMBERED:
             _REMEMBERED.add(name)
             file = getattr(module, "__file__", None)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from helpers.data import registry
+from helpers.data.contexts import one_context
 from helpers.data.contract import CONTROL, DataError
 from helpers.store.steps import Step
 from helpers.tasks import requirements as needs
@@ -41,6 +42,18 @@ class RealScreen:
         """AnnData of the cells of the context."""
         loaded = self.screen.result()
         return loaded[(loaded.obs["context"].astype(str) == self.context).to_numpy()]
+
+    @property
+    def label(self) -> Words:
+        """Name of the data set, and of the context where there are several."""
+        return self.name if len(self.sizes) == 1 else f"{self.name}, {self.context}"
+
+    @property
+    def of_context(self) -> Step:
+        """The cells of the context, for what asks a screen of one context."""
+        if len(self.sizes) == 1:
+            return self.screen
+        return one_context(self.screen, context=self.context)
 
     @property
     def said(self) -> Words:

@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 from bisect import bisect_left, bisect_right
+from functools import partial
 
 import anndata as ad
 import numpy as np
@@ -420,6 +421,21 @@ def test_scgpt_refuses_what_it_cannot_read(tmp_path):
 
 
 # ------------------------------------------------------------------------ vocabulary
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU that torch can use")
+@pytest.mark.parametrize("model", ["geneformer", "scgpt"])
+def test_a_gpu_gives_what_the_processor_gives(tmp_path, model):
+    made = screen(n_cells=40)
+    if model == "geneformer":
+        write_geneformer(tmp_path, v2=True)
+        checkpoint, embed = geneformer.read_checkpoint(tmp_path), geneformer.embed
+    else:
+        write_scgpt(tmp_path)
+        checkpoint, embed = scgpt.read_checkpoint(tmp_path), partial(scgpt.embed, seed=4)
+    on_cpu = embed(made, checkpoint, batch_size=8)
+    on_gpu = embed(made, checkpoint, batch_size=16, device="cuda")
+    np.testing.assert_allclose(on_gpu, on_cpu, rtol=1e-3, atol=1e-4)
 
 
 def test_few_detected_genes_and_a_foreign_vocabulary_are_refused():

@@ -124,8 +124,12 @@ def test_fitted_presets_name_knobs_within_their_ranges():
         assert step.function is screen_of_knobs
     with pytest.raises(ValueError, match="no fitted preset 'replogle'; there are papalexi2021"):
         simulated_preset("replogle", 0)
-    with pytest.raises(CannotAnswer, match="no preset was fitted to 'kang'"):
-        predictive_check.preset_of("kang")
+    with pytest.raises(CannotAnswer, match=r"fitted to kang, B cells; .* of papalexi"):
+        predictive_check.preset_of("kang", "B cells")
+    with pytest.raises(CannotAnswer, match="norman2019-subset, A549"):
+        predictive_check.preset_of("norman2019-subset", "A549")
+    assert predictive_check.preset_of("norman2019-subset", "K562") == "norman2019-K562"
+    assert predictive_check.preset_of("papalexi2021", "THP-1") == "papalexi2021"
     drawn = simulate_screen(
         rng=np.random.default_rng(0), **{**FITTED["norman2019-K562"].knobs, "n_cells": 3_375}
     )

@@ -1,10 +1,11 @@
 """Does the model of interactions beat a scaled additive one? The sentence, branch by branch."""
 
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.tasks.foundations.regimes import against_scaled
+from helpers.tasks.foundations.regimes import FEWEST_PAIRS, against_scaled, of_real
 
 
 @pytest.mark.parametrize(
@@ -22,3 +23,17 @@ def test_each_verdict_has_its_sentence(gain, says):
     other = table.assign(**{"program interaction": 9.0})
     errors = {("bent", 1): table[:15], ("bent", 2): table[15:], ("plain", 1): other}
     assert against_scaled(errors, "bent").startswith(f"in the regime bent {says}")
+
+
+def test_what_a_real_screen_lacks_for_its_regime_is_counted():
+    def holding(n):
+        single = [f"G{i}" for i in range(n + 1)]
+        names = single + [f"G{i}+G{i + 1}" for i in range(n)]
+        obs = pd.DataFrame({"perturbation": names}, index=names)
+        return anndata.AnnData(np.zeros((len(names), 1)), obs=obs)
+
+    few = of_real(holding(FEWEST_PAIRS - 1), "mine")
+    assert few.startswith("This *cannot be answered*: the models have to be told the gene programs")
+    assert few.endswith("It has 7; that is too few, since at least 8 are needed.")
+    many = of_real(holding(FEWEST_PAIRS), "mine")
+    assert "nobody knows for mine. Such combinations it would have, 8 of them." in many

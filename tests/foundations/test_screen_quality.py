@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from helpers.data import registry
+from helpers.data.contexts import one_context
 from helpers.data.contract import CONTROL, DataError
 from helpers.data.normalise import log1p_cp10k
 from helpers.data.sets.scperturb_edistances import to_control
@@ -45,7 +46,7 @@ def found(screen):
 def real(name, context):
     if registry.status(name)["state"] == "absent":
         pytest.skip(f"{name} is not on this machine")
-    return sq.one_context.function(registry.load(name).function.function(), context=context)
+    return one_context.function(registry.load(name).function.function(), context=context)
 
 
 @pytest.fixture(scope="module")
@@ -174,10 +175,10 @@ def test_scores_satisfy_the_schema_and_their_facts(found):
 
 def test_bad_input_is_named(screen):
     with pytest.raises(DataError, match=r"no cell of context 'K562' \(contexts: simulated\)"):
-        sq.one_context.function(screen, context="K562")
+        one_context.function(screen, context="K562")
     perturbed = screen[(screen.obs["perturbation"] != CONTROL).to_numpy()].copy()
-    with pytest.raises(DataError, match="has no control"):
-        sq.one_context.function(perturbed, context="simulated")
+    with pytest.raises(DataError, match="0 controls; two disjoint halves of 2 need 4"):
+        sq.quality.function(perturbed, np.zeros((perturbed.n_obs, 2)))
     with pytest.raises(DataError, match="the embedding has 3 rows"):
         sq.quality.function(screen, np.zeros((3, 2)))
     two = screen.copy()
@@ -295,7 +296,20 @@ def test_sentences_hold_where_there_is_nothing_to_say(contexts):
     ],
 )
 def test_the_most_reliable_are_named_whatever_their_number(reliability, said):
-    assert report.most_reliable(pd.Series(reliability), n=2) == said
+    found = pd.DataFrame({"reliability": reliability, "kind": "perturbation"})
+    floor = pd.DataFrame({"reliability": {"draw 1": 0.9}, "kind": "control-draw"})
+    assert report.most_reliable(pd.concat([found, floor]), n=2) == said
+
+
+def test_a_context_without_controls_is_said_and_leaves_the_others_alone(contexts):
+    assert report.most_reliable(None) == "nothing is measured, for want of controls"
+    quality, _ = contexts
+    quality["b", "K"] = quality["b", "K"].rename_axis("unit")
+    known = report.effects_of(quality, "b")
+    assert list(known["context"].unique()) == ["K"]
+    none = report.effects_of(quality, "nobody")
+    assert none.empty and {"context", "unit", "q_value"} <= set(none.columns)
+    assert report.out_of_reach({}).startswith("Every unit")
 
 
 def test_ranks_beside_published_ones_are_told_screen_by_screen():

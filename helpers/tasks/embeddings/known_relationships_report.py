@@ -1,6 +1,6 @@
 """What is said of known relationships: departures, scores, tables."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -133,15 +133,17 @@ def answerability(genes: Mapping[str, list[str]], relationships: pd.DataFrame) -
     rows = []
     for dataset, names in genes.items():
         pairs = perturbed(names, relationships)
-        has = [
-            (name, {"perturbed_genes": len(names), "known_pairs": int(n)})
-            for name, n in pairs.items()
-        ]
+        has = [(name, counted(names, [n])) for name, n in pairs.items()]
         good = [name for name, counts in has if not unmet(REQUIREMENTS, counts)]
-        best = {"perturbed_genes": len(names), "known_pairs": int(pairs.max())}
+        best = counted(names, pairs)
         answer = ", ".join(good) or "cannot answer: " + "; ".join(unmet(REQUIREMENTS, best))
         rows.append({"data set": dataset, "perturbed genes": len(names), **pairs, "answer": answer})
     return pd.DataFrame(rows)
+
+
+def counted(names: list[str], n_pairs: Iterable[int]) -> dict[str, int]:
+    """What `known_relationships.REQUIREMENTS` count: genes, known pairs of the best database."""
+    return {"perturbed_genes": len(names), "known_pairs": int(max(n_pairs, default=0))}
 
 
 def gather(

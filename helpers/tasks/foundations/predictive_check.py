@@ -150,8 +150,8 @@ def check_defaults(real_screen: Step, *, seeds: list[int]) -> pd.DataFrame:
     return check_table(real, drawn)
 
 
-def preset_of(dataset: str) -> str:
-    """Name of the preset that was fitted to a data set.
+def preset_of(dataset: str, context: str) -> str:
+    """Name of the preset that was fitted to a context of a data set.
 
     Raises
     ------
@@ -159,10 +159,12 @@ def preset_of(dataset: str) -> str:
         None was.
     """
     for name, preset in FITTED.items():
-        if preset.dataset == dataset:
+        if preset.dataset == dataset and preset.context in (None, context):
             return name
-    fitted = ", ".join(p.dataset for p in FITTED.values())
-    raise CannotAnswer(f"no preset was fitted to {dataset!r}; there are presets of {fitted}")
+    fitted = "; ".join(
+        p.dataset if p.context is None else f"{p.dataset}, {p.context}" for p in FITTED.values()
+    )
+    raise CannotAnswer(f"no preset was fitted to {dataset}, {context}; there are those of {fitted}")
 
 
 def knob_table() -> pd.DataFrame:

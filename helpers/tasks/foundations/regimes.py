@@ -12,6 +12,7 @@ from helpers.data.simulate.regimes import REGIMES
 from helpers.store.steps import step
 from helpers.tasks import requirements
 from helpers.tasks.foundations.combinations import ROLES
+from helpers.words import Words
 
 
 def overview() -> pd.DataFrame:
@@ -127,6 +128,20 @@ def against_scaled(errors: Mapping[tuple[str, int], pd.DataFrame], regime: str) 
         "undecided": "the scaled additive model and that of interactions cannot be told apart",
     }[found.verdict]
     return f"in the regime {regime} {says} (errors {other:.3f} and {mine:.3f})"
+
+
+FEWEST_PAIRS = requirements.FEWEST_COMBINATIONS
+
+
+def of_real(screen, name: str) -> Words:
+    """Why a real screen's regime cannot be told: what it has of what that takes."""
+    n = pairs_with_members(screen)
+    few = f" It has {n}; that is too few, since at least {FEWEST_PAIRS} are needed."
+    return (
+        "This *cannot be answered*: the models have to be told the gene programs, which nobody "
+        f"knows for {name}."
+        + (few if n < FEWEST_PAIRS else f" Such combinations it would have, {n} of them.")
+    )
 
 
 def pairs_with_members(screen) -> int:

@@ -31,6 +31,7 @@ from helpers.store.steps import step
 
 MIN_CELLS = 10  # below, nothing but the number of cells is stated
 MIN_GUIDE_CELLS = 20  # of a guide, for its effect to be compared with another's
+FEWEST_CONTROLS = 4  # two disjoint halves of two
 LEVEL = 0.05  # of the energy test
 N_DRAWS = 10  # of controls, as floors where guides are not known
 MEASURES = (
@@ -55,30 +56,6 @@ class Unit:
     target: str
     cells: np.ndarray
     controls: np.ndarray
-
-
-@step
-def one_context(screen, *, context: str):
-    """Cells of one context of a screen.
-
-    Raises
-    ------
-    DataError
-        The screen has no such context, or the context no control.
-    """
-    obs = screen.obs
-    chosen = (obs["context"] == context).to_numpy()
-    if not chosen.any():
-        raise DataError(
-            f"{name_of(screen)}: no cell of context {context!r} (contexts: "
-            f"{', '.join(sorted(map(str, obs['context'].unique())))})"
-        )
-    part = screen[chosen].copy()
-    if not (part.obs["perturbation"] == CONTROL).any():
-        raise DataError(f"{name_of(screen)}: context {context!r} has no control, so no effect")
-    for column in part.obs.select_dtypes("category"):
-        part.obs[column] = part.obs[column].cat.remove_unused_categories()
-    return part
 
 
 @step
@@ -174,13 +151,14 @@ def quality(
         Several contexts, too few controls, or an embedding of other cells.
     """
     _check_one_context(screen, embedding)
+    asked = list(units(screen, seed))
     obs, expression, counts = screen.obs, log_expression(screen), library_size(screen)
     label = obs["perturbation"].astype(str).to_numpy()
     test = mann_whitney(expression, label, label == CONTROL)
     n_de = dict(zip(test.groups, n_de_genes(test.p_value), strict=True))
     effort = {"n_permutations": n_permutations, "n_splits": n_splits, "max_cells": max_cells}
     rows = {}
-    for i, unit in enumerate(units(screen, seed)):
+    for i, unit in enumerate(asked):
         guides = "guide" in obs and unit.kind == "perturbation"
         rows[unit.name] = {
             "kind": unit.kind,
@@ -206,7 +184,7 @@ def quality(
 
 def _check_one_context(screen, embedding) -> None:
     if (n := screen.obs["context"].nunique()) != 1:
-        raise DataError(f"{name_of(screen)} has {n} contexts; pass one, see one_context")
+        raise DataError(f"{name_of(screen)} has {n} contexts; pass one, see `one_context`")
     if len(embedding) != screen.n_obs:
         raise DataError(f"the embedding has {len(embedding)} rows, the screen {screen.n_obs} cells")
 
@@ -274,9 +252,10 @@ def units(screen, seed: int) -> Iterator[Unit]:
     obs = screen.obs
     perturbation = obs["perturbation"].astype(str).to_numpy()
     controls = np.flatnonzero(perturbation == CONTROL)
-    if len(controls) < 4:
+    if len(controls) < FEWEST_CONTROLS:
         raise DataError(
-            f"{name_of(screen)}: {len(controls)} controls; two disjoint halves of 2 need 4"
+            f"{name_of(screen)}: {len(controls)} controls; two disjoint halves of 2 need "
+            f"{FEWEST_CONTROLS}"
         )
     sizes = []
     for name in sorted(set(perturbation) - {CONTROL}):

@@ -7,7 +7,7 @@ import pandas as pd
 
 from helpers import scores
 from helpers.stats import cluster_bootstrap
-from helpers.tasks.foundations.screen_quality import LEVEL
+from helpers.tasks.foundations.screen_quality import FEWEST_CONTROLS, LEVEL
 
 TASK = "screen-quality"
 FLOORS = {"control-guide": "non-targeting guides", "control-draw": "draws of controls"}
@@ -57,6 +57,9 @@ def lacks(overview: pd.DataFrame) -> pd.Series:
     """What each context of a screen lacks, in words, from the result of `overview`."""
     unmeasured = overview["perturbations"] - overview["measured_targets"]
     parts = {
+        f"{FEWEST_CONTROLS} controls, so that nothing is measured": (
+            overview["controls"] < FEWEST_CONTROLS
+        ),
         "guides": overview["control_guides"].isna(),
         "replicates": ~overview["replicates"],
         "a second batch": overview["batches"] == 1,
@@ -151,8 +154,21 @@ def of_silent(
     )
 
 
-def most_reliable(reliability: pd.Series, n: int = 5) -> str:
-    """Which perturbations come out again best; those without a reliability are left out."""
+def effects_of(quality: Mapping[tuple[str, str], pd.DataFrame], dataset: str) -> pd.DataFrame:
+    """What was found of the perturbations of a data set, all contexts under each other."""
+    found = [
+        table[table["kind"] == "perturbation"].reset_index().assign(context=context)
+        for (name, context), table in quality.items()
+        if name == dataset
+    ]
+    return pd.concat(found) if found else pd.DataFrame(columns=["context", "unit", "q_value"])
+
+
+def most_reliable(found: pd.DataFrame | None, n: int = 5) -> str:
+    """Which perturbations of one context come out again best; None where it was not measured."""
+    if found is None:
+        return "nothing is measured, for want of controls"
+    reliability = found.loc[found["kind"] == "perturbation", "reliability"]
     order = reliability.dropna().sort_values(ascending=False, kind="stable").iloc[:n]
     if order.empty:
         return "no perturbation has cells enough for a reliability"
@@ -179,7 +195,8 @@ def beside_published(ranks: pd.DataFrame) -> str:
 
 def out_of_reach(quality: Mapping[tuple[str, str], pd.DataFrame]) -> str:
     """What the energy test leaves out, as a sentence: `quality` as in `summary`."""
-    tested = pd.concat(quality.values())
+    columns = ["kind", "p_value", "least_p"]
+    tested = pd.concat(quality.values()) if quality else pd.DataFrame(columns=columns)
     tested = tested[tested["p_value"].notna()]
     n, n_floors = (
         int((tested.loc[chosen, "least_p"] > LEVEL).sum())

@@ -1,0 +1,165 @@
+"""Screens as nobody wrote the chapters for, each odd in one way; as h5ad files and mappings."""
+
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+
+from helpers.data import own, own_reader, registry
+from helpers.data.contract import CONTROL
+from helpers.data.sets import known_relationships
+from helpers.data.simulate.screen import simulate_screen
+
+KNOBS = {
+    "n_cells": 1_600,
+    "n_genes": 200,
+    "n_targets": 20,
+    "n_batches": 4,
+    "guides_per_target": 3,
+    "control_share": 0.25,
+    "library_size": 1_500.0,
+}
+
+
+def _simulated(**knobs) -> ad.AnnData:
+    screen = simulate_screen(np.random.default_rng(0), **KNOBS | knobs)
+    obs = screen.obs[["perturbation", "batch", "context", "guide"]].astype(str)
+    return ad.AnnData(screen.X, obs, pd.DataFrame(index=screen.var_names))
+
+
+def ordinary() -> ad.AnnData:
+    return _simulated()
+
+
+def no_guides() -> ad.AnnData:
+    screen = _simulated()
+    del screen.obs["guide"]
+    return screen
+
+
+def one_batch() -> ad.AnnData:
+    screen = _simulated()
+    screen.obs["batch"] = "all"
+    return screen
+
+
+def two_contexts() -> ad.AnnData:
+    """The second, smaller one has its own batches."""
+    screen = _simulated()
+    second = screen.obs["batch"].isin(sorted(screen.obs["batch"].unique())[3:])
+    screen.obs["context"] = np.where(second, "Jurkat cells, resting", "K562")
+    return screen
+
+
+def two_perturbations() -> ad.AnnData:
+    screen = _simulated()
+    names = sorted(set(screen.obs["perturbation"]) - {CONTROL})[:2]
+    return screen[screen.obs["perturbation"].isin([CONTROL, *names])].copy()
+
+
+def own_batches() -> ad.AnnData:
+    """All perturbations in batches of their own, where no control is."""
+    screen = _simulated()
+    screen.obs["batch"] = "of " + screen.obs["perturbation"]
+    return screen
+
+
+def half_controlled() -> ad.AnnData:
+    """Half of the batches without controls."""
+    screen = _simulated()
+    bare = screen.obs["batch"].isin(sorted(screen.obs["batch"].unique())[:2])
+    return screen[~(bare & (screen.obs["perturbation"] == CONTROL))].copy()
+
+
+def numeric() -> ad.AnnData:
+    """Perturbations are called 1 to 20, genes 1001 to 1200: as identifiers are."""
+    screen = _simulated()
+    names = sorted(set(screen.obs["perturbation"]) - {CONTROL})
+    numbers = {name: str(i + 1) for i, name in enumerate(names)} | {CONTROL: CONTROL}
+    screen.obs["perturbation"] = screen.obs["perturbation"].map(numbers)
+    screen.var_names = [str(1001 + i) for i in range(screen.n_vars)]
+    del screen.obs["guide"]
+    return screen
+
+
+def long_names() -> ad.AnnData:
+    """Names of 120 characters, not ASCII, with what HTML and Markdown take for their own."""
+    screen = _simulated()
+    names = sorted(set(screen.obs["perturbation"]) - {CONTROL})
+    long = {n: f"β-катенин_|*<b>{n}</b>*|_" + "長" * 90 for n in names} | {CONTROL: CONTROL}
+    screen.obs["perturbation"] = screen.obs["perturbation"].map(long)
+    return screen
+
+
+def combinations_only() -> ad.AnnData:
+    screen = _simulated()
+    names = sorted(set(screen.obs["perturbation"]) - {CONTROL})
+    pairs = {n: "+".join(sorted([n, names[(i + 1) % len(names)]])) for i, n in enumerate(names)}
+    screen.obs["perturbation"] = screen.obs["perturbation"].map(pairs | {CONTROL: CONTROL})
+    return screen
+
+
+def one_cell() -> ad.AnnData:
+    """One cell a perturbation."""
+    screen = _simulated()
+    first = ~screen.obs["perturbation"].duplicated()
+    screen = screen[(screen.obs["perturbation"] == CONTROL) | first].copy()
+    del screen.obs["guide"]
+    return screen
+
+
+def small_panel() -> ad.AnnData:
+    return _simulated(n_genes=60)
+
+
+def no_effect() -> ad.AnnData:
+    return _simulated(effect_size=0.0, knockdown=0.0)
+
+
+def no_controls_here() -> ad.AnnData:
+    """Two contexts, and all controls in the smaller one."""
+    screen = two_contexts()
+    largest = screen.obs["context"] == "K562"
+    return screen[~(largest & (screen.obs["perturbation"] == CONTROL))].copy()
+
+
+def known_genes(n: int = 240) -> ad.AnnData:
+    """Perturbed are genes of which databases know pairs, six cells each."""
+    pairs = known_relationships.known_relationships().result()
+    genes = pd.concat([pairs["gene_a"], pairs["gene_b"]]).value_counts().index[:n]
+    screen = _simulated(n_cells=8 * n, n_targets=n, guides_per_target=1)
+    names = sorted(set(screen.obs["perturbation"]) - {CONTROL})
+    called = dict(zip(names, sorted(genes), strict=True)) | {CONTROL: CONTROL}
+    screen.obs["perturbation"] = screen.obs["perturbation"].map(called)
+    return screen
+
+
+MADE = {
+    "ordinary": ordinary,
+    "no-guides": no_guides,
+    "one-batch": one_batch,
+    "two-contexts": two_contexts,
+    "two-perturbations": two_perturbations,
+    "own-batches": own_batches,
+    "half-controlled": half_controlled,
+    "numeric": numeric,
+    "long-names": long_names,
+    "combinations-only": combinations_only,
+    "one-cell": one_cell,
+    "small-panel": small_panel,
+    "no-effect": no_effect,
+    "no-controls-here": no_controls_here,
+    "known-genes": known_genes,
+}
+
+
+def added(name: str, folder: Path) -> str:
+    """Write one of them, take it in as `benchbook data add` does; return its name."""
+    screen = MADE[name]()
+    path = folder / f"{name}.h5ad"
+    screen.write_h5ad(path)
+    guide = "guide" if "guide" in screen.obs else None
+    mapping = own.Mapping("perturbation", (CONTROL,), "batch", context="context", guide=guide)
+    own_reader.add(name, path, mapping, registry.names())
+    return name
