@@ -267,6 +267,26 @@ def read(file: Path) -> pd.DataFrame:
         ) from error
 
 
+def at_hand() -> list[str]:
+    """Chapters whose scores can be loaded: those that are needed, or outside a run have been run.
+
+    Returns
+    -------
+    list of str, sorted
+    """
+    if needs := os.environ.get("BENCHBOOK_NEEDS"):
+        return sorted(
+            n for n, f in json.loads(needs).items() if Path(f, "scores.parquet").is_file()
+        )
+    runs = home() / "runs"
+    files = [f for f in runs.glob("*/*/[!.]*/scores.parquet") if _is_done(f.parent)]
+    return sorted({file.parents[1].relative_to(runs).as_posix() for file in files})
+
+
+def _is_done(folder: Path) -> bool:
+    return json.loads((folder / "run.json").read_text(encoding="utf-8"))["status"] == "done"
+
+
 def load(chapter: str, *, every_run: bool = False) -> pd.DataFrame:
     """Scores of another chapter, which the asking one names under `needs`.
 

@@ -8,7 +8,15 @@ from helpers.data.contract import CONTROL
 from helpers.data.simulate.screen import simulate_screen
 from helpers.tasks import answerability
 from helpers.tasks.catalogue import REQUIREMENTS
-from helpers.tasks.requirements import Requirement, answer
+from helpers.tasks.embeddings import reconstruction
+from helpers.tasks.foundations import combinations, regimes
+from helpers.tasks.requirements import (
+    FEWEST_COMBINATIONS,
+    Requirement,
+    answer,
+    pairs_with_members,
+    unmet,
+)
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +87,33 @@ def test_facts_count_what_is_there(screen):
     assert "batch mixing, revised" not in few.index  # four batches are enough
     assert "batch mixing, published" in few.index  # of which two are for testing
     assert few.loc["transfer between contexts", "contexts"] == "a, b"
+
+
+def test_the_matrix_asks_of_reconstruction_what_its_page_asks(screen):
+    """Papalexi's screen, with three replicates, was called out of reach, and scored."""
+    effects = pd.DataFrame(columns=["context", "unit", "q_value"])
+    known = pd.DataFrame(columns=["gene_a", "gene_b", "database"])
+    answers = []
+    for n_batches in (1, 2, 3, 5):
+        few = screen[screen.obs["batch"].isin(sorted(screen.obs["batch"].unique())[:n_batches])]
+        facts = answerability.facts(few.copy(), effects, known)
+        (found,) = (r for _, r in facts.iterrows())
+        says = answer(REQUIREMENTS["reconstruction"], found.to_dict()).verdict
+        if n_batches == 1:
+            assert says == "cannot"
+            continue
+        split = reconstruction.batch_perturbation_split.function(few)
+        lacks = unmet(reconstruction.REQUIREMENTS, reconstruction.available(few, split))
+        assert (says == "cannot") == bool(lacks), n_batches
+        answers.append(says)
+    assert set(answers) >= {"cannot", "power-limited"} or set(answers) == {"power-limited"}
+
+
+def test_every_page_counts_combinations_alike():
+    names = ["A", "B", "C", "A+B", "A+D", "A+B+C", CONTROL]
+    assert pairs_with_members(names) == ["A+B"]
+    assert FEWEST_COMBINATIONS == 2 * combinations._FEWEST
+    needed = REQUIREMENTS["prediction of combinations"][0]
+    assert (needed.fact, needed.minimum) == ("combinations", FEWEST_COMBINATIONS)
+    screen = type("Screen", (), {"obs": pd.DataFrame({"perturbation": names})})
+    assert regimes.pairs_with_members(screen) == 1

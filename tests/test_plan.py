@@ -101,3 +101,17 @@ def test_what_the_data_set_does_not_have_is_refused_before_anything_runs(
     with pytest.raises(ChapterError, match=f"chapters/embeddings/consistency: {said}"):
         build.plan_grid(Book(ROOT), "chapters/embeddings/consistency", grid)
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_page_that_needs_every_chapter_has_those_that_save_scores(chapters, tmp_path):
+    lines = "\n".join(f"{k} = {v!r}" for k, v in SHARED.items())
+    for name, settings in (("all", "needs: [every]"), ("other", "needs: [every]")):
+        head = HEAD.format(needs="", parameters=lines)
+        head = head.replace("needs: []", f"{settings}, scores: false")
+        (tmp_path / f"{name}.md").write_text(head)
+        chapters[f"chapters/{name}"] = Chapter(f"chapters/{name}", tmp_path / f"{name}.md")
+    found = plan(chapters["chapters/all"], chapters, {"preset": "tiny"}, {})
+    assert [need.chapter.name.removeprefix("chapters/") for need in found.needs] == list(PAGES)
+    # the same runs as when they are asked for alone
+    alone = plan(chapters["chapters/one"], chapters, {"preset": "tiny"}, {})
+    assert alone.parameters in [need.parameters for need in found.needs]

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from scipy.stats import binom
 
 from helpers.plots import intervals, lines, page, panels
+from helpers.plots.answers import answers_html, lines_html
 from helpers.plots.p_values import p_value_ecdf, p_value_histogram
 from helpers.plots.style import INK, ROLES, SERIES, style
 from helpers.summaries import score_summary
@@ -222,8 +223,21 @@ def test_table_holds_every_cell_in_order():
     assert cells(page.table_html(frame, caption="Two models", name="t")) == [
         ["model", "n", "value", "ok"],
         ["PCA", "1,200", "\N{MINUS SIGN}0.123", "yes"],
-        ["a<b", "7", "2.0e-05", "no"],
+        ["a<b", "7", "< 0.001", "no"],
     ]
+
+
+def test_numbers_too_small_to_show_say_so_and_columns_are_called_as_people_call_them():
+    frame = pd.DataFrame({"p_holm": [2.9e-06, 0.0, 0.2], "mean_gain": [-4e-05, -0.5, 0.0006]})
+    assert cells(page.table_html(frame, caption="p", name="t")) == [
+        ["p (Holm)", "mean gain"],
+        ["< 0.001", "> \N{MINUS SIGN}0.001"],
+        ["0.000", "\N{MINUS SIGN}0.500"],
+        ["0.200", "0.001"],
+    ]
+    soup = BeautifulSoup(page.table_html(frame, caption="p", name="t"), "html.parser")
+    csv = base64.b64decode(soup.a["href"].partition("base64,")[2]).decode()
+    assert csv.startswith("p_holm,mean_gain\n2.9e-06,-4e-05\n")
 
 
 def test_table_is_accessible():
@@ -504,3 +518,33 @@ def test_panels_name_what_is_wrong(change, message):
         panels.side_by_side(
             change(standings()), column="task", row="model", x="x", low="low", high="high"
         )
+
+
+def test_cells_lead_elsewhere_and_tables_that_a_reader_may_sort_say_so():
+    frame = pd.DataFrame({"paper": ["A & B", "C"], "n": [1, 2]})
+    given = {"caption": "Papers", "name": "papers", "links": {"paper": ["a.html", 'b.html"x']}}
+    soup = BeautifulSoup(page.table_html(frame, **given, sortable=["paper"]), "html.parser")
+    assert [a["href"] for a in soup.select("tbody a")] == ["a.html", 'b.html"x']
+    assert soup.select_one("tbody a").text == "A & B"
+    assert soup.table["data-sortable"] == "paper"
+    assert "data-sortable" not in page.table_html(frame, caption="Papers", name="papers")
+    with pytest.raises(ValueError, match="not there"):
+        page.table_html(frame, caption="Papers", name="papers", sortable=["year"])
+
+
+def test_answers_are_one_block_each_and_escaped():
+    frame = pd.DataFrame(
+        {"q": ["Is it <b>?"], "a": ["Yes, by 1 & 2."], "to": ["x/a-page.html"], "for": ["these"]}
+    )
+    columns = {"question": "q", "answer": "a", "link": "to"}
+    soup = BeautifulSoup(answers_html(frame, **columns, more=["for"]), "html.parser")
+    assert soup.h3.text == "Is it <b>?" and soup.p.text == "Yes, by 1 & 2."
+    assert soup.a["href"] == "x/a-page.html" and "a page" in soup.a.text
+    assert soup.dd.text == "these"
+    assert BeautifulSoup(lines_html(frame, **columns), "html.parser").li.a.text == "Is it <b>?"
+    for shown in (
+        lambda f: lines_html(f, **columns),
+        lambda f: answers_html(f, **columns, more=[]),
+    ):
+        with pytest.raises(ValueError, match="no answer to show"):
+            shown(frame.iloc[:0])

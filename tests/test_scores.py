@@ -138,3 +138,18 @@ def test_results_are_gathered_with_the_names_roles_and_parameters_of_their_calls
     assert set(gathered()["role"]) == {"candidate"}
     with pytest.raises(scores.ScoreError, match="'B' has no role"):
         gathered(roles={"A": "floor"})
+
+
+def test_scores_at_hand_are_those_of_runs_that_are_done(tmp_path, monkeypatch):
+    monkeypatch.delenv("BENCHBOOK_NEEDS", raising=False)
+    monkeypatch.setenv("BENCHBOOK_HOME", str(tmp_path))
+    for name, status in (("tier/good", "done"), ("tier/bad", "failed"), ("tier/none", "done")):
+        folder = tmp_path / "runs" / name / "0123"
+        folder.mkdir(parents=True)
+        (folder / "run.json").write_text(json.dumps({"status": status}))
+        if not name.endswith("none"):
+            (folder / "scores.parquet").touch()
+    assert scores.at_hand() == ["tier/good"]
+    needs = {n: str(tmp_path / "runs" / n / "0123") for n in ("tier/good", "tier/none")}
+    monkeypatch.setenv("BENCHBOOK_NEEDS", json.dumps(needs))
+    assert scores.at_hand() == ["tier/good"]

@@ -298,3 +298,41 @@ def test_cards_are_one_block_of_html():
 def test_every_allowed_rule_says_why():
     assert len(ALLOWED) <= 2
     assert all(len(reason) > 20 for reason in ALLOWED.values())
+
+
+def test_buttons_appear_only_where_the_address_of_the_repository_is_set():
+    from helpers.book import site
+    from helpers.book.chapters import Book
+
+    book = Book(ROOT)
+    facts = site.citation(book)
+    placeholder = facts | {"repository-code": "https://github.com/OWNER/a-book"}
+    address = "https://github.com/somebody/a-book"
+    assert site.repository(placeholder) is None
+    assert site.repository(facts | {"repository-code": address}) == address
+    for wrong in ("", "a-book", "http://github.com/a/b", "https://github.com/OWNER"):
+        with pytest.raises(site.SiteError, match=r"repository-code of CITATION\.cff is"):
+            site.repository(facts | {"repository-code": wrong})
+    set_up = {True: facts | {"repository-code": address}, False: placeholder}
+    for has_address, known in set_up.items():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(site, "citation", lambda book, known=known: known)
+            config = yaml.safe_load(site._config(book))
+        assert ("repository" in config) is ("launch_buttons" in config) is has_address
+        assert config["html"]["use_edit_page_button"] is has_address
+        assert config["html"]["use_repository_button"] is has_address
+
+
+def test_all_scores_are_one_file_with_the_meaning_of_its_columns():
+    import io
+    import zipfile
+
+    from helpers.book import site
+
+    tables = {"scores/a-b.csv": "task,value\nx,1\n"}
+    found = site._archive(tables)
+    assert found == site._archive(tables)  # the same scores, the same bytes
+    with zipfile.ZipFile(io.BytesIO(found)) as archive:
+        assert archive.namelist() == ["columns.txt", "a-b.csv"]
+        assert "cluster: rows of one cluster" in archive.read("columns.txt").decode()
+        assert archive.read("a-b.csv").decode() == tables["scores/a-b.csv"]

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.text import Text
 
 from helpers.book import site
-from helpers.book.chapters import Book, Chapter, ChapterError
+from helpers.book.chapters import Book, Chapter, ChapterError, needs_of
 from helpers.book.cluster import cores, label_of, run_all, with_needs
 from helpers.book.run import SOCKETS, Run, hashes, plan, uses_real_data
 from helpers.data import registry
@@ -156,7 +156,8 @@ def _plan(book: Book, asked: list[tuple[Chapter, dict]], datasets: list[str]) ->
     chapters = list({c.name: c for c, _ in asked}.values())
     every = list(chapters)
     for chapter in every:  # grows: the needs of needs too
-        found = (book.chapters.get(f"chapters/{name}") for name in chapter.needs)
+        names = needs_of(chapter, book.chapters)
+        found = (book.chapters.get(f"chapters/{name}") for name in names)
         every += [c for c in found if c is not None and c not in every]
     real = [c for c in every if uses_real_data(c)]
     datasets = [*(datasets if real else ()), *(c.defaults["dataset"] for c in real)]

@@ -5,6 +5,7 @@ import difflib
 import json
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,7 @@ from helpers.home import root
 from helpers.presets import PRESETS
 
 MOST_SEED = 2**32 - 1  # of numpy's legacy generators, which scikit-learn and others use
+EVERY = "every"  # of `needs`: all chapters that save scores
 _SETTINGS = ("needs", "requires", "registry", "scores", "cards")  # in front matter
 
 
@@ -71,7 +73,7 @@ class Chapter:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Chapters whose scores this one reads; they are run first."""
+        """Chapters whose scores this one reads, or `EVERY`; see `needs_of`."""
         return tuple(self._settings.get("needs", ()))
 
     @property
@@ -197,6 +199,21 @@ def _checked(chapter: str, name: str, value: Any, default: Any) -> Any:
                 f"{chapter}: parameter {name} is {value!r}; it is one of {', '.join(fitting)}"
             )
     return value
+
+
+def needs_of(chapter: Chapter, chapters: Mapping[str, Chapter]) -> tuple[str, ...]:
+    """Names below ``chapters/`` of those whose scores a chapter reads; they are run first.
+
+    In front matter `every` stands for all chapters that save scores.
+    """
+    if chapter.needs != (EVERY,):
+        return chapter.needs
+    prefix = "chapters/"
+    return tuple(
+        name.removeprefix(prefix)
+        for name, one in chapters.items()
+        if name.startswith(prefix) and one.saves_scores
+    )
 
 
 def _verified(kind: str) -> list[str]:

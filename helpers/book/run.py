@@ -20,7 +20,7 @@ from typing import Any
 import filelock
 
 from helpers.book import warm
-from helpers.book.chapters import Chapter, ChapterError, has_tag, plain_json
+from helpers.book.chapters import Chapter, ChapterError, has_tag, needs_of, plain_json
 from helpers.book.sections import REAL_DATA, engine
 from helpers.data import registry
 from helpers.home import claim, home
@@ -182,7 +182,7 @@ def plan(
             raise ChapterError(f"{above[-1]} needs {name}, which is no chapter of _toc.yml")
         one = chapters[name]
         values = own if not above else one.check(_inherited(handed, kind, one))
-        needs = tuple(planned(f"chapters/{n}", (*above, name)) for n in one.needs)
+        needs = tuple(planned(f"chapters/{n}", (*above, name)) for n in needs_of(one, chapters))
         asked = [*([values["dataset"]] if uses_real_data(one) else []), *one.requires]
         return Run(one, values, {d: unavailable[d] for d in asked if d in unavailable}, needs)
 

@@ -1,5 +1,6 @@
 """From executed chapters to a website: pages staged as notebooks, rendered by Jupyter Book."""
 
+import io
 import os
 import posixpath
 import re
@@ -7,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,13 @@ import yaml
 from helpers.book.cards import parameters_card, provenance_card
 from helpers.book.chapters import Book, has_tag
 from helpers.book.run import Run
+from helpers.tasks.results import MEANINGS
 
 NOTEBOOKS_BRANCH = "notebooks"  # executed notebooks are published there, for Colab and Binder
+PLACEHOLDER = "OWNER"  # of the repository's address, while nobody has set it
 _ABOUT = "about"
+GLOSSARY = "glossary"  # the page that terms lead to
+ALL_SCORES = ("chapters/results", "scores/all-scores.zip")  # the page that offers it, the file
 _ASSETS = ("_static", "_ext", "references.bib")
 
 
@@ -29,6 +35,24 @@ class SiteError(RuntimeError):
 def citation(book: Book) -> dict[str, Any]:
     """Title, authors and address of the project, from the one file that holds them."""
     return yaml.safe_load((book.folder / "CITATION.cff").read_text(encoding="utf-8"))
+
+
+def repository(facts: dict[str, Any]) -> str | None:
+    """Address of the project's repository; None while its owner is not set.
+
+    Raises
+    ------
+    SiteError
+        What stands there is no address of a repository.
+    """
+    url = str(facts["repository-code"])
+    found = re.fullmatch(r"https://[\w.-]+/([\w.-]+)/[\w.-]+", url)
+    if not found:
+        raise SiteError(
+            f"repository-code of CITATION.cff is {url!r}; it is https://HOST/{PLACEHOLDER}/NAME, "
+            "with the owner in its place"
+        )
+    return None if found[1] == PLACEHOLDER else url
 
 
 def stage(
@@ -79,12 +103,16 @@ def stage(
         for file in [source, *source.rglob("*")]:
             if file.is_file() and "__pycache__" not in file.parts:
                 files[folder / file.relative_to(book.folder)] = file.read_bytes()
+    tables: dict[str, str] = {}
     for name in shown:
         if name in runs and (scores := runs[name].folder / "scores.parquet").is_file():
             from helpers.scores import read
 
             table = read(scores).to_csv(index=False)
             files[folder / "_static" / _scores_file(name)] = table
+            tables[_scores_file(name)] = table
+    if ALL_SCORES[0] in shown:
+        files[folder / "_static" / ALL_SCORES[1]] = _archive(tables)
     for path, content in files.items():
         data = content.encode() if isinstance(content, str) else content
         if not path.is_file() or path.read_bytes() != data:
@@ -109,18 +137,33 @@ def front_of_tier(book: Book, tier: str) -> str:
 _LINK = re.compile(r"\[([^\]\[]+)\]\(([\w./-]+?)(?:\.md|\.html)?(#[\w-]*)?\)")
 
 
+_TERM = re.compile(r"\{term\}`([^`<]+?)(?: <[^`>]+>)?`")
+
+
 def _without_dead_links(text: str, page: str, book: Book, shown: list[str]) -> str:
-    """A page's Markdown, where links to pages of the book that are not shown are text."""
+    """A page's Markdown, where links to pages and terms that are not shown are text."""
 
     def link(found: re.Match) -> str:
         target = posixpath.normpath(posixpath.join(posixpath.dirname(page), found[2]))
         return found[1] if target in book.pages and target not in shown else found[0]
 
-    return _LINK.sub(link, text)
+    text = _LINK.sub(link, text)
+    return text if GLOSSARY in shown else _TERM.sub(r"\1", text)
 
 
 def _scores_file(name: str) -> str:
     return f"scores/{name.removeprefix('chapters/').replace('/', '-')}.csv"
+
+
+def _archive(tables: dict[str, str]) -> bytes:
+    """All scores in one file, with what their columns mean; the same bytes for the same scores."""
+    meanings = "".join(f"{column}: {meaning}\n" for column, meaning in MEANINGS.items())
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, text in {"columns.txt": meanings, **tables}.items():
+            entry = zipfile.ZipInfo(name.removeprefix("scores/"), (1980, 1, 1, 0, 0, 0))
+            archive.writestr(entry, text, zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
 
 
 def _toc(book: Book, shown: list[str] | None, front: bool) -> str:
@@ -138,11 +181,13 @@ def _config(book: Book) -> str:
     config["author"] = ", ".join(
         a.get("name") or f"{a['given-names']} {a['family-names']}" for a in facts["authors"]
     )
-    config["repository"] = {
-        "url": facts["repository-code"],
-        "branch": NOTEBOOKS_BRANCH,
-        "path_to_book": "",
-    }
+    if url := repository(facts):
+        config["repository"] = {"url": url, "branch": NOTEBOOKS_BRANCH, "path_to_book": ""}
+    else:  # no button that leads to nobody's notebooks
+        buttons = ("use_repository_button", "use_edit_page_button", "use_issues_button")
+        config["html"] |= dict.fromkeys(buttons, False)
+        config["sphinx"]["config"]["html_theme_options"]["use_source_button"] = False
+        config.pop("launch_buttons")
     return yaml.safe_dump(config, sort_keys=False)
 
 

@@ -4,7 +4,7 @@ import base64
 import html
 import io
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib as mpl
 import numpy as np
@@ -129,6 +129,25 @@ def _download(frame: pd.DataFrame, name: str) -> str:
     )
 
 
+HEADINGS = {
+    "p_value": "p",
+    "p_holm": "p (Holm)",
+    "q_value": "q",
+    "n_units": "units",
+    "n_clusters": "clusters",
+    "n_unscored": "not scored",
+    "n_draws": "draws",
+    "sd": "standard deviation",
+    "se": "standard error",
+    "low": "from",
+    "high": "to",
+    "share_best": "share of resamples in which it is best",
+    "share_lower": "share of rows with a lower error",
+    "pearson_gain": "gain in correlation",
+    "group": "letters",
+}
+"""Columns as people call them."""
+
 # Tables -------------------------------------------------------------------------------------
 
 
@@ -139,6 +158,8 @@ def table(
     name: str,
     digits: int = 3,
     formats: Mapping[str, str | Callable] | None = None,
+    links: Mapping[str, Sequence[str]] | None = None,
+    sortable: Sequence[str] = (),
 ) -> None:
     """Display a table with caption, row and column headers, and its data as CSV.
 
@@ -151,18 +172,23 @@ def table(
     name : str
         Unique on the page; names the downloaded file.
     digits : int
-        Decimals of fractional numbers; smaller ones are shown as ``4.2e-05``.
+        Decimals of fractional numbers; smaller ones are shown as ``< 0.001``.
     formats : mapping, optional
         Of column to a format specification (``".1%"``) or a function of the value.
+    links : mapping, optional
+        Of column to the address that each of its cells leads to.
+    sortable : sequence of str
+        Columns by which a reader may sort and filter the rows.
 
     Raises
     ------
     ValueError
-        No rows or columns, an empty caption, or a format for a column that is not there.
+        No rows or columns, an empty caption, or a format or links for a column that is not there.
     """
     from IPython.display import display
 
-    markup = table_html(frame, caption=caption, name=name, digits=digits, formats=formats)
+    shown = {"caption": caption, "name": name, "digits": digits, "formats": formats}
+    markup = table_html(frame, **shown, links=links, sortable=sortable)
     text = frame.to_string(float_format=lambda v: _number(v, digits))
     display({"text/html": markup, "text/plain": text}, raw=True)
 
@@ -174,6 +200,8 @@ def table_html(
     name: str,
     digits: int = 3,
     formats: Mapping[str, str | Callable] | None = None,
+    links: Mapping[str, Sequence[str]] | None = None,
+    sortable: Sequence[str] = (),
 ) -> str:
     """The HTML that `table` displays, for generated pages."""
     _check_name(name)
@@ -184,7 +212,7 @@ def table_html(
     if any(level is not None for level in frame.index.names):
         frame = frame.reset_index()
     formats = dict(formats or {})
-    if absent := [c for c in formats if c not in frame.columns]:
+    if absent := [c for c in [*formats, *(links or {}), *sortable] if c not in frame.columns]:
         raise ValueError(f"table {name!r}: formats for columns {absent} that are not there")
     numeric = [
         pd.api.types.is_numeric_dtype(frame[c]) and not pd.api.types.is_bool_dtype(frame[c])
@@ -197,8 +225,14 @@ def table_html(
         ' class="bb-number"' if is_number else ' class="bb-text"' if _is_prose(cells) else ""
         for is_number, cells in zip(numeric, columns, strict=True)
     ]
+    for column, addresses in (links or {}).items():
+        at = list(frame.columns).index(column)
+        columns[at] = [
+            f'<a href="{html.escape(to, quote=True)}">{cell}</a>'
+            for to, cell in zip(addresses, columns[at], strict=True)
+        ]
     head = "".join(
-        f'<th scope="col"{k}>{html.escape(str(c))}</th>'
+        f'<th scope="col"{k}>{html.escape(_heading(c))}</th>'
         for c, k in zip(frame.columns, kind, strict=True)
     )
     rows = []
@@ -206,11 +240,17 @@ def table_html(
         cells = "".join(f"<td{k}>{v}</td>" for k, v in zip(kind[1:], rest, strict=True))
         rows.append(f'<tr><th scope="row"{kind[0]}>{first}</th>{cells}</tr>')
     title = html.escape(caption.strip(), quote=True)
+    asked = f' data-sortable="{html.escape("|".join(sortable), quote=True)}"' if sortable else ""
     return (
         f'<div class="bb-table"><div class="bb-scroll" tabindex="0" role="region" '
-        f'aria-label="{title}"><table><caption>{title}</caption><thead><tr>{head}</tr></thead>'
+        f'aria-label="{title}"><table{asked}><caption>{title}</caption><thead><tr>{head}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>{_download(frame, name)}</div>"
     )
+
+
+def _heading(column: object) -> str:
+    """A column's name in words; the download keeps the name itself."""
+    return HEADINGS.get(column, str(column).replace("_", " "))
 
 
 def _is_prose(cells: list[str]) -> bool:
@@ -233,7 +273,7 @@ def _cell(value: object, fmt: str | Callable | None, digits: int) -> str:
         text = _number(value, digits)
     else:
         text = str(value)
-    return html.escape(re.sub(r"^-(?=[\d.])", "\N{MINUS SIGN}", text))
+    return html.escape(re.sub(r"^(> )?-(?=[\d.])", "\\1\N{MINUS SIGN}", text))
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -252,5 +292,6 @@ def number(value: float, digits: int = 3) -> str:
 
 def _number(value: float, digits: int) -> str:
     if value != 0 and abs(value) < 0.5 * 10**-digits:
-        return f"{value:.1e}"
+        least = f"{10**-digits:.{digits}f}"
+        return f"< {least}" if value > 0 else f"> -{least}"
     return f"{value:z,.{digits}f}"

@@ -7,7 +7,14 @@ from typing import Literal
 from helpers.words import Words
 
 FEWEST_UNITS = 5  # a one-sided sign test of five pairs can just reach 0.05: 2 ** -5
+FEWEST_COMBINATIONS = 8  # half of them to learn from, half to be predicted
 ENOUGH_UNITS = 32  # a difference of half a standard deviation between pairs: power 80 %, level 5 %
+
+
+def pairs_with_members(names: Iterable[str]) -> list[str]:
+    """Combinations of two perturbations whose members were perturbed alone too."""
+    there = set(names)
+    return sorted(n for n in there if n.count("+") == 1 and set(n.split("+")) <= there)
 
 
 class CannotAnswer(Exception):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from helpers.metrics.facts import Metric
+from helpers.tasks.findings import Finding, Ledger
 from helpers.tasks.requirements import Requirement
 
 
@@ -23,8 +24,13 @@ class Tier:
     available : callable, optional
         Of a screen, the `quality` of its perturbations, known relationships and the column of
         replicates, to counts that the requirements name: a DataFrame indexed by context.
-    claims : tuple
-        Statements of papers that the tier judges.
+    findings : tuple of Finding
+        Questions that people bring, with the sentence that answers each.
+    claims : tuple of Ledger
+        Papers whose statements the tier judges.
+    declared : mapping
+        Of a task to the setting that stands for it, where it was scored in several: columns of
+        scores or names in `params`, and their values. `metric` is a further one beside the primary.
 
     Raises
     ------
@@ -37,7 +43,9 @@ class Tier:
     primary: Mapping[str, str]
     requirements: Mapping[str, tuple[Requirement, ...]] = field(default_factory=dict)
     available: Callable | None = None
-    claims: tuple = ()
+    findings: tuple[Finding, ...] = ()
+    claims: tuple[Ledger, ...] = ()
+    declared: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if unknown := sorted(set(self.primary.values()) - set(self.metrics)):

@@ -91,7 +91,8 @@ def verdicts(tables):
 
 def test_what_is_planted_is_found(tables):
     found = verdicts(tables)
-    testable = [key for key in found.index if key not in ("raw", "baselines", "fine-tuning")]
+    other = ("raw", "baselines", "fine-tuning", "likelihood")
+    testable = [key for key in found.index if key not in other]
     for key in testable:
         assert found["verdict"][key].startswith(decided.SHOWN), (key, found["found here"][key])
     assert found["verdict"]["raw"] == decided.NOT_SHOWN  # the same in both: tied throughout
@@ -115,7 +116,7 @@ def test_the_other_way_round_is_not_shown(tables):
     back = back.assign(model=back["model"].replace(turned))
     swapped["reconstruction"] = back.assign(role=back["model"].map(roles))
     found = verdicts(swapped)["verdict"]
-    for key in ("transfer", "likelihood", "centring", "structure"):
+    for key in ("transfer", "likelihood-order", "centring", "structure"):
         assert found[key] in (decided.NOT_SHOWN, decided.BOTH), key
     assert found["centring"] == decided.NOT_SHOWN
 
@@ -229,10 +230,59 @@ def test_only_after_centring_means_nothing_before(gain, raw, verdict):
 
 
 def test_what_choosing_adds_is_small_only_where_it_is_small_for_each_model():
-    small, large = pd.Series({"a": 0.01, "b": 0.09}), pd.Series({"a": 0.01, "b": 0.1})
-    assert found_claims.about_choosing(small).startswith(decided.SHOWN)
-    assert found_claims.about_choosing(large) == decided.UNDECIDED
-    assert found_claims.about_choosing(pd.Series({"a": np.inf})) == decided.UNDECIDED
+    def about(gain, overstated, real=()):
+        names = list("ab")
+        gain, over = pd.Series(gain, names), pd.Series(overstated, names)
+        return found_claims.about_choosing(gain, over, list(real))
+
+    assert about([0.01, 0.09], [0.01, 0.09], "b") == decided.SHOWN + ": the gain is small"
+    assert about([0.01, 0.09], [0.01, 0.1]) == decided.UNDECIDED
+    assert about([0.01, 0.3], [0.01, 0.02]) == decided.UNDECIDED  # large, and not certain
+    assert about([0.01, 0.3], [0.01, 0.02], "b").startswith(decided.NOT_SHOWN)
+    assert about([0.01, 0.02], [np.inf, 0.02]) == decided.UNDECIDED
+
+
+def ablated(tables, **means):
+    """The tables with other means of the ablated models."""
+    names = dict(zip(("nb", "poisson", "small", "near"), ABLATED, strict=True))
+    by_task = {q.task: q for q in QUESTIONS}
+    roster = MODELS | {m: ("candidate", v) for m, v in ABLATED.items()}
+    roster |= {names.get(k, k): ("candidate", v) for k, v in means.items()}
+    parts = [rows(by_task[task], roster) for task in ("consistency", "linear-separability")]
+    return {**tables, "ablations": pd.concat(parts, ignore_index=True)}
+
+
+def test_a_thousand_cells_do_where_all_cells_are_no_better(tables):
+    key = "training-size"
+    found = verdicts(tables)  # 1,500 cells: .35; all: .4; a tenth of the scale is .08
+    assert found["verdict"][key] == decided.SHOWN
+    assert "consistency, 1,500 cells" in found["found here"][key]
+    assert verdicts(ablated(tables, near=0.2))["verdict"][key] == decided.NOT_SHOWN
+    assert verdicts(ablated(tables, near=0.6))["verdict"][key] == decided.SHOWN
+
+
+def test_likelihoods_matter_little_where_all_are_tied(tables):
+    found = verdicts(tables)["verdict"]
+    assert found["likelihood"] == decided.BOTH  # NB as ZINB, Poisson far below
+    assert found["likelihood-order"] == decided.SHOWN
+    alike = verdicts(ablated(tables, poisson=0.4))["verdict"]
+    assert alike["likelihood"] == decided.SHOWN
+    assert alike["likelihood-order"] == decided.NOT_SHOWN
+    apart = verdicts(ablated(tables, nb=0.6, poisson=0.2))["verdict"]
+    assert apart["likelihood"] == decided.NOT_SHOWN
+
+
+def test_the_best_of_four_is_judged_on_recall(tables):
+    known = tables["known-relationships"]
+    raw = (known["post"] == "raw") & (known["model"] == "scVI")
+    better = known.assign(value=known["value"].mask(raw, known["value"] + 0.5))
+    found = verdicts({**tables, "known-relationships": better})
+    assert found["verdict"]["best-of-four"].startswith(decided.NOT_SHOWN)
+    probe = tables["linear-separability"]
+    raw = (probe["post"] == "raw") & (probe["model"] == "scVI")
+    better = probe.assign(value=probe["value"].mask(raw, probe["value"] + 0.5))
+    found = verdicts({**tables, "linear-separability": better})
+    assert found["verdict"]["best-of-four"].startswith(decided.SHOWN)
 
 
 def chosen(values, rng, fixed="a", n_resamples=500):

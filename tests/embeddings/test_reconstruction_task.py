@@ -215,7 +215,7 @@ def test_what_a_split_needs_is_counted_in_perturbed_cells(screen):
     has = to_split(few)
     treated = few.obs[few.obs["perturbation"] != CONTROL]
     assert has == {
-        "batches": len(set(treated["batch"])),
-        "perturbations": len(set(treated["perturbation"])),
+        "batches_to_split": len(set(treated["batch"])),
+        "perturbations_to_split": len(set(treated["perturbation"])),
     }
     assert {r.fact for r in SPLIT} == set(has)

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from helpers.scores import check, params
+from helpers.tasks.embeddings import winners_report
 from helpers.tasks.embeddings.questions import QUESTIONS, anchors, primary_scores
 from helpers.tasks.embeddings.summary import on_real_data, standings
 from helpers.tasks.embeddings.winners import same_winner, winners
@@ -79,9 +80,9 @@ def test_winners_by_setting_read_params_and_columns():
         both, CONSISTENCY, settings=["n_dims", "post"], rng=np.random.default_rng(0)
     ).set_index("n_dims")
     assert found["n_models"].tolist() == [3, 3]
-    pair = {found["best"]["64"], *found["tied with"]["64"].split("; ")}
-    assert pair == {"good", "as good"}
-    assert {found["best"]["32"], *found["tied with"]["32"].split("; ")} == {"poor", "as good"}
+    pair = {found["best"]["64"], *found["tied"]["64"].split("; ")}
+    assert pair == {"good", "as good"} and found["undecided"]["64"] == ""
+    assert {found["best"]["32"], *found["tied"]["32"].split("; ")} == {"poor", "as good"}
 
 
 @pytest.mark.parametrize(
@@ -142,7 +143,7 @@ def test_same_winner_varies_one_choice_at_a_time():
     assert best["consistency", "dimensions", "32"] == "scVI"
     leader = found.set_index(["task", "choice", "chosen"])["leader"]
     assert leader["consistency", "post-processing", "center_scaled"] == "leads"
-    assert leader["consistency", "post-processing", "raw"] in ("tied", "behind")
+    assert leader["consistency", "post-processing", "raw"] in ("tied", "undecided", "behind")
     assert leader["consistency", "dimensions", "32"] == "behind"
     first = found[found["declared"]].groupby(["task", "choice"]).size()
     assert (first == 1).all()
@@ -175,3 +176,86 @@ def test_two_splits_of_one_real_screen_have_a_panel_each():
     tables["consistency"] = pd.concat([tables["consistency"], *both])
     found = on_real_data(tables, rng=np.random.default_rng(0))
     assert sorted(p.split("\n")[1] for p in found["panel"]) == ["mine, batches", "mine, guides"]
+
+
+def test_other_metrics_and_what_is_read_back_are_choices_too():
+    tables = of_all_tasks()
+    turned = {m: (r, 1 - v) for m, (r, v) in MEANS.items()}  # lower is better
+    other = {**turned, "good": ("candidate", 0.9), "poor": ("candidate", 0.55)}
+    by_p = table(other, n_units=20, metric="consistency_p_value")
+    tables["consistency"] = pd.concat([tables["consistency"], by_p])
+    back = tables["reconstruction"]
+    tables["reconstruction"] = pd.concat([back, back.assign(dataset="simulated")])
+    nothing = pd.DataFrame(columns=by_p.columns)
+    found = same_winner(tables, nothing, rng=np.random.default_rng(0))
+    leader = found.set_index(["task", "choice", "chosen"])["leader"]
+    assert leader["consistency", "metric", "perturbation_consistency"] == "leads"
+    best = found.set_index(["task", "choice", "chosen"])["best"]
+    assert best["consistency", "metric", "consistency_p_value"] == "poor"
+    assert leader["reconstruction", "read-out", "simulated"] == "leads"
+    assert len(found) == 4
+
+
+def changed(*fates, declared="leads"):
+    rows = [("mixing", "metric", "a", True, "PCA", "", "", 2, declared)]
+    rows += [
+        ("mixing", "metric", f"b{i}", False, "scVI", "", "", 2, f) for i, f in enumerate(fates)
+    ]
+    columns = ["task", "choice", "chosen", "declared", "best", "tied", "undecided", "n_models"]
+    return pd.DataFrame(rows, columns=[*columns, "leader"])
+
+
+@pytest.mark.parametrize(
+    ("fates", "said", "unsaid"),
+    [
+        (["behind", "undecided"], "falls behind (mixing by metric)", "it is open"),
+        (["tied", "leads"], "move names, not conclusions", "behind ("),
+        (
+            ["tied", "undecided"],
+            "it is open whether it falls behind (mixing by metric)",
+            "not conc",
+        ),
+        (["not compared"], "it is open", "not conclusions"),
+    ],
+)
+def test_a_choice_moves_a_conclusion_or_a_name_or_nobody_knows(fates, said, unsaid):
+    sentence = winners_report.what_choices_move(changed(*fates))
+    assert said in sentence and unsaid not in sentence
+    assert "In 1 of 1 pairs of task and choice the name at the top changes." in sentence
+
+
+def test_nothing_varied_is_said():
+    empty = changed().iloc[:0]
+    assert winners_report.what_choices_move(empty) == "No chapter varied a choice."
+
+
+def test_undecided_is_counted_apart_from_tied():
+    table = changed("tied").assign(tied=["c; d", "not compared"], undecided=["e", "not compared"])
+    found = winners_report.shown(table, {"a": "A"})
+    assert found["tied with it"].tolist() == ["2 of 1", "not compared"]
+    assert found["undecided"].tolist() == ["1 of 1", "not compared"]
+    assert found["chosen"].tolist() == ["A (declared)", "b0"]
+
+
+def standing(*rows):
+    columns = ["task", "model", "role", "standing", "group"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def test_leaders_and_who_is_not_told_from_them():
+    found = winners_report.leaders(
+        standing(
+            ("a", "x", "candidate", 0.9, "a"), ("a", "y", "candidate", 0.5, "ab"),
+            ("a", "truth", "ceiling", 1.0, None), ("b", "y", "candidate", 0.4, "a"),
+            ("b", "x", "candidate", 0.2, "b"), ("c", "x", "candidate", np.nan, None),
+            ("d", "x", "candidate", 0.1, None),
+        )
+    )  # fmt: skip
+    assert found["task"].tolist() == ["a", "b", "d"]
+    assert found["not told from it"].tolist() == ["y", "none", "not compared"]
+    said = winners_report.about_leaders(found)
+    assert said.startswith("2 names lead 3 tasks, and a leader is told from all others in b.")
+    assert "covers 0.10 (d) to 0.90 (a)" in said
+    one = winners_report.about_leaders(found[found["task"] == "a"])
+    assert one.startswith("One name leads all 1 tasks, and in none of them")
+    assert winners_report.about_leaders(found.iloc[:0]).startswith("No candidate was scored")

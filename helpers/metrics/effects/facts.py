@@ -13,6 +13,8 @@ METRICS = by_name(
            0, inf, "lower", 1, "Ahlmann-Eltze et al. 2025, figure 2"),
     Metric("pearson_delta", "Pearson correlation of predicted and observed change from control",
            -1, 1, "higher", 0, "Ahlmann-Eltze et al. 2025, Methods"),
+    Metric("interactions_found", "Share of genetic interactions found, by share of false calls",
+           0, 1, "higher", nan, "Ahlmann-Eltze et al. 2025, figure 1"),
 )
 # fmt: on
 

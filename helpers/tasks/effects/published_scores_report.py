@@ -1,10 +1,16 @@
-"""What is said of the published scores: statements of the paper, and what lies behind its means."""
+"""What is said of the published scores: what lies behind their means, and how they look."""
+
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
 from helpers.comparisons import paired
-from helpers.tasks.effects.published_scores import OTHER_LINE, SAME_CELLS, scores_of
+from helpers.scores import rows as score_rows
+from helpers.tasks.effects.published_scores import FLOORS, NORMAN, scores_of
+
+SAME = 0.005
+"""Models whose errors differ by less, of the mean error, in every row are the same prediction."""
 
 TITLES = {
     "adamson": "Adamson, K562",
@@ -18,143 +24,6 @@ DEEP = (
     *("scBERT*", "CPA"),
 )
 """Deep-learning models; those with * were given a perturbation head by the paper's authors."""
-
-
-def sentences(
-    *,
-    additive: pd.DataFrame,
-    curves: pd.DataFrame,
-    singles: pd.DataFrame,
-    transfer: pd.DataFrame,
-    correlation: pd.DataFrame,
-) -> pd.DataFrame:
-    """Statements of the paper, what the comparisons say, and a verdict on each.
-
-    Parameters
-    ----------
-    additive : DataFrame
-        Of `verdicts` on double perturbations, with the additive model as reference.
-    curves : DataFrame
-        Of `interactions`.
-    singles, transfer : DataFrame
-        Of `verdicts` on all pairs of models, by l2_ratio.
-    correlation : DataFrame
-        Of `verdicts` on `transfer`, with the mean as reference, by pearson_delta.
-
-    Returns
-    -------
-    DataFrame
-        `statement`, `found`, `verdict`, `missing`.
-    """
-    deep = additive[additive["model"].isin(DEEP)]
-    n_worse = int((deep["verdict"] == "worse").sum())
-    rows = [
-        (
-            "Pairs of genes: every deep-learning model has a larger error than the additive model",
-            f"{n_worse} of {len(deep)} models are worse",
-            "reproduced" if n_worse == len(deep) else "contradicted",
-            "a ceiling",
-        ),
-        _interaction_row(curves),
-    ]
-    for other in ("mean", "LM"):
-        tally = _against(singles, other, models=[m for m in DEEP if m in set(singles["model"])])
-        everywhere = (tally == "better").all(axis=1)
-        rows.append(
-            (
-                f"Single genes: no deep-learning model beats the {other} in every data set",
-                f"better in every data set: {_listed(everywhere)}; in one or two: "
-                f"{_listed((tally == 'better').any(axis=1) & ~everywhere)}; tied in every one: "
-                f"{_listed((tally == 'tied').all(axis=1))}; worse somewhere: "
-                f"{_listed((tally == 'worse').any(axis=1))}",
-                "contradicted" if everywhere.any() else "reproduced",
-                "more perturbations in Adamson; a ceiling",
-            )
-        )
-    of_line = _against(transfer, "mean", models=[OTHER_LINE]).loc[OTHER_LINE]
-    rows.append(
-        (
-            "Embeddings of another cell line: the linear model is better than the mean",
-            "; ".join(f"{TITLES[d]}: {v}" for d, v in of_line.items()),
-            _holds(of_line == "better"),
-            "more perturbations in Adamson" if (of_line != "better").any() else "a ceiling",
-        )
-    )
-    rows.append(_against_all(transfer))
-    gain = correlation.set_index(["model", "dataset"])["verdict"]
-    for source in ("scGPT", "scFoundation"):
-        by = gain[f"LM, genes of {source}"]
-        rows.append(
-            (
-                f"Gene embeddings of {source}: the linear model's error is below the mean's",
-                "by correlation of the change, which is no sum over genes: "
-                + "; ".join(f"{TITLES[d]}: {by[d]}" for d in TITLES),
-                "not testable here; mechanism shown on other data",
-                "predictions, to score all models on one set of genes",
-            )
-        )
-    return pd.DataFrame(rows, columns=["statement", "found", "verdict", "missing"])
-
-
-def _interaction_row(curves: pd.DataFrame) -> tuple[str, str, str, str]:
-    """The claim on interactions, over false discovery proportions from 0.1 to 0.9."""
-    inner = curves[curves["fdp"].between(0.1, 0.9)]
-    by = inner.set_index(["fdp", "model"])["tpr"].unstack()  # noqa: PD010
-    best = by.drop(columns="no change").max(axis=1)
-    above = int((best > by["no change"]).sum())
-    return (
-        "Pairs of genes: no model finds more interactions than no change",
-        f"at {above} of {len(by)} false discovery proportions a model finds more",
-        "reproduced (means only)" if above == 0 else "contradicted (means only)",
-        "the curves of each split, for an interval",
-    )
-
-
-def _against_all(pairs: pd.DataFrame) -> tuple[str, str, str, str]:
-    """The claim that embeddings of another line are best: any clear difference counts."""
-    found, held = [], {}
-    for dataset, name in TITLES.items():
-        own = pairs[(pairs["dataset"] == dataset) & (pairs["model"] != SAME_CELLS)]
-        own = own[own["other"] != SAME_CELLS]
-        lower = own[(own["model"] == OTHER_LINE) | (own["other"] == OTHER_LINE)]
-        sign = np.where(lower["model"] == OTHER_LINE, 1, -1)
-        clear = (sign * lower["difference"] < 0) & (lower["p_holm"] <= 0.05)
-        relevant = clear & (lower["verdict"] != "tied")
-        held[dataset] = clear.all()
-        found.append(
-            f"{name}: clearly better than {clear.sum()} of {len(lower)}, {relevant.sum()} of them "
-            "not only within the region that does not matter"
-        )
-    return (
-        "... and better than every other model",
-        "; ".join(found),
-        _holds(pd.Series(held)),
-        "more perturbations where a comparison is undecided",
-    )
-
-
-def _against(pairs: pd.DataFrame, other: str, *, models) -> pd.DataFrame:
-    """Verdicts of models on another one, models x data sets; NaN where a set lacks a model."""
-    turned = {"better": "worse", "worse": "better"}
-    rows = {}
-    for row in pairs.itertuples():
-        if row.other == other:
-            rows[row.model, row.dataset] = row.verdict
-        elif row.model == other:
-            rows[row.other, row.dataset] = turned.get(row.verdict, row.verdict)
-    found = pd.Series(rows).unstack()  # noqa: PD010
-    return found.loc[sorted(models), list(TITLES)]
-
-
-def _listed(chosen: pd.Series) -> str:
-    return ", ".join(chosen.index[chosen]) or "none"
-
-
-def _holds(by_dataset: pd.Series) -> str:
-    held, n = int(by_dataset.sum()), len(by_dataset)
-    if held == n:
-        return "reproduced"
-    return f"reproduced in {held} of {n} data sets, undecided in the rest" if held else "undecided"
 
 
 def repeated(scores: pd.DataFrame, captions: dict[str, int] | None = None) -> pd.DataFrame:
@@ -198,3 +67,198 @@ def uniformity(scores: pd.DataFrame, *, dataset: str) -> pd.DataFrame:
         }
     )
     return found.drop(index="mean").sort_values("ratio")
+
+
+def collapsed(scores: pd.DataFrame) -> str:
+    """Which models predict the same: their errors agree in every row, whatever they embed.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Score table; `l2` of each data set is asked apart.
+    """
+    said: dict[str, list[str]] = {}
+    for dataset, rows in scores[scores["metric"] == "l2"].groupby("dataset", sort=False):
+        scored = rows[rows["value"].notna()]
+        errors = scored.pivot_table("value", ["split", "unit"], "model").dropna(axis=1)
+        groups = _same(errors, SAME * errors.to_numpy().mean())
+        if groups:
+            said.setdefault("; ".join(groups), []).append(TITLES.get(dataset, "pairs of genes"))
+    if not said:
+        return "No two models have the same errors."
+    return (
+        f"Some models have the same error in every row, to within {SAME:.1%} of the mean error: "
+        + "; ".join(f"{names} ({', '.join(where)})" for names, where in said.items())
+        + ". They collapsed to one prediction, whatever they embed: count them as one."
+    )
+
+
+def _same(errors: pd.DataFrame, within: float) -> list[str]:
+    """Groups of columns that differ by less in every row, as text."""
+    groups: list[set[str]] = []
+    for one, other in combinations(errors.columns, 2):
+        if (errors[one] - errors[other]).abs().max() < within:
+            near = [g for g in groups if {one, other} & g]
+            groups = [g for g in groups if g not in near] + [set().union({one, other}, *near)]
+    return [", ".join(sorted(group)) for group in groups]
+
+
+def letters_and_ranks(ranks: pd.DataFrame) -> str:
+    """What a letter in common means, beside intervals of ranks.
+
+    Parameters
+    ----------
+    ranks : DataFrame
+        `dataset`, `model`, `low`, `high`, `group`, of `published_scores.ranks`.
+    """
+    says = (
+        "Two models with a letter in common are tied, which means that their difference lies "
+        "within the region that does not matter, or undecided."
+    )
+    apart = []
+    for _, own in ranks.groupby("dataset", sort=False):
+        for one, other in combinations(own.itertuples(), 2):
+            if set(one.group) & set(other.group) and (one.high < other.low or other.high < one.low):
+                apart.append((one, other))
+    if not apart:
+        return says
+    return (
+        f"{says} A difference that does not matter can be certain all the same: {len(apart)} pairs "
+        "with a letter in common have rank intervals that do not overlap."
+    )
+
+
+def best_at_every_size(by_genes: pd.DataFrame) -> str:
+    """Whether the additive model is the best whatever genes are counted.
+
+    Parameters
+    ----------
+    by_genes : DataFrame
+        Of `errors_by_genes`: means without rows, so that nothing can be tested.
+    """
+    others = by_genes[(by_genes["model"] != "additive") & by_genes["ratio"].notna()]
+    if others.empty:
+        return "There is no error of another model to compare with the additive one's."
+    n, nearest = by_genes["n_genes"].nunique(), others.loc[others["ratio"].idxmin()]
+    if nearest["ratio"] > 1:
+        return (
+            f"At none of {n} numbers of genes, in neither order, does a model come closer to the "
+            f"additive one than {nearest['ratio']:.2f} times its error: that the additive model is "
+            "best does not depend on the choice of genes."
+        )
+    lower = others[others["ratio"] < 1]
+    return (
+        f"The choice of genes decides: {', '.join(sorted(set(lower['model']))) or nearest['model']}"
+        f" reaches {nearest['ratio']:.2f} times the additive model's error over the first "
+        f"{nearest['n_genes']:,} genes."
+    )
+
+
+def worse_than_no_change(by_genes: pd.DataFrame, *, n_genes: int) -> str:
+    """Models with a larger error than no change, over the first genes of both orders."""
+    named = {}
+    for order, words in (("expression", "most expressed"), ("change", "most changed")):
+        own = by_genes[(by_genes["ordered_by"] == order) & (by_genes["n_genes"] == n_genes)]
+        mean = own.set_index("model")["mean"]
+        named[words] = sorted(mean.index[mean > mean["no change"]])
+    said = "; ".join(
+        f"over the {n_genes:,} {words} ones, {', '.join(names) or 'none'}"
+        for words, names in named.items()
+    )
+    depends = "" if len(set(map(tuple, named.values()))) > 1 else "not "
+    return f"Which models have a larger error than no change does {depends}depend on it: {said}."
+
+
+def alone_and_among_all(forest: pd.DataFrame, verdicts: pd.DataFrame) -> str:
+    """Intervals that leave out one although the comparison with the mean is undecided.
+
+    Parameters
+    ----------
+    forest : DataFrame
+        Of `published_scores.forest`, by clusters.
+    verdicts : DataFrame of str, models x data sets
+        Of `published_claims.against` the mean.
+    """
+    out = forest[(forest["high"] < 1) | (forest["low"] > 1)]
+    both = [
+        f"{row.model} in {TITLES[row.dataset]}"
+        for row in out.itertuples()
+        if row.model in verdicts.index
+        and verdicts.loc[row.model, row.dataset] in ("undecided", "cannot")
+    ]
+    says = "An interval speaks of one model alone."
+    if not both:
+        return f"{says} Here none leaves out one where the comparison with the mean is undecided."
+    return (
+        f"{says} Some leave out one though the comparison with the mean is undecided (below): "
+        f"{'; '.join(both)}. Among so many pairs of models some difference of this size is to be "
+        "expected."
+    )
+
+
+def of_another_line(low: float, high: float, n: int) -> str:
+    """What the interval of a ratio says of an embedding of another line in Adamson."""
+    if np.isnan(low) or np.isnan(high):
+        return "with so few perturbations there is no interval"
+    if high < 1:
+        return "there the embedding of another line lowers the error, too"
+    if low > 1:
+        return "there the embedding of another line raises the error"
+    return (
+        f"there nothing speaks for an embedding of another line, and with {n} rows little could "
+        "speak against it"
+    )
+
+
+def looks_like(row: pd.Series, self_duel: pd.DataFrame) -> str:
+    """Whether a lower error has the signature of missing genes, of knowledge, or of neither.
+
+    Parameters
+    ----------
+    row : Series
+        Of `uniformity`.
+    self_duel : DataFrame
+        Of `fewer_genes`: what both look like.
+    """
+    if row[["ratio", "sd", "share_lower", "pearson_gain"]].isna().any():
+        return "cannot be judged, since scores are missing"
+    duel = self_duel.set_index("prediction")
+    fewer = duel.loc["baseline, random genes missing"]
+    known = duel.loc["model that knows a tenth, no gene missing"]
+    if row["ratio"] >= 1:
+        return "is no lower error"
+    if row["share_lower"] >= fewer["share_lower"] - 0.01 and row["sd"] <= 2 * fewer["sd"]:
+        return "has the signature of missing genes"
+    if row["sd"] >= known["sd"] and row["pearson_gain"] > 0:
+        return "varies like knowledge, and the correlation gains"
+    return (
+        "has the signature of neither: it varies more than missing genes alone, which lower every "
+        "error by nearly the same share"
+        if row["sd"] > 2 * fewer["sd"]
+        else "has the signature of neither: it spares perturbations, which missing genes do not"
+    )
+
+
+def curve_rows(curves: pd.DataFrame) -> pd.DataFrame:
+    """Curves of interactions as rows of the score table: a unit is a false discovery proportion."""
+    floor = curves["model"].isin(FLOORS)
+    return score_rows(
+        task="interactions",
+        dataset=NORMAN,
+        split="mean of five",
+        protocol="published",
+        model=curves["model"],
+        metric="interactions_found",
+        role=np.where(floor, "floor", "reported"),
+        unit_kind="false discovery proportion",
+        unit=curves["fdp"].map("{:.2f}".format),
+        seed=0,
+        value=curves["tpr"],
+    )
+
+
+def curves_of(scores: pd.DataFrame) -> pd.DataFrame:
+    """The curves, `model`, `fdp`, `tpr`, from a score table that holds their rows."""
+    own = scores[scores["task"] == "interactions"]
+    fdp = own["unit"].astype(float)
+    return own.assign(fdp=fdp, tpr=own["value"])[["model", "fdp", "tpr"]].reset_index(drop=True)

@@ -4,7 +4,14 @@ import pandas as pd
 
 from helpers.data.contract import CONTROL
 from helpers.metrics.effects.facts import METRICS, PRIMARY
-from helpers.tasks.requirements import ENOUGH_UNITS, FEWEST_UNITS, Requirement
+from helpers.tasks.effects.findings import CLAIMS, FINDINGS
+from helpers.tasks.requirements import (
+    ENOUGH_UNITS,
+    FEWEST_COMBINATIONS,
+    FEWEST_UNITS,
+    Requirement,
+    pairs_with_members,
+)
 from helpers.tasks.tier import Tier
 
 _EFFECTS = Requirement(
@@ -26,7 +33,7 @@ REQUIREMENTS = {
     "prediction of combinations": (
         Requirement(
             "combinations",
-            FEWEST_UNITS,
+            FEWEST_COMBINATIONS,
             "pairs of genes perturbed together and each alone",
             ENOUGH_UNITS,
         ),
@@ -60,7 +67,6 @@ def available(screen, effects, relationships, *, replicate: str) -> pd.DataFrame
     rows = {}
     for context in sorted(screen.obs["context"].unique()):
         names = set(cells.loc[cells["context"] == context, "perturbation"])
-        singles = {name for name in names if "+" not in name}
         with_effect = {name for name in names if (context, name) in strong}
         partners = common.merge(common.loc[common["context"] == context, alike], on=alike)
         transfer = strong & set(zip(partners["context"], partners["perturbation"], strict=True))
@@ -69,11 +75,11 @@ def available(screen, effects, relationships, *, replicate: str) -> pd.DataFrame
             "measured_targets": sum(
                 all(gene in screen.var_names for gene in name.split("+")) for name in with_effect
             ),
-            "combinations": sum("+" in name and set(name.split("+")) <= singles for name in names),
+            "combinations": len(pairs_with_members(names)),
             "contexts_in_common": int(partners["context"].nunique()),
             "transfer_pairs": len(transfer),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("context")
 
 
-TIER = Tier("effects", METRICS, PRIMARY, REQUIREMENTS, available)
+TIER = Tier("effects", METRICS, PRIMARY, REQUIREMENTS, available, FINDINGS, CLAIMS)

@@ -5,7 +5,7 @@ import pandas as pd
 
 from helpers.tasks.departures import Departure
 from helpers.tasks.embeddings.linear_separability import TASK
-from helpers.tasks.embeddings.readouts_report import unit_scores
+from helpers.tasks.embeddings.readouts_report import PROBE_NAMES, unit_scores
 
 DEPARTURES = (
     Departure(
@@ -129,3 +129,41 @@ def share_of_few(named_right: pd.Series, few: int = 5) -> str:
         f"{first.sum() / order.sum():.0%} of that mean; the other {len(others)} have "
         f"{others.mean():.2f} on average{excess}."
     )
+
+
+def probes_agree(ranks: pd.DataFrame, *, declared: str = "linear") -> str:
+    """Whether the first candidate depends on the probe, of probes that read anything.
+
+    Parameters
+    ----------
+    ranks : DataFrame
+        Of `readouts_report.rankings` by `probe`.
+    declared : str
+        A probe whose best candidate has less than half of the accuracy of this one's reads too
+        little to be evidence on candidates.
+    """
+    best = ranks.loc[ranks.groupby("probe", sort=False)["mean"].idxmax()].set_index("probe")
+    weak = best.index[best["mean"] < 0.5 * best["mean"][declared]]
+    names = {p: PROBE_NAMES.get(p, p) for p in best.index}
+    says = ""
+    if len(weak):
+        shares = ", ".join(f"the {names[p]} one {best['mean'][p]:.3f}" for p in weak)
+        says = (
+            f"The {declared} probe reads {best['mean'][declared]:.3f} from its best candidate, "
+            f"{shares}: a probe that reads so little is no evidence on candidates. "
+        )
+    kept = best.drop(index=weak)
+    if len(kept) < 2:
+        return says + "That leaves one probe, and nothing to compare it with"
+    which = f"All {len(kept)} probes" if not len(weak) else f"The {len(kept)} others"
+    if len(set(kept["model"])) == 1:
+        return says + f"{which} put the same candidate first"
+    may_lead = [
+        set(m["model"][m["low"] <= 1]) for p, m in ranks.groupby("probe") if p in kept.index
+    ]
+    if both := set.intersection(*may_lead):
+        return says + (
+            f"{which} put different candidates first; {len(both)} of the candidates may be first "
+            "by each of them"
+        )
+    return says + f"{which} do not agree on the first candidate: this ranking depends on the probe"

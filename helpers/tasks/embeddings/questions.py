@@ -135,13 +135,13 @@ def anchors(scores: pd.DataFrame, question: Question) -> tuple[float, float]:
     return float(floor), float(ceiling)
 
 
-def tied(candidates, scale, better, n_resamples, rng) -> dict[str, str]:
-    """Letters by model, best first; empty where there is too little to compare."""
+def all_pairs(candidates, scale, better, n_resamples, rng) -> tuple[list[str], pd.DataFrame]:
+    """Models, best first, and comparisons of all of them; none where there is too little."""
     if candidates["model"].nunique() < 2:
-        return {}
+        return [], pd.DataFrame(columns=["model", "other", "verdict"])
     shared = paired(candidates, missing="drop")
     if len(set(shared.clusters)) < MIN_UNITS:
-        return {}
+        return [], pd.DataFrame(columns=["model", "other", "verdict"])
     pairs = compare(
         shared.table,
         shared.clusters,
@@ -151,4 +151,10 @@ def tied(candidates, scale, better, n_resamples, rng) -> dict[str, str]:
         rng=rng,
     )
     order = shared.table.mean().sort_values(ascending=better == "lower", kind="stable").index
-    return tie_groups(pairs, list(order)).to_dict()
+    return list(order), pairs
+
+
+def tied(candidates, scale, better, n_resamples, rng) -> dict[str, str]:
+    """Letters by model, best first; empty where there is too little to compare."""
+    order, pairs = all_pairs(candidates, scale, better, n_resamples, rng)
+    return tie_groups(pairs, order).to_dict() if order else {}

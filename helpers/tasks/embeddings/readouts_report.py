@@ -28,6 +28,16 @@ PROBE_NAMES = {"mlp": "network"}
 METRIC_NAMES = {
     "probe_top1": "top-1",
     "probe_top5": "top-5",
+    "knn_top1": "top-1",
+    "knn_top5": "top-5",
+    "knn_rank": "rank of the right perturbation",
+    "average_precision": "average precision",
+    "perturbation_consistency": "mean cosine",
+    "consistency_p_value": "p-value",
+    "gene_recall": "recall by gene",
+    "relationship_recall": "recall by database",
+    "reconstruction_spearman": "Spearman correlation",
+    "profile_integrity": "integrity of mean profiles",
     "ilisi": "iLISI",
     "ilisi_ratio": "ratio",
 }

@@ -13,6 +13,7 @@ import pandas as pd
 
 from helpers.data.contract import CONTROL, DataError
 from helpers.data.normalise import library_size, log1p_cp10k
+from helpers.data.splits import batch_perturbation_split
 from helpers.metrics.embeddings.postprocess import FEW_CONTROLS, METHODS, postprocess
 from helpers.metrics.embeddings.reconstruction import (
     gene_correlations,
@@ -23,7 +24,7 @@ from helpers.metrics.embeddings.reconstruction import (
 from helpers.models.embeddings.decoders import MLPDecoder, NegativeBinomialDecoder, RidgeDecoder
 from helpers.store.steps import step
 from helpers.tasks import protocol as task
-from helpers.tasks.requirements import Requirement, require
+from helpers.tasks.requirements import Requirement, lacking, require
 
 TASK = "reconstruction"
 DECODERS = ("ridge", "counts", "mlp")
@@ -79,8 +80,8 @@ PROTOCOLS = {
     ),
 }
 SPLIT = (
-    Requirement("batches", 2, "batches with perturbed cells"),
-    Requirement("perturbations", 2, "perturbations"),
+    Requirement("batches_to_split", 2, "batches with perturbed cells"),
+    Requirement("perturbations_to_split", 2, "perturbations"),
 )
 """What `batch_perturbation_split` needs of the cells of a context."""
 
@@ -88,7 +89,7 @@ SPLIT = (
 def to_split(screen) -> dict[str, int]:
     """Counts of a screen that `SPLIT` names."""
     obs = screen.obs[(screen.obs["perturbation"] != CONTROL).to_numpy()]
-    counts = {"batches": "batch", "perturbations": "perturbation"}
+    counts = {"batches_to_split": "batch", "perturbations_to_split": "perturbation"}
     return {name: int(obs[column].astype(str).nunique()) for name, column in counts.items()}
 
 
@@ -103,6 +104,14 @@ def available(screen, split) -> dict[str, int]:
         "test_batches_with_controls": len(enough & set(of_unseen)),
         "unseen_cells": int(of_unseen.isin(enough).sum()),
     }
+
+
+def has(screen) -> dict[str, int]:
+    """Counts of the cells of a context that `SPLIT` and `REQUIREMENTS` name; 0 with no split."""
+    counts = to_split(screen)
+    if lacking(SPLIT, counts):
+        return counts | {need.fact: 0 for need in REQUIREMENTS}
+    return counts | available(screen, batch_perturbation_split.function(screen))
 
 
 @step

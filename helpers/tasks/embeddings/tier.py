@@ -10,18 +10,17 @@ from helpers.tasks.embeddings import (
     known_relationships,
     linear_separability,
     neighbourhood,
+    reconstruction,
 )
-from helpers.tasks.embeddings.claims import CLAIMS
-from helpers.tasks.requirements import Requirement
+from helpers.tasks.embeddings.findings import CLAIMS, FINDINGS
+from helpers.tasks.embeddings.questions import QUESTIONS
 from helpers.tasks.tier import Tier
 
 REQUIREMENTS = {
     "consistency, published": consistency.PROTOCOLS["published"].requirements,
     "consistency, revised": consistency.PROTOCOLS["revised"].requirements,
     "recall of known relationships": known_relationships.REQUIREMENTS,
-    "reconstruction": (
-        Requirement("replicates_with_controls", 4, "batches with at least 4 control cells"),
-    ),
+    "reconstruction": (*reconstruction.SPLIT, *reconstruction.REQUIREMENTS),
     "linear probe, top five": (linear_separability.TOP_FIVE,),
     "linear probe across guides": linear_separability.ACROSS_GUIDES,
     "linear probe across batches": linear_separability.ACROSS_BATCHES,
@@ -47,6 +46,7 @@ def available(screen, effects, relationships, *, replicate: str) -> pd.DataFrame
             **batch_mixing.available(part),
             **neighbourhood.available(part),
             **linear_separability.available(part),
+            **reconstruction.has(part),
             "perturbed_genes": len(singles),
             "known_pairs": int(pairs["database"].value_counts().max()) if len(pairs) else 0,
             "probe_classes": int((n_cells >= linear_separability.PROBE_CELLS).sum()),
@@ -54,4 +54,10 @@ def available(screen, effects, relationships, *, replicate: str) -> pd.DataFrame
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("context")
 
 
-TIER = Tier("embeddings", METRICS, PRIMARY, REQUIREMENTS, available, CLAIMS)
+DECLARED = {
+    q.task: {k: v for k, v in q.chosen.items() if k not in ("dataset", "split")}
+    | {"metric": q.metric}
+    for q in QUESTIONS
+}
+
+TIER = Tier("embeddings", METRICS, PRIMARY, REQUIREMENTS, available, FINDINGS, CLAIMS, DECLARED)

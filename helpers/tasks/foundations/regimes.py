@@ -10,6 +10,7 @@ from helpers.data.contract import CONTROL
 from helpers.data.foundations.truth import bayes_accuracy
 from helpers.data.simulate.regimes import REGIMES
 from helpers.store.steps import step
+from helpers.tasks import requirements
 from helpers.tasks.foundations.combinations import ROLES
 from helpers.words import Words
 
@@ -129,7 +130,7 @@ def against_scaled(errors: Mapping[tuple[str, int], pd.DataFrame], regime: str) 
     return f"in the regime {regime} {says} (errors {other:.3f} and {mine:.3f})"
 
 
-FEWEST_PAIRS = 8  # to learn from half of them, and be judged on the other
+FEWEST_PAIRS = requirements.FEWEST_COMBINATIONS
 
 
 def of_real(screen, name: str) -> Words:
@@ -145,7 +146,4 @@ def of_real(screen, name: str) -> Words:
 
 def pairs_with_members(screen) -> int:
     """How many combinations of two have both members perturbed alone too."""
-    names = set(screen.obs["perturbation"].unique())
-    return sum(
-        name.count("+") == 1 and all(part in names for part in name.split("+")) for name in names
-    )
+    return len(requirements.pairs_with_members(screen.obs["perturbation"].unique()))

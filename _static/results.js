@@ -1,0 +1,62 @@
+// Tables that ask for it get filters above them and buttons in their heads. Without this script
+// they are whole tables all the same.
+document.addEventListener("DOMContentLoaded", () => {
+  for (const table of document.querySelectorAll("table[data-sortable]")) {
+    const heads = [...table.tHead.rows[0].cells];
+    const body = table.tBodies[0];
+    const rows = [...body.rows];
+    const named = table.dataset.sortable.split("|");
+    const text = (row, i) => row.cells[i].textContent.trim();
+    const chosen = new Map();
+    const bar = document.createElement("div");
+    bar.className = "bb-filters";
+    const count = document.createElement("span");
+    count.setAttribute("role", "status");
+
+    const filter = () => {
+      let n = 0;
+      for (const row of rows) {
+        const shown = [...chosen].every(([i, value]) => !value || text(row, i) === value);
+        row.hidden = !shown;
+        n += shown;
+      }
+      count.textContent = `${n} of ${rows.length} rows`;
+    };
+
+    heads.forEach((head, i) => {
+      const name = head.textContent.trim();
+      if (!named.includes(name)) return;
+      const label = document.createElement("label");
+      const select = document.createElement("select");
+      const values = [...new Set(rows.map((row) => text(row, i)))].sort();
+      for (const value of ["", ...values]) {
+        const option = new Option(value || "all", value);
+        select.add(option);
+      }
+      select.addEventListener("change", () => {
+        chosen.set(i, select.value);
+        filter();
+      });
+      label.append(`${name} `, select);
+      bar.append(label);
+
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = name;
+      head.textContent = "";
+      head.append(button);
+      button.addEventListener("click", () => {
+        const down = head.getAttribute("aria-sort") === "ascending";
+        heads.forEach((other) => other.removeAttribute("aria-sort"));
+        head.setAttribute("aria-sort", down ? "descending" : "ascending");
+        const sign = down ? -1 : 1;
+        // stable: rows that are alike keep the order of the book
+        const sorted = [...rows].sort((a, b) => sign * text(a, i).localeCompare(text(b, i)));
+        body.append(...sorted);
+      });
+    });
+    bar.append(count);
+    filter();
+    table.closest(".bb-table").prepend(bar);
+  }
+});

@@ -1,0 +1,204 @@
+"""What the tier answers: does a representation keep more of a perturbation than PCA?"""
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from helpers.metrics.embeddings.facts import METRICS
+from helpers.stats import direction
+from helpers.tasks.embeddings.claims import columns_led, in_their_tables
+from helpers.tasks.embeddings.claims_decided import between, verdicts
+from helpers.tasks.embeddings.claims_found import found_here
+from helpers.tasks.embeddings.questions import QUESTIONS, anchors, primary_scores
+from helpers.tasks.findings import Finding, Ledger, listed, with_interval
+from helpers.tasks.requirements import CannotAnswer
+
+ASKED = tuple(q for q in QUESTIONS if q.task != "batch-mixing")
+"""Tasks on which a model can be better: mixing alone is won by what holds nothing."""
+ONE, OTHER = "scVI", "PCA of log counts"
+_CHAPTERS = tuple(f"embeddings/{q.task}" for q in QUESTIONS)
+
+
+def foundation_models(tables, *, n_resamples: int, seed: int) -> str:
+    """What the tables of Bendidi et al. say, counted; no model of theirs is run here."""
+    return about_leads(columns_led())
+
+
+def about_leads(found: dict[str, tuple[int, int, int]]) -> str:
+    """The sentence, of columns that PCA or scVI leads, that a foundation model leads, and all."""
+    ahead = {name: ours > theirs for name, (ours, theirs, _) in found.items()}
+    head = "they do not" if all(ahead.values()) else "in some they do"
+    if not any(ahead.values()):
+        head = "they do, or as much"
+    said = listed(
+        f"{ours} of {n} columns against {theirs} in {name}"
+        for name, (ours, theirs, n) in found.items()
+    )
+    return (
+        f"By the tables of Bendidi et al. {head}: PCA or an scVI leads in {said}. These are "
+        "printed means without intervals, and the book runs no foundation model of its own."
+    )
+
+
+def _compared(pairs, names) -> tuple[dict[str, str], dict[str, str]]:
+    """Verdicts as one family, and each difference on its scale in words."""
+    if not pairs:
+        raise CannotAnswer(f"{ONE} and {OTHER} were scored side by side nowhere")
+    judged = verdicts(dict(zip(names, (row for row, _ in pairs), strict=True)))
+    said = {}
+    for name, (row, scale) in zip(names, pairs, strict=True):
+        ends = sorted((row["low"] * scale, row["high"] * scale)) if scale else (np.nan, np.nan)
+        said[name] = with_interval(row["difference"] * scale, *ends)
+    return judged, said
+
+
+def said_of(judged: dict[str, str], said: dict[str, str]) -> str:
+    """A sentence on verdicts: what is decided with its interval, what is not by name.
+
+    Parameters
+    ----------
+    judged : dict
+        Of a task to better, worse, tied, undecided or cannot.
+    said : dict
+        Of a task to the difference in words.
+    """
+    parts = []
+    for verdict in ("better", "worse", "tied"):
+        names = [name for name, found in judged.items() if found == verdict]
+        if names:
+            parts.append(f"{verdict} in " + listed(f"{name}, by {said[name]}" for name in names))
+    for verdict, words in (("undecided", "undecided in"), ("cannot", "too little data in")):
+        if names := [name for name, found in judged.items() if found == verdict]:
+            parts.append(f"{words} {listed(names)}")
+    return "; ".join(parts)
+
+
+def simulated(tables, *, n_resamples: int, seed: int) -> str:
+    """scVI against PCA where the truth is planted, of the way from floor to ceiling."""
+    rng, pairs = np.random.default_rng(seed), []
+    for question in ASKED:
+        table = tables[f"embeddings/{question.task}"]
+        rows = primary_scores(table, question, protocol="revised", **question.chosen)
+        floor, ceiling = anchors(rows, question)
+        row = between(rows, question, ONE, OTHER, n_resamples=n_resamples, rng=rng)
+        pairs.append((row, 1 / (ceiling - floor)))
+    judged, said = _compared(pairs, [q.title for q in ASKED])
+    return (
+        f"{head_of(judged)}. Where the truth is planted, and of the way from floor to ceiling, "
+        f"scVI is, against PCA: {said_of(judged, said)}."
+    )
+
+
+def head_of(judged: dict[str, str]) -> str:
+    """What verdicts by task come to, in a word."""
+    found = set(judged.values())
+    if {"better", "worse"} <= found:
+        return "It depends on the task"
+    if "better" in found:
+        return "Yes" if found == {"better"} else "In some tasks"
+    if "worse" in found:
+        return "No"
+    return "No, they are alike" if found == {"tied"} else "It is undecided"
+
+
+def real(tables, *, n_resamples: int, seed: int) -> str:
+    """scVI against PCA on real screens, task by task, corrected over all of them."""
+    rng, pairs, names = np.random.default_rng(seed), [], []
+    for question in ASKED:
+        rows = _of_real_screens(tables[f"embeddings/{question.task}"], question)
+        for (dataset, _, _), own in rows.groupby(["dataset", "split", "unit_kind"]):
+            if {ONE, OTHER} <= set(own["model"]):
+                row = between(
+                    own, question, ONE, OTHER, margin=0.0, n_resamples=n_resamples, rng=rng
+                )
+                pairs.append((row, direction(METRICS[question.metric].better)))
+                names.append(f"{question.title} ({dataset})")
+    judged, said = _compared(pairs, _unique(names))
+    n_decided = sum(v in ("better", "worse") for v in judged.values())
+    if not n_decided:
+        return (
+            f"No: in none of {len(judged)} comparisons of a task and a real screen can scVI and "
+            f"PCA be told apart ({said_of(judged, said)})."
+        )
+    return (
+        f"In {n_decided} of {len(judged)} comparisons of a task and a real screen scVI and PCA are "
+        f"told apart. scVI is, against PCA: {said_of(judged, said)}."
+    )
+
+
+def _of_real_screens(table: pd.DataFrame, question) -> pd.DataFrame:
+    is_real = ~table["dataset"].str.startswith("simulated")
+    rows = table[is_real & (table["metric"] == question.metric) & (table["protocol"] == "revised")]
+    if rows.empty:
+        return rows
+    chosen = {k: v for k, v in question.chosen.items() if k not in ("dataset", "split")}
+    there = rows["post"].eq(chosen["post"])
+    return primary_scores(rows[there], question, **chosen) if there.any() else rows[there]
+
+
+def _unique(names: list[str]) -> list[str]:
+    """The same names, numbered where one comes again."""
+    return [
+        name if names.count(name) == 1 else f"{name} {names[: i + 1].count(name)}"
+        for i, name in enumerate(names)
+    ]
+
+
+FINDINGS = (
+    Finding(
+        "Do foundation models keep more of a perturbation than PCA?",
+        "embeddings/claims",
+        (),
+        foundation_models,
+        "the tables of one paper: two screens, five foundation models, no intervals",
+        "embeddings of foundation models, brought in by the door, scored here with intervals",
+        front=True,
+    ),
+    Finding(
+        "Does scVI keep more of a perturbation than PCA?",
+        "embeddings/summary",
+        _CHAPTERS,
+        simulated,
+        "simulated screens of one family, whose effects are linear in log expression, and a short "
+        "training of scVI",
+        "another simulator, a longer training, or other post-processing",
+        front=True,
+    ),
+    Finding(
+        "Can the real screens at hand tell scVI from PCA?",
+        "embeddings/summary",
+        _CHAPTERS,
+        real,
+        "the screens that the book holds, which are small",
+        "screens with more perturbations, replicates and guides",
+        front=True,
+    ),
+)
+
+
+def rows(tables, *, n_resamples: int, seed: int) -> pd.DataFrame:
+    """The claims of Bendidi et al., as `helpers.tasks.findings.Ledger` asks."""
+    names = [*(q.task for q in QUESTIONS), "ablations"]
+    own = {name: tables[f"embeddings/{name}"] for name in names}
+    found = found_here(own, n_resamples=n_resamples, rng=np.random.default_rng(seed))
+    theirs = in_their_tables().set_index("claim")["in the tables"]
+    return pd.DataFrame(
+        {
+            "claim": found["claim"],
+            "published": found["claim"].map(theirs),
+            "ours": found["found here"].map(without_names),
+            "why they differ": "other screens; missing here: " + found["missing"],
+            "verdict": found["verdict"],
+        }
+    )
+
+
+def without_names(text: str) -> str:
+    """A tally without the lists of names in its brackets: "better in 2, tied in 3"."""
+    return re.sub(r"(in \d+) \([^()]*(?:\([^()]*\)[^()]*)*\)", r"\1", text)
+
+
+CLAIMS = (
+    Ledger("Bendidi et al. 2024", "embeddings/claims", (*_CHAPTERS, "embeddings/ablations"), rows),
+)

@@ -1,0 +1,54 @@
+"""The answer of a task's chapter in one sentence, from the scores that it leaves."""
+
+import numpy as np
+import pandas as pd
+
+from helpers.tasks.embeddings.questions import QUESTIONS, primary_scores
+from helpers.tasks.embeddings.summary import standings
+from helpers.tasks.findings import listed, with_interval
+
+
+def in_short(scores: pd.DataFrame, task: str, *, seed: int, n_resamples: int = 2_000) -> str:
+    """Which representation leads a task, how far it gets, and who is not told from it.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Score table of the chapter, simulated screens in the revised protocol among them.
+    task : str
+    seed, n_resamples : int
+    """
+    question = next(q for q in QUESTIONS if q.task == task)
+    rows = primary_scores(scores, question, protocol="revised", **question.chosen)
+    rng = np.random.default_rng(seed)
+    found = standings(rows, question, n_resamples=n_resamples, rng=rng)
+    ceiling = "permuted labels" if question.ceiling is not None else "the planted truth"
+    return about_standing(found, ceiling)
+
+
+def about_standing(found: pd.DataFrame, ceiling: str) -> str:
+    """The sentence, of the rows of `standings` of one task, and what its scale ends at."""
+    own = found[(found["role"] == "candidate") & found["standing"].notna()]
+    if own.empty:
+        return "No representation was scored on simulated screens."
+    best = own.loc[own["standing"].idxmax()]
+    above = int((own["standing_low"] > 0).sum())
+    letters = set(best["group"] or "")
+    others = [
+        model
+        for model, group in zip(own["model"], own["group"], strict=True)
+        if model != best["model"] and letters & set(group or "")
+    ]
+    if own["standing_low"].isna().all():
+        clear = "so few units have no interval"
+    else:
+        clear = f"{above} of {len(own)} representations lie above the best floor for certain"
+    if not letters:
+        told = "so few units cannot tell who leads"
+    else:
+        told = f"not told from it (tied, or undecided): {listed(others)}"
+    ends = best[["standing", "standing_low", "standing_high"]]
+    return (
+        f"On simulated screens {clear}. {best['model']} gets furthest of the way from the floor to "
+        f"{ceiling}, {with_interval(*ends)}; {told}."
+    )

@@ -1,0 +1,134 @@
+"""Sentences of the tier's chapters that depend on what was found."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+
+def smoothing(change: float) -> str:
+    """What diffusing explanations does in a class; `change` of agreement, in points."""
+    if np.isnan(change):
+        return "what it does in a class was not scored"
+    if change < 0:
+        return "in a class, where noise has averaged out already, it only blurs"
+    return "it does no harm in a class either, here"
+
+
+def explained_classes(n: int) -> str:
+    """Whether one order of genes for all classes can differ from those of each."""
+    if n == 1:
+        return (
+            "Only its first class is explained, so that one order for all classes is the order of "
+            "this class, and nothing can be said of that choice here."
+        )
+    return f"{n} classes are explained here, so that the order for all can differ."
+
+
+def order_weighs(step: float, most: float) -> str:
+    """Whether the order of genes moves a metric more than all other choices do."""
+    if np.isnan(step) or np.isnan(most):
+        return "What the order weighs was not scored"
+    if step > most:
+        return "So what weighs most is which order is taken"
+    return "So the order weighs no more than the rest"
+
+
+def agreement_and_accuracy(falls: Mapping[str, tuple[float, float]]) -> str:
+    """Which falls further when a class is mixed.
+
+    Parameters
+    ----------
+    falls : mapping
+        Of a model to what agreement and what accuracy lose, both as shares.
+    """
+    known = {m: pair for m, pair in falls.items() if not np.isnan(pair).any()}
+    if len(known) < len(falls) or not known:
+        return "agreement and accuracy were not both scored"
+    further = [agreement > accuracy for agreement, accuracy in known.values()]
+    if all(further):
+        return "agreement falls further than accuracy with " + (
+            "both" if len(further) == 2 else "all"
+        )
+    return "accuracy does not always fall less than agreement"
+
+
+def hidden_kinds(n_better: int, n_pairs: int) -> str:
+    """Whether explanations show subtypes that profiles miss, in real pairs of them."""
+    if not n_pairs:
+        return "No pair of subtypes was asked."
+    if n_better:
+        return (
+            "In the simulation the profiles were as clear as anything; here explanations can show "
+            "kinds that clustering all genes misses."
+        )
+    return "As in the simulation, clustering the profiles does no worse."
+
+
+def chance_not_excluded(unclear: Sequence[str], has_intervals: bool) -> str:
+    """Intervals of explanations that reach zero, by name."""
+    if not has_intervals:
+        return "One training has no interval."
+    if unclear:
+        return f"Intervals that reach zero, and so do not exclude chance: {', '.join(unclear)}."
+    return "No interval of explanations reaches zero."
+
+
+def random_genes(ahead: pd.Series) -> str:
+    """Whether the best genes are ahead of random ones; `ahead` in accuracy, by number of genes."""
+    known = ahead.dropna()
+    if known.empty:
+        return "Random genes were not scored beside the best."
+    level = [f"{size}" for size in known.index[known <= 0]]
+    if not level:
+        return "The best are ahead of random ones at every number of genes shown."
+    return (
+        f"Random ones drawn from all genes do at least as well as the best with {', '.join(level)} "
+        "genes a class."
+    )
+
+
+def first_component(component: float, lists: pd.Series) -> str:
+    """Whether the first component names as many planted genes as lists that see the classes."""
+    known = lists.dropna()
+    if np.isnan(component) or known.empty:
+        return "It was not scored beside lists that see the classes."
+    beaten = int((known <= component).sum())
+    if beaten:
+        return (
+            f"{beaten} of the {len(known)} lists that see the classes do no better than it in the "
+            "second: here the largest variation is the class."
+        )
+    return "All lists that see the classes do better in the second."
+
+
+def families(pairs: Mapping[str, float]) -> str:
+    """Whether explanations agree with one another more than with tests.
+
+    Parameters
+    ----------
+    pairs : mapping
+        Mean overlap of `tests-tests`, `learned-learned`, `tests-learned`, `trees-tests`,
+        `trees-learned`.
+    """
+    if np.isnan(list(pairs.values())).any():
+        return "not answered: some lists were not made"
+    if pairs["tests-learned"] >= min(pairs["tests-tests"], pairs["learned-learned"]):
+        return "not seen here"
+    if pairs["trees-tests"] > pairs["trees-learned"]:
+        return (
+            "a mechanism shown on other data for explanations by gradients, and not seen for "
+            "trees, which are learned too, and side with the tests"
+        )
+    return "a mechanism shown on other data"
+
+
+def unseen_lists(unseen: pd.Series, informed: pd.Series) -> str:
+    """Where lists that never saw the classes stand beside those that did, by accuracy."""
+    if unseen.isna().any() or informed.dropna().empty:
+        return "not scored beside lists that did"
+    if unseen.between(informed.min(), informed.max()).all():
+        return "inside the range of lists that did: subtypes are much of what varies here"
+    lower, higher = (unseen < informed.min()).any(), (unseen > informed.max()).any()
+    said = "lower and higher" if lower and higher else "lower" if lower else "higher"
+    return f"compared with lists that did: {said}"

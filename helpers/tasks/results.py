@@ -1,0 +1,245 @@
+"""Every model in every task and data set, in one table: nothing is averaged over metrics."""
+
+import json
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import pandas as pd
+
+from helpers.comparisons import compare, equivalence_margin, paired, tie_groups
+from helpers.metrics.facts import Metric
+from helpers.plots.page import number
+from helpers.stats import MIN_UNITS
+from helpers.summaries import ROLE_ORDER, group_means
+
+MEANINGS = {
+    "task": "what is asked of a model; each has a chapter",
+    "dataset": "data the score was made on; simulated ones say so",
+    "split": "which part of the data is scored",
+    "protocol": "published: the choices of the paper's code; revised: ours",
+    "model": "what is scored, or the floor or ceiling",
+    "params": "parameters of the model and read-out, as JSON",
+    "post": "post-processing of the embedding",
+    "metric": "what the value measures",
+    "role": "candidate, floor (knows nothing), ceiling (knows the truth), reported (from a paper)",
+    "unit_kind": "what one row scores: a perturbation, a batch, a gene, ...",
+    "unit": "the name of that one thing",
+    "cluster": "rows of one cluster are resampled together",
+    "seed": "root of all random numbers",
+    "n": "observations behind the value",
+    "value": "the score; empty where it could not be scored",
+}
+"""What each column of the score table holds: the dictionary of the download."""
+
+_GROUP = ["page", "task", "metric", "dataset", "split", "protocol", "post", "setting"]
+COLUMNS = [
+    "tier",
+    *_GROUP,
+    "model",
+    "role",
+    "mean",
+    "low",
+    "high",
+    "group",
+    "n_units",
+    "n_clusters",
+]
+
+
+def results(
+    tiers: Iterable, tables: Mapping[str, pd.DataFrame], *, n_resamples: int, seed: int
+) -> pd.DataFrame:
+    """Mean of each model by task, data set and setting, its interval, and its tie group.
+
+    Parameters
+    ----------
+    tiers : iterable of Tier
+        Their primary metrics choose the rows, and `declared` the settings where there are several.
+    tables : mapping
+        Of chapter to its score table.
+    n_resamples, seed : int
+        Of intervals and comparisons.
+
+    Returns
+    -------
+    DataFrame
+        `COLUMNS`. Rows stand in the order of the book: task by task, data set by data set;
+        ceilings, then candidates and reported models, then floors, each by name: nothing is sorted
+        by its score. `group`: letters; models that share one are not told apart. Empty where there
+        is too little to compare, and for floors and ceilings. `setting`: parameters of which one
+        model has several values.
+    """
+    parts = []
+    for tier in tiers:
+        own = {name: t for name, t in tables.items() if name.split("/")[0] == tier.name}
+        for task, metric in tier.primary.items():
+            rows = _declared(own, task, metric, tier.declared)
+            for _, group in rows.groupby([c for c in _GROUP if c in rows], sort=False):
+                parts.append(
+                    _standings(
+                        group, tier.metrics[group["metric"].iloc[0]], n_resamples, seed
+                    ).assign(tier=tier.name)
+                )
+    if not parts:
+        return pd.DataFrame(columns=COLUMNS)
+    return pd.concat(parts, ignore_index=True)[COLUMNS]
+
+
+def _declared(tables: Mapping, task: str, metric: str, declared: Mapping) -> pd.DataFrame:
+    """Rows of a task's primary metrics in its declared setting; `setting` names what varies.
+
+    Rows that two chapters left belong to the first of them.
+    """
+    chosen = dict(declared.get(task, {}))
+    metrics = {metric, chosen.pop("metric", metric)}
+    kept = []
+    for page, table in tables.items():
+        rows = table[(table["task"] == task) & table["metric"].isin(metrics)].assign(page=page)
+        for _, own in rows.groupby("dataset", sort=False):
+            if (own["protocol"] == "revised").any():
+                own = own[own["protocol"] == "revised"]
+            for name, value in chosen.items():
+                there = own[name] if name in own else own["params"].map(_value(name))
+                own = own[there == value] if (there == value).any() else own
+            kept.append(own)
+    if not kept:
+        return pd.DataFrame(columns=["dataset"])
+    rows = pd.concat(kept, ignore_index=True).drop_duplicates(
+        [c for c in MEANINGS if c not in ("value", "n", "cluster")]
+    )
+    by_page = rows.groupby(["page", "dataset"], sort=False)
+    return pd.concat(_pooled(own.assign(setting=_setting(own))) for _, own in by_page)
+
+
+def _pooled(rows: pd.DataFrame) -> pd.DataFrame:
+    """Splits that are repeats, each under a seed of its own, as one: their units are resampled."""
+    seeds = rows.groupby("split")["seed"].agg(set)
+    repeats = len(seeds) > 1 and len(set.union(*seeds)) == len(seeds) == sum(map(len, seeds))
+    return rows.assign(split=f"{len(seeds)} splits") if repeats else rows
+
+
+def _value(name: str):
+    return lambda text: json.loads(text).get(name)
+
+
+def _setting(rows: pd.DataFrame) -> pd.Series:
+    """The parameters of which some model of a page has several values, as text."""
+    texts = rows["params"].unique()
+    given = {text: json.loads(text) for text in texts}
+    varied = set()
+    where = ["split", "protocol", "post", "metric", "model"]
+    for _, own in rows.groupby(where, sort=False):
+        seed = own.groupby("params")["seed"].agg(set)
+        # a parameter that names the seed, such as the draw of the data, makes no setting
+        if len(seed) == len(set.union(*seed)) == sum(map(len, seed)):
+            continue
+        several = [given[text] for text in own["params"].unique()]
+        names = {name for one in several for name in one}
+        varied |= {n for n in names if len({str(one.get(n)) for one in several}) > 1}
+    words = {
+        text: ", ".join(f"{n} {one[n]}" for n in sorted(varied) if n in one)
+        for text, one in given.items()
+    }
+    return rows["params"].map(words)
+
+
+def _standings(rows: pd.DataFrame, fact: Metric, n_resamples: int, seed: int) -> pd.DataFrame:
+    """Means and letters of one task, data set and setting."""
+    found = group_means(rows, ["model"], n_resamples=n_resamples, rng=seed)
+    letters = _letters(rows, found, fact, n_resamples, seed)
+    first = rows.iloc[0]
+    order = found["role"].map(ROLE_ORDER | {"reported": ROLE_ORDER["candidate"]})
+    found = found.assign(order=order, group=[letters.get(m, "") for m in found["model"]])
+    found = found.sort_values(["order", "model"], kind="stable").drop(columns="order")
+    return found.assign(**{name: first[name] for name in _GROUP if name in rows})
+
+
+def _letters(rows, found, fact: Metric, n_resamples: int, seed: int) -> dict[str, str]:
+    models = rows[rows["role"].isin(["candidate", "reported"]) & rows["value"].notna()]
+    if models["model"].nunique() < 2:
+        return {}
+    units = models.groupby(["dataset", "split", "unit", "seed"])
+    if not (units["model"].nunique() == models["model"].nunique()).any():
+        return {}
+    # Units that are not the same thing for all models are not paired: draws of each, say.
+    if set(units["cluster"].nunique()) != {1} or len(set(models["unit_kind"])) > 1:
+        return {}
+    both = paired(models, missing="drop")
+    if len(set(both.clusters)) < MIN_UNITS:
+        return {}
+    n_pairs = both.table.shape[1] * (both.table.shape[1] - 1) // 2
+    pairs = compare(
+        both.table,
+        both.clusters,
+        better=fact.better,
+        margin=_margin(found, fact),
+        n_resamples=max(n_resamples, 20 * n_pairs),
+        rng=np.random.default_rng(seed),
+    )
+    best_first = both.table.mean().sort_values(ascending=fact.better == "lower", kind="stable")
+    return tie_groups(pairs, list(best_first.index)).to_dict()
+
+
+def _margin(found: pd.DataFrame, fact: Metric) -> float:
+    """A tenth of the way from the best floor to the ceiling; 0 where one of them is missing."""
+    ends = []
+    for role in ("floor", "ceiling"):
+        means = found.loc[found["role"] == role, "mean"].dropna()
+        if means.empty:
+            return 0.0
+        ends.append(means.max() if fact.better == "higher" else means.min())
+    return equivalence_margin(*ends) if ends[0] != ends[1] else 0.0
+
+
+def dictionary() -> pd.DataFrame:
+    """What each column of the download holds."""
+    return pd.DataFrame({"column": list(MEANINGS), "meaning": list(MEANINGS.values())})
+
+
+def readable(found: pd.DataFrame, metrics: Mapping[str, Metric]) -> pd.DataFrame:
+    """`results` as the page shows it: columns in words, one for the interval."""
+    ends = zip(found["low"], found["high"], strict=True)
+    interval = ["none" if np.isnan(a) else f"{number(a)} to {number(b)}" for a, b in ends]
+    setting = found[["split", "protocol", "post", "setting"]].astype(str)
+    plain = setting.apply(lambda row: ", ".join(v for v in row if v not in ("", "all")), axis=1)
+    return pd.DataFrame(
+        {
+            "task": found["task"].str.replace("-", " "),
+            "data set": found["dataset"],
+            "model": found["model"],
+            "role": found["role"],
+            "mean": found["mean"],
+            "95 % interval": interval,
+            "letters": found["group"],
+            "units": found["n_units"],
+            "metric": [metrics[name].title for name in found["metric"]],
+            "setting": plain,
+        }
+    )
+
+
+def metrics_of(found: pd.DataFrame, metrics: Mapping[str, Metric]) -> pd.DataFrame:
+    """Facts of the metrics that a table of `results` holds."""
+    facts = [metrics[name] for name in dict.fromkeys(found["metric"])]
+
+    def end(value):
+        return "no bound" if np.isinf(value) else f"{value:g}"
+
+    return pd.DataFrame(
+        {
+            "metric": fact.name,
+            "what it is": fact.title,
+            "range": f"{end(fact.low)} to {end(fact.high)}",
+            "better": fact.better,
+            "by chance": "depends on the data" if np.isnan(fact.chance) else f"{fact.chance:g}",
+            "source": fact.source,
+        }
+        for fact in facts
+    )
+
+
+def left_out(tiers: Iterable, tables: Mapping[str, pd.DataFrame]) -> str:
+    """Tasks that were scored and have no primary metric, as a phrase."""
+    known = {task for tier in tiers for task in tier.primary}
+    there = {task for table in tables.values() for task in table["task"]}
+    return ", ".join(sorted(name.replace("-", " ") for name in there - known)) or "none"

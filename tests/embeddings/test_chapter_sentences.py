@@ -1,0 +1,125 @@
+"""Sentences of the tier's chapters, branch by branch."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.tasks.embeddings import sentences
+
+NAN = float("nan")
+
+
+def test_the_reference_moves_an_embedding_or_none():
+    small, large = pd.Series({"a": 0.001, "b": 0.002}), pd.Series({"a": 0.1, "b": 0.002})
+    assert sentences.reference_moves(small) == "moves no raw embedding by more than 0.002"
+    assert sentences.reference_moves(large) == "moves a most, by 0.10"
+    assert sentences.reference_moves(pd.Series({"a": np.nan})) == "was not scored"
+
+
+@pytest.mark.parametrize(
+    "neither, draws, pairs, said",
+    [
+        (False, True, True, "refute none"),
+        (True, False, False, "Either correction"),
+        (True, False, True, "Alone, leaving draws out"),
+        (True, True, False, "Alone, counting pairs"),
+        (True, True, True, "Alone, neither correction"),
+    ],
+)
+def test_corrections_alone(neither, draws, pairs, said):
+    refuted = {("in-sample", "all"): neither, ("relabelled", "all"): draws}
+    refuted["in-sample", "across"] = pairs
+    assert said in sentences.corrections_alone(refuted)
+
+
+def test_the_best_by_post_processing():
+    assert sentences.best_by_post({"raw": "PCA", "tvn": "PCA"}).startswith("PCA is best")
+    assert sentences.best_by_post({"raw": "PCA", "tvn": "scVI"}).endswith("raw - PCA; tvn - scVI")
+    assert sentences.best_by_post({}) == "No model was scored"
+
+
+@pytest.mark.parametrize("p, said", [(0.2, "does not show"), (0.01, "a hint"), (NAN, "nothing is")])
+def test_a_map_beyond_the_size_of_effects(p, said):
+    assert said in sentences.beyond_effects(p)
+
+
+@pytest.mark.parametrize("low, said", [(0.05, "holds"), (0.2, "above"), (NAN, "not known")])
+def test_an_interval_beside_chance(low, said):
+    assert said in sentences.of_one_tenth(low)
+
+
+@pytest.mark.parametrize(
+    "gain, lasting, said",
+    [
+        (0.2, 0.15, "holds on other"),
+        (0.2, 0.05, "does not hold"),
+        (0.0, 0.0, "nothing to gain"),
+        (NAN, 0.1, "not scored"),
+    ],
+)
+def test_what_choosing_gains(gain, lasting, said):
+    assert said in sentences.what_choosing_gains(gain, lasting)
+
+
+def test_first_with_either_form():
+    assert sentences.first_either_way("a", "a") == "a is first either way"
+    assert sentences.first_either_way("a", "b").startswith("First is a with the fixed form; b")
+
+
+def ends(low, high):
+    return pd.Series({"low": low, "high": high})
+
+
+def test_a_network_and_guides():
+    assert "reads more" in sentences.turned_effects(ends(0, 0.1), ends(0.2, 0.3))
+    assert "not clearly" in sentences.turned_effects(ends(0, 0.1), ends(0.05, 0.3))
+    assert "not clearly" in sentences.turned_effects(ends(NAN, NAN), ends(0.05, 0.3))
+    assert "do differ" in sentences.guides_differ(ends(0.2, 0.3), ends(0, 0.1))
+    assert "no such" in sentences.guides_differ(ends(0.1, 0.3), ends(0, 0.1))
+    assert "no such" in sentences.guides_differ(ends(NAN, NAN), ends(0, 0.1))
+
+
+def test_the_first_place_of_real_neighbours():
+    assert sentences.first_place(["a", "b"], 2).startswith("No candidate")
+    assert sentences.first_place(["a"], 2) == "The first place may belong to a"
+    assert sentences.first_place(["untrained scVI"], 2).endswith("needs no learning")
+
+
+def test_votes_with_controls():
+    assert sentences.published_span(pd.Series([0.1, 0.1001])) == "is 0.100"
+    assert sentences.published_span(pd.Series([0.1, 0.2])) == "lies between 0.100 and 0.200"
+    assert sentences.perturbed_cells(0.02).startswith("At most 0.020")
+    assert sentences.perturbed_cells(0.0).startswith("Not one")
+    assert sentences.perturbed_cells(NAN).endswith("not scored")
+
+
+def test_the_ceiling_of_reconstruction():
+    assert "no ceiling" in sentences.beaten_ceiling(2)
+    assert sentences.beaten_ceiling(0).startswith("Were one")
+    assert sentences.truth_on_top(True).startswith("Now")
+    assert sentences.truth_on_top(False).startswith("Even now")
+
+
+@pytest.mark.parametrize(
+    "low, high, said",
+    [(0.1, 0.2, "adds to"), (-0.2, -0.1, "takes"), (-0.1, 0.1, "nothing"), (NAN, NAN, "cannot")],
+)
+def test_training_adds(low, high, said):
+    assert said in sentences.training_adds(low, high)
+
+
+def test_keeping_and_agreeing():
+    kept = pd.Series({"a": 0.9, "b": 0.5, "c": 0.1})
+    for values, said in (((3, 2, 1), "most consistent"), ((1, 2, 3), "least consistent")):
+        found = sentences.keeps_and_agrees(kept, pd.Series(values, kept.index))
+        assert found == f"a keeps most and is {said}"
+    other = sentences.keeps_and_agrees(kept, pd.Series((2, 3, 1), kept.index))
+    assert other == "a keeps most, and b is most consistent"
+
+
+@pytest.mark.parametrize(
+    "network, linear, said",
+    [(0.5, 0.5, "has learned"), (1.0, 0.5, "more to learn"), (1.0, 0.95, "cannot tell")],
+)
+def test_guessing_hidden_genes(network, linear, said):
+    assert said in sentences.learned_to_guess(network, linear)

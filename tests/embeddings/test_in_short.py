@@ -1,0 +1,46 @@
+"""The answer of a task's chapter in one sentence, branch by branch."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.tasks.embeddings.in_short import about_standing, in_short
+
+COLUMNS = ["model", "role", "standing", "standing_low", "standing_high", "group"]
+
+
+def found(*rows):
+    return pd.DataFrame(list(rows), columns=COLUMNS)
+
+
+TRUTH = ("planted truth", "ceiling", 1.0, 0.9, 1.1, None)
+GOOD = ("scVI", "candidate", 0.7, 0.6, 0.8, "a")
+
+
+@pytest.mark.parametrize(
+    "rows, said",
+    [
+        ([GOOD, ("PCA", "candidate", 0.6, 0.5, 0.7, "ab")], "2 of 2 representations"),
+        ([GOOD, ("PCA", "candidate", 0.6, 0.5, 0.7, "ab")], "undecided): PCA."),
+        ([GOOD, ("PCA", "candidate", 0.0, -0.1, 0.1, "b")], "1 of 2 representations"),
+        ([GOOD, ("PCA", "candidate", 0.0, -0.1, 0.1, "b")], "undecided): none."),
+        ([(*GOOD[:3], np.nan, np.nan, None)], "so few units have no interval. scVI gets"),
+        ([(*GOOD[:3], np.nan, np.nan, None)], "so few units cannot tell who leads."),
+        ([(*GOOD[:2], np.nan, np.nan, np.nan, None)], "No representation was scored"),
+        ([], "No representation was scored"),
+    ],
+)
+def test_each_branch(rows, said):
+    assert said in about_standing(found(TRUTH, *rows), "the planted truth")
+
+
+def test_what_the_scale_ends_at_is_named():
+    said = about_standing(found(TRUTH, GOOD), "permuted labels")
+    assert "to permuted labels, 0.70 (95 % interval 0.60 to 0.80)" in said
+
+
+def test_it_is_read_off_the_scores_of_a_chapter():
+    from test_summary import table
+
+    said = in_short(table(), "consistency", seed=0)
+    assert "3 of 3 representations lie above" in said and "to the planted truth" in said

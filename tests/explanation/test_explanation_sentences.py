@@ -1,0 +1,97 @@
+"""Sentences of the tier's chapters, branch by branch."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.tasks.explanation import sentences
+
+
+@pytest.mark.parametrize("change, said", [(-1, "blurs"), (0, "no harm"), (np.nan, "not scored")])
+def test_smoothing(change, said):
+    assert said in sentences.smoothing(change)
+
+
+def test_one_class_cannot_tell_orders_apart():
+    assert sentences.explained_classes(1).startswith("Only its first class")
+    assert sentences.explained_classes(3).startswith("3 classes")
+
+
+@pytest.mark.parametrize(
+    "step, most, said",
+    [(2, 1, "weighs most"), (1, 1, "no more"), (np.nan, 1, "not scored")],
+)
+def test_the_order_weighs(step, most, said):
+    assert said in sentences.order_weighs(step, most)
+
+
+@pytest.mark.parametrize(
+    "falls, said",
+    [
+        ({"a": (0.3, 0.1), "b": (0.2, 0.1)}, "with both"),
+        ({"a": (0.3, 0.1)}, "with all"),
+        ({"a": (0.3, 0.1), "b": (0.1, 0.1)}, "does not always"),
+        ({"a": (np.nan, 0.1)}, "not both scored"),
+        ({}, "not both scored"),
+    ],
+)
+def test_agreement_falls_further_than_accuracy_or_not(falls, said):
+    assert said in sentences.agreement_and_accuracy(falls)
+
+
+@pytest.mark.parametrize(
+    "better, n, said", [(1, 3, "genes misses"), (0, 3, "no worse"), (0, 0, "No pair")]
+)
+def test_hidden_kinds(better, n, said):
+    assert said in sentences.hidden_kinds(better, n)
+
+
+@pytest.mark.parametrize(
+    "unclear, has, said",
+    [
+        (["a", "b"], True, "chance: a, b."),
+        ([], True, "No interval"),
+        (["a"], False, "One training"),
+    ],
+)
+def test_chance(unclear, has, said):
+    assert said in sentences.chance_not_excluded(unclear, has)
+
+
+@pytest.mark.parametrize(
+    "ahead, said",
+    [([0.1, 0.2], "at every number"), ([0.0, 0.2], "with 5 genes"), ([np.nan] * 2, "not scored")],
+)
+def test_random_genes(ahead, said):
+    assert said in sentences.random_genes(pd.Series(ahead, [5, 10]))
+
+
+def test_the_first_component():
+    lists = pd.Series([0.5, 0.9])
+    assert sentences.first_component(0.6, lists).startswith("1 of the 2 lists")
+    assert sentences.first_component(0.1, lists).startswith("All lists")
+    assert sentences.first_component(np.nan, lists).startswith("It was not scored")
+
+
+def test_families_of_lists():
+    pairs = {"tests-tests": 0.8, "learned-learned": 0.7, "tests-learned": 0.2}
+    side = pairs | {"trees-tests": 0.6, "trees-learned": 0.3}
+    assert "side with the tests" in sentences.families(side)
+    learned = pairs | {"trees-tests": 0.3, "trees-learned": 0.6}
+    assert sentences.families(learned) == "a mechanism shown on other data"
+    assert sentences.families(side | {"tests-learned": 0.7}) == "not seen here"
+    assert sentences.families(side | {"tests-learned": np.nan}).startswith("not answered")
+
+
+@pytest.mark.parametrize(
+    "unseen, said",
+    [
+        ([0.6, 0.7], "inside"),
+        ([0.1, 0.7], ": lower"),
+        ([0.6, 0.99], ": higher"),
+        ([0.1, 0.99], "lower and higher"),
+        ([np.nan, 0.7], "not scored"),
+    ],
+)
+def test_lists_that_never_saw_the_classes(unseen, said):
+    assert said in sentences.unseen_lists(pd.Series(unseen), pd.Series([0.5, 0.9]))
