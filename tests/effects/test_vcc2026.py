@@ -12,18 +12,20 @@ from helpers.metrics.effects.vcc2026 import (
     aggregate,
     discrimination,
     means_only,
+    of_means,
     of_tables,
     per_perturbation,
 )
 from helpers.metrics.effects.vcc2026_recipes import (
     baseline,
     generic_profile,
+    halved,
     halves,
     replicate,
     scaled_controls,
     split_seeds,
 )
-from helpers.metrics.effects.vcc2026_reference import Rule, profiles, reference
+from helpers.metrics.effects.vcc2026_reference import Rule, profile_of, profiles, reference
 from helpers.metrics.effects.vcc2026_scale import (
     BOUNDED,
     draws_of,
@@ -152,13 +154,11 @@ def test_controls_pasted_are_no_effect_by_definition():
 
 
 def ends():
-    cells = np.vstack([np.vstack(REAL), CONTROL])
-    labels = np.concatenate([LABELS, np.full(N_CONTROLS, "non-targeting")])
-    is_control = labels == "non-targeting"
-    repeats = [
-        replicate(cells, labels, is_control, GENES, seed=seed, whole=MEASURED)
-        for seed in split_seeds()
-    ]
+    whole = np.vstack(REAL), LABELS, CONTROL
+    repeats = []
+    for seed in split_seeds():
+        one, two = (reference(*half, GENES) for half in halved(*whole, seed=seed))
+        repeats.append(replicate(one, two, MEASURED))
     return [baseline(MEASURED)], repeats
 
 
@@ -257,6 +257,57 @@ def test_means_alone_answer_what_needs_no_cells():
         means_only(MEASURED, -sums)
 
 
+def test_signs_and_order_of_means_are_asked_not_their_amplitude():
+    change = MEASURED.profiles.profile - MEASURED.control.profile
+
+    def asked(profile):
+        return of_means(MEASURED, np.maximum(np.expm1(profile), 0))
+
+    truth = asked(MEASURED.profiles.profile)
+    assert (truth["direction"] > 0.95).all()
+    assert (truth["reach"] > 0.95).all()
+    half = asked(MEASURED.control.profile + 0.5 * change)
+    turned = asked(MEASURED.control.profile - 0.5 * change)
+    sure = ["direction", "reach", "jaccard"]
+    assert (half[sure] > 0.5).all().all()  # half of each change, made shares of one again
+    assert (turned["direction"] < -0.5).all()
+    assert (turned["jaccard"] < 0.2).all()
+    assert (turned["reach"] < 0.2).all()
+    none = asked(np.tile(MEASURED.control.profile, (5, 1)))
+    close(none["direction"].abs() < 1, np.ones(5))
+
+
+def test_means_by_a_loop():
+    means = np.stack([b.mean(axis=0) for b in PREDICTED])
+    found = of_means(MEASURED, means)
+    change = profile_of(means) - MEASURED.control.profile
+    real, fold = MEASURED.significant, MEASURED.table.log2_fold_change
+    for p in range(N_PERTURBATIONS):
+        genes = set(np.flatnonzero(real[p]))
+        others = [g for g in range(N_GENES) if g != p]
+        top = set(sorted(others, key=lambda g: -abs(change[p, g]))[: len(genes)])
+        right = {g for g in genes if change[p, g] * fold[p, g] > 0}
+        wrong = {g for g in genes if change[p, g] * fold[p, g] < 0}
+        assert found["direction"].iloc[p] == pytest.approx((len(right) - len(wrong)) / len(genes))
+        both = len(genes & top & right)
+        assert found["jaccard"].iloc[p] == pytest.approx(both / len(genes | top))
+        ranked, deepest = sorted(genes, key=lambda g: -abs(change[p, g])), 0
+        for k in range(1, len(ranked) + 1):
+            if sum(g in right for g in ranked[:k]) / k >= 0.9:
+                deepest = k
+        assert found["reach"].iloc[p] == pytest.approx(deepest / len(genes))
+
+
+def test_exactly_no_change_is_neither_right_nor_wrong_and_in_no_list():
+    none = of_means(MEASURED, np.tile(MEASURED.control.sums, (5, 1)))
+    close(none["direction"], np.zeros(5), atol=0)
+    close(none["jaccard"], np.zeros(5), atol=0)
+    close(none["reach"], np.zeros(5), atol=0)
+    silent = replace(MEASURED, rule=Rule(level=1e-300))
+    nothing = of_means(silent, MEASURED.profiles.sums)
+    assert nothing[["direction", "reach", "jaccard"]].isna().all().all()
+
+
 # -------------------------------------------------------------------------- both ends
 
 
@@ -329,7 +380,8 @@ def test_resampled_scores_of_whole_screens_are_the_score():
     baselines, repeats = ends()
     rows = per_perturbation(MEASURED, np.vstack(PREDICTED), LABELS)
     whole = np.ones((3, 5))
-    found = resampled_scores(rows, baselines, [repeats[0]], whole, np.random.default_rng(0))
+    samples = (np.stack([resampled(t, whole) for t in part]) for part in (baselines, repeats[:1]))
+    found = resampled_scores(resampled(rows, whole), *samples, np.random.default_rng(0))
     scale = scale_of(baselines, [repeats[0]])
     expected = scaled(aggregate(rows), scale["baseline"], scale["replicate"])
     close(found[0], expected)

@@ -264,6 +264,48 @@ def means_only(measured: Reference, means) -> pd.DataFrame:
     )
 
 
+def of_means(measured: Reference, means) -> pd.DataFrame:
+    """The six questions, asked of predicted means: no cell is needed, and none can help.
+
+    The predicted change of a gene is that of the profile. For each perturbation, R are the genes
+    that change significantly, and T as many genes with the largest predicted changes.
+
+    Parameters
+    ----------
+    means
+        See `means_only`.
+
+    Returns
+    -------
+    DataFrame indexed by perturbation
+        `pds`, `excess`, `effect` and `lfc_error` as in `means_only`. `direction`, in [-1, 1]: signs
+        that are right less those that are wrong, over R. `reach`: as published, R ranked by the
+        size of the predicted change. `jaccard`: of R and T, the intersection with equal signs. A
+        perturbation without a significant gene has none of these three; no predicted change is
+        neither right nor wrong, and in no T.
+
+    Raises
+    ------
+    ValueError
+        See `means_only`.
+    """
+    rows, real = means_only(measured, means), measured.significant
+    profile = profile_of(means, target_sum=measured.rule.target_sum)
+    change = profile - measured.control.profile[0]
+    size = np.where(measured.table.tested & measured.not_own, np.abs(change), 0.0)
+    n_real = real.sum(axis=1)
+    agree = np.sign(change) * np.sign(measured.table.log2_fold_change)
+    place = np.argsort(np.argsort(-size, axis=1, kind="stable"), axis=1)
+    top = (place < n_real[:, None]) & (size > 0)
+    table = replace(measured.table, log2_fold_change=change, p_value=-size, p_adjusted=-size)
+    both = (real & top & (agree > 0)).sum(axis=1)
+    return rows.assign(
+        direction=_ratio(np.where(real, agree, 0).sum(axis=1), n_real),
+        reach=_reach(real, real, agree > 0, top, table, n_real, measured.rule.purity),
+        jaccard=np.where(n_real > 0, _ratio(both, (real | top).sum(axis=1)), np.nan),
+    )
+
+
 def aggregate(rows: pd.DataFrame) -> pd.Series:
     """Values of a screen: means over perturbations, and for `mse` a ratio of sums.
 

@@ -5,7 +5,7 @@ import pandas as pd
 from scipy import sparse
 
 from helpers.metrics.effects.vcc2026 import compare, per_perturbation
-from helpers.metrics.effects.vcc2026_reference import Reference, Rule, reference
+from helpers.metrics.effects.vcc2026_reference import Reference
 
 N_SPLITS = 5
 
@@ -71,15 +71,20 @@ def scaled_controls(
     return cells
 
 
-def baseline(measured: Reference, *, seed: int = 0) -> pd.DataFrame:
-    """`per_perturbation` of the competition's recipe of a baseline: the generic profile as cells.
+def baseline_cells(measured: Reference, *, seed: int = 0):
+    """Cells and perturbations of the competition's recipe of a baseline: the generic profile.
 
     It knows the answer's mean: the profile is that of the measured perturbations.
     """
     groups = measured.profiles
     means, n_cells = generic_profile(measured), groups.n_cells
     cells = scaled_controls(measured.control_counts, means, n_cells, seed=seed)
-    return per_perturbation(measured, cells, np.repeat(groups.names, n_cells))
+    return cells, np.repeat(groups.names, n_cells)
+
+
+def baseline(measured: Reference, *, seed: int = 0) -> pd.DataFrame:
+    """`per_perturbation` of `baseline_cells`."""
+    return per_perturbation(measured, *baseline_cells(measured, seed=seed))
 
 
 def split_seeds(n_splits: int = N_SPLITS) -> list[int]:
@@ -119,41 +124,45 @@ def halves(labels, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(first), np.concatenate(second)
 
 
-def replicate(
-    counts, labels, is_control, genes, *, seed: int, whole: Reference, targets=None
-) -> pd.DataFrame:
+def replicate(one: Reference, two: Reference, whole: Reference) -> pd.DataFrame:
     """`per_perturbation` of one half of the cells against the other, each with its own controls.
 
-    `lfc_error` is |difference of the halves| over what the *whole* screen changes, so that its
+    `lfc_error` is |difference of the halves| over what the whole screen changes, so that its
     perturbations are those of the submissions.
 
     Parameters
     ----------
-    counts, labels, is_control, genes
-        Measured cells; the label of a control is one name.
-    seed : int
-        Of `split_seeds`.
+    one, two : Reference
+        Of `halves` of the cells; the first is the measured side.
     whole : Reference
         Of all cells.
-    targets : mapping, optional
-        See `reference`.
     """
-    counts, labels = sparse.csr_array(counts), np.asarray(labels)
-    sides, is_control = halves(labels, seed=seed), np.asarray(is_control)
-    parts = [(side[~is_control[side]], side[is_control[side]]) for side in sides]
-    (cells, controls), (other, other_controls) = parts
-    rule: Rule = whole.rule
-    one = reference(
-        counts[cells], labels[cells], counts[controls], genes, targets=targets, rule=rule
-    )
-    two = reference(
-        counts[other], labels[other], counts[other_controls], genes, targets=targets, rule=rule
-    )
     rows = compare(one, two.profiles, two.table, two.control.profile[0])
     gate = whole.significant & np.isfinite(whole.table.log2_fold_change)
     change = [np.nan_to_num(half.table.log2_fold_change) for half in (one, two)]
     error = np.where(gate, np.abs(change[0] - change[1]), 0).sum(axis=1)
     size = np.where(gate, np.abs(whole.table.log2_fold_change), 0).sum(axis=1)
-    enough = (gate.sum(axis=1) >= rule.min_genes) & (size > 0)
+    enough = (gate.sum(axis=1) >= whole.rule.min_genes) & (size > 0)
     rows["lfc_error"] = np.where(enough, error / np.where(size > 0, size, 1), np.nan)
     return rows
+
+
+def halved(counts, labels, control_counts, *, seed: int, control: str = "non-targeting"):
+    """Two disjoint halves of the cells and of the controls: (counts, labels, control counts) each.
+
+    Parameters
+    ----------
+    counts, labels, control_counts
+        See `reference`.
+    seed : int
+        Of `split_seeds`.
+    control : str
+        Name of controls, which draw in the order of the names.
+    """
+    labels = np.concatenate([np.asarray(labels), np.full(control_counts.shape[0], control)])
+    pooled = sparse.vstack([sparse.csr_array(counts), sparse.csr_array(control_counts)]).tocsr()
+    found = []
+    for half in halves(labels, seed=seed):
+        cells, controls = half[labels[half] != control], half[labels[half] == control]
+        found.append((pooled[cells], labels[cells], pooled[controls]))
+    return found

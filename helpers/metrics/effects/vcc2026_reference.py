@@ -97,16 +97,28 @@ def profiles(counts, labels, *, target_sum: float = Rule.target_sum) -> Profiles
     """
     total = library_sizes(counts)
     code, names = label_codes(labels, counts.shape[0])
-    counts = sparse.csr_array(counts, dtype=float)
-    n_genes = counts.shape[1]
-    sums, noise = np.zeros((len(names), n_genes)), np.zeros(len(names))
+    counts, sums = sparse.csr_array(counts, dtype=float), group_sums(counts, labels)
+    noise = np.zeros(len(names))
     for group in range(len(names)):
         cells = np.flatnonzero(code == group)
-        sums[group] = counts[cells].sum(axis=0)
         if len(cells) > 1:
             noise[group] = _jackknife(counts[cells], total[cells], sums[group], target_sum)
     profile = profile_of(sums, target_sum=target_sum)
     return Profiles(np.asarray(names).astype(str), np.bincount(code), sums, profile, noise)
+
+
+def group_sums(counts, labels) -> np.ndarray:
+    """Summed counts of the cells of each label, sorted by name; shape (n_groups, n_genes).
+
+    Raises
+    ------
+    ValueError
+        Labels that are missing or do not fit.
+    """
+    code, names = label_codes(labels, counts.shape[0])
+    shape = len(names), len(code)
+    one = sparse.csr_array((np.ones(len(code)), (code, np.arange(len(code)))), shape)
+    return (one @ sparse.csr_array(counts, dtype=float)).toarray()
 
 
 def profile_of(sums, *, target_sum: float = Rule.target_sum) -> np.ndarray:

@@ -3,7 +3,7 @@
 A member's score is 0 at the baseline and 1 at the replicate; the score is the mean of six.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -126,10 +126,9 @@ def resampled(rows: pd.DataFrame, draws: np.ndarray) -> np.ndarray:
 
 
 def resampled_scores(
-    rows: pd.DataFrame,
-    baselines: Sequence[pd.DataFrame],
-    replicates: Sequence[pd.DataFrame],
-    draws: np.ndarray,
+    value: np.ndarray,
+    baselines: np.ndarray,
+    replicates: np.ndarray,
     rng: np.random.Generator,
     *,
     ends: Mapping[str, tuple[float, float]] = PUBLISHED,
@@ -141,25 +140,22 @@ def resampled_scores(
 
     Parameters
     ----------
-    rows : DataFrame
-        Of `per_perturbation` of the submission.
-    baselines, replicates : sequence of DataFrame
+    value : ndarray of shape (n_resamples, 6)
+        Of `resampled`, of a submission.
+    baselines, replicates : ndarray of shape (n, n_resamples, 6)
         The same of the baseline by seed, of the replicate by split.
-    draws, ends
-        See `resampled`, `scaled`.
+    ends
+        See `scaled`.
 
     Returns
     -------
     ndarray of shape (n_resamples, 6)
         NaN where a sample's replicate is not better than its baseline.
     """
-    n = len(draws)
-    value = resampled(rows, draws)
-    base = np.stack([resampled(one, draws) for one in baselines])
-    base = base[rng.integers(len(base), size=n), np.arange(n)]
-    halves = np.stack([resampled(one, draws) for one in replicates])
-    chosen = rng.integers(len(halves), size=(len(halves), n))
-    repeat = halves[chosen, np.arange(n)].mean(axis=0)
+    n = len(value)
+    base = baselines[rng.integers(len(baselines), size=n), np.arange(n)]
+    chosen = rng.integers(len(replicates), size=(len(replicates), n))
+    repeat = replicates[chosen, np.arange(n)].mean(axis=0)
     sign = np.array([BETTER[name] for name in MEMBERS])
     gap = (repeat - base) * sign
     value = np.where(np.isnan(value) & (sign > 0), 0.0, value)
