@@ -21,6 +21,22 @@ METRICS = by_name(
            0, 1, "higher", 0.5, "Ahlmann-Eltze et al. 2025"),
     Metric("interaction_auroc_matched", "The same among pairs of one additive magnitude",
            0, 1, "higher", 0.5, "this book, effects/calibration"),
+    Metric("vcc2026_pds", "Discrimination of perturbations, cosine, targets left out",
+           0, 1, "higher", 0.5, "cell-eval2, pds_cosine"),
+    Metric("vcc2026_mse", "Squared error less noise, over the measured effect less noise",
+           -inf, inf, "lower", 1, "cell-eval2, expr_mse_unbiased_capped_norm"),
+    Metric("vcc2026_direction", "Right directions over the longer list of significant genes",
+           0, 1, "higher", nan, "cell-eval2, de_wilcoxon_direction_fidelity_yield_raw"),
+    Metric("vcc2026_reach", "Significant genes ranked before a tenth of the signs is wrong",
+           0, 1, "higher", nan, "cell-eval2, de_wilcoxon_direction_reach_raw"),
+    Metric("vcc2026_jaccard", "Jaccard index of the sets of significant genes",
+           0, 1, "higher", nan, "cell-eval2, de_wilcoxon_sig_jaccard"),
+    Metric("vcc2026_lfc_error", "Absolute error of log fold changes over their size",
+           0, inf, "lower", 1, "cell-eval2, de_wilcoxon_lfc_nmae"),
+    Metric("vcc2026_score", "Mean of six scores: 0 the baseline, 1 the replicate",
+           -inf, inf, "higher", nan, "cell-eval2, competition rule 3"),
+    Metric("vcc2026_revised", "Mean of six scores between -1 and 1, of means through one door",
+           -1, 1, "higher", nan, "this book"),
 )
 # fmt: on
 
@@ -28,5 +44,6 @@ PRIMARY = {
     "double-perturbations": "l2",
     "single-perturbations": "l2_ratio",
     "embedding-transfer": "l2_ratio",
+    "vcc2026": "vcc2026_score",
 }
 """The metric that a task's verdicts are on, declared before models are compared."""
