@@ -174,6 +174,8 @@ def test_two_splits_of_one_real_screen_have_a_panel_each():
     real = table({"good": ("candidate", 0.6), "permuted labels": ("floor", 0.1)}, dataset="mine")
     both = [real.assign(split=split) for split in ("guides", "batches")]
     tables["consistency"] = pd.concat([tables["consistency"], *both])
+    nothing = real.assign(dataset="other", value=np.nan)  # what nobody could score has no panel
+    tables["consistency"] = pd.concat([tables["consistency"], nothing])
     found = on_real_data(tables, rng=np.random.default_rng(0))
     assert sorted(p.split("\n")[1] for p in found["panel"]) == ["mine, batches", "mine, guides"]
 

@@ -96,6 +96,8 @@ def on_real_data(
         chosen = {k: v for k, v in question.chosen.items() if k != "dataset"}
         real = primary_scores(real, question, protocol="revised", **chosen)
         for (dataset, split, _), own in real.groupby(["dataset", "split", "unit_kind"]):
+            if own["value"].isna().all():
+                continue
             found.append(
                 _above_floor(own, question, n_resamples, rng).assign(dataset=dataset, split=split)
             )
