@@ -130,7 +130,7 @@ def known_genes(n: int = 240) -> ad.AnnData:
     """Perturbed are genes of which databases know pairs, six cells each."""
     pairs = known_relationships.known_relationships().result()
     genes = pd.concat([pairs["gene_a"], pairs["gene_b"]]).value_counts().index[:n]
-    screen = _simulated(n_cells=8 * n, n_targets=n, guides_per_target=1)
+    screen = _simulated(n_cells=8 * n, n_genes=2 * n, n_targets=n, guides_per_target=1)
     names = sorted(set(screen.obs["perturbation"]) - {CONTROL})
     called = dict(zip(names, sorted(genes), strict=True)) | {CONTROL: CONTROL}
     screen.obs["perturbation"] = screen.obs["perturbation"].map(called)
