@@ -101,7 +101,7 @@ def dynamic_range_fraction(positive, negative, perfect: float) -> np.ndarray:
     span = perfect - negative
     known = np.abs(span) > 1e-12
     share = np.divide(positive - negative, span, out=np.full(span.shape, np.nan), where=known)
-    return np.clip(share, -1, 1)
+    return np.clip(np.round(share, 12), -1, 1)  # without what rounding leaves of 0
 
 
 def noise_free(metric: str, duplicate) -> np.ndarray:
