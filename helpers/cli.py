@@ -336,6 +336,34 @@ def _in_short(task: Task, scored) -> str:
     return "recall, chance 0.1: " + "; ".join(lines)
 
 
+@app.command()
+def plan(
+    cells: Annotated[int, typer.Option(min=4, help="Cells of each held-out perturbation.")],
+    controls: Annotated[int, typer.Option(min=4, help="Control cells that judge.")],
+    perturbations: Annotated[int, typer.Option(min=2, help="Held-out perturbations.")],
+    effect: Annotated[
+        float, typer.Option(min=0, max=2, help="SD of an effect on a gene program.")
+    ] = 0.4,
+    genes: Annotated[int, typer.Option(min=60, help="Genes of the simulated screens.")] = 500,
+    seed: Annotated[int, typer.Option(min=0, help="Root of all seeds.")] = 0,
+) -> None:
+    """Which metrics can rank models in a screen that is planned, and with which power."""
+    from helpers.presets import child_seeds
+    from helpers.tasks import screen_design as design
+    from helpers.tasks import screen_design_report as design_report
+
+    asked = design.Plan(cells, controls, perturbations, effect)
+    found = design.planned(asked, design_report.BETTER, seeds=child_seeds(seed, 2), n_genes=genes)
+    shown = design_report.shown(found).drop(columns=["low", "high"])  # 80 characters
+    table = _table()
+    for column in shown:
+        table.add_column(column, justify="left" if column in ("metric", "verdict") else "right")
+    for row in shown.itertuples(index=False):
+        table.add_row(*(f"{v:.2f}" if isinstance(v, float) else str(v) for v in row))
+    console.print(table)
+    console.print(design_report.in_short(asked, found))
+
+
 def _screen(dataset: str):
     from helpers.data import registry
     from helpers.data.contract import DataError

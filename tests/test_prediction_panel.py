@@ -14,6 +14,7 @@ from helpers.tasks import prediction_panel as panel
 from helpers.tasks import prediction_panel_report as report
 from helpers.tasks.prediction_judge import Judge, Prediction, _principal_axes
 from helpers.tasks.prediction_scene import LOG, RAW, RESIDUALS, make_scene
+from helpers.tasks.requirements import lacking
 
 KNOBS = {
     "n_cells": 1_600,
@@ -271,3 +272,16 @@ def test_axes_of_many_genes_are_those_of_few():
     np.testing.assert_allclose(axes.T @ axes, np.eye(50), atol=1e-6)
     few = _principal_axes(values[:, :500])
     assert few.shape == (500, 50)
+
+
+def test_a_screen_is_asked_whether_it_has_enough(screen):
+    found = report.available(screen)
+    assert found["halved_perturbations"] == KNOBS["n_targets"]
+    assert lacking(report.NEEDS, found) == []
+    few = screen[:40]
+    assert {need.fact for need in lacking(report.NEEDS, report.available(few))} == {
+        "halved_perturbations",
+        "batch_controls",
+    }
+    treated = screen[(screen.obs["perturbation"] != "control").to_numpy()]
+    assert report.available(treated)["batch_controls"] == 0

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from helpers import scores
+from helpers.data.contract import CONTROL
 from helpers.metrics.facts import Metric
 from helpers.metrics.predicted.facts import PREDICTION_METRICS
 from helpers.stats import cluster_bootstrap
@@ -16,14 +17,38 @@ from helpers.tasks.prediction_panel import (
     PLANTED,
     POSITIVE,
 )
+from helpers.tasks.prediction_scene import FEWEST
+from helpers.tasks.requirements import ENOUGH_UNITS, FEWEST_UNITS, Requirement
 
 TASK = "metric-calibration"
 ROLES = dict.fromkeys(NEGATIVE, "floor") | dict.fromkeys(POSITIVE, "ceiling")
 SEPARATES, UNDECIDED, INVERTED, UNDEFINED = "separates", "undecided", "inverted", "not defined"
 N_RESAMPLES = 500
 
+NEEDS = (
+    Requirement(
+        "halved_perturbations",
+        FEWEST_UNITS,
+        f"perturbations of {2 * FEWEST} cells or more",
+        ENOUGH_UNITS,
+    ),
+    Requirement("batch_controls", 4 * FEWEST, "controls in the batch that has most"),
+)
+"""What a screen needs, for any metric to be asked anything."""
+
 _ROOT = ("l2", "rmse", "mae", "l2_top20")
 _CORRELATIONS = ("pearson_delta", "pearson_delta_mean")
+
+
+def available(part) -> dict[str, int]:
+    """Counts that `NEEDS` name, of a screen of one context."""
+    labels = part.obs["perturbation"].astype(str)
+    sizes = labels[labels != CONTROL].value_counts()
+    controls = part.obs.loc[(labels == CONTROL).to_numpy(), "batch"].astype(str).value_counts()
+    return {
+        "halved_perturbations": int((sizes >= 2 * FEWEST).sum()),
+        "batch_controls": int(controls.max()) if len(controls) else 0,
+    }
 
 
 def score_rows(table: pd.DataFrame, *, dataset: str, seed: int, split: str = "halves of cells"):
@@ -101,7 +126,7 @@ def dynamic_range_fraction(positive, negative, perfect: float) -> np.ndarray:
     span = perfect - negative
     known = np.abs(span) > 1e-12
     share = np.divide(positive - negative, span, out=np.full(span.shape, np.nan), where=known)
-    return np.clip(share, -1, 1)
+    return np.clip(np.round(share, 12), -1, 1)  # without what rounding leaves of 0
 
 
 def noise_free(metric: str, duplicate) -> np.ndarray:
