@@ -194,7 +194,11 @@ CANNOT = {
     "embeddings/consistency": _REPLICATES,
     "embeddings/regimes": _REPLICATES,
     "embeddings/foundation-models": _REPLICATES,
-    "embeddings/ablations": _REPLICATES | {"half-controlled": "2 batches with control cells"},
+    "embeddings/ablations": _REPLICATES
+    | {
+        "half-controlled": "2 batches with control cells",
+        "two-perturbations": "1 perturbations with cells to train on",
+    },
     "embeddings/known-relationships": dict.fromkeys(
         [name for name in MADE if name != "known-genes"], "perturbed genes (needs 200)"
     ),
@@ -203,6 +207,7 @@ CANNOT = {
         "own-batches": "0 test batches with at least 4 controls",
         "no-controls-here": "0 test batches with at least 4 controls",
         "one-cell": "test cells of perturbations that were not trained on",
+        "two-perturbations": "test cells of perturbations that were not trained on",
     },
 }
 """Of a chapter the screens that it cannot answer for, and what of its reason says why: from what
