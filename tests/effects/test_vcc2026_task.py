@@ -22,6 +22,7 @@ from helpers.metrics.effects.vcc2026_reference import Rule, group_sums
 from helpers.models.effects.vcc2026_submissions import SUBMISSIONS, submission
 from helpers.tasks.effects import vcc2026 as task
 from helpers.tasks.effects import vcc2026_intervals as certainty
+from helpers.tasks.effects import vcc2026_order as order
 from helpers.tasks.effects import vcc2026_report as report
 from helpers.tasks.requirements import CannotAnswer
 
@@ -161,8 +162,9 @@ def test_a_profile_is_what_other_cells_have_or_a_multiple_of_their_effect(screen
 
 def test_too_few_cells_are_refused(screen):
     loaded = screen.result()
-    with pytest.raises(DataError, match="need 2000: pass a smaller n_reference"):
-        task.shared_out(loaded, n_reference=1_000, seed=0, rule=Rule())
+    for n in (0, 1_000):  # at most half of the cells are the reference
+        _, known = task.shared_out(loaded, n_reference=n, seed=0, rule=Rule())
+        assert known.repeat[0].shape[0] == known.measured[0].shape[0] == known.n_cells.sum()
     controls = loaded[(loaded.obs["perturbation"] == CONTROL).to_numpy()]
     with pytest.raises(DataError, match="no perturbation has 20 cells"):
         task.shared_out(controls, n_reference=0, seed=0, rule=Rule())
@@ -280,7 +282,10 @@ def score_of(**by_name):
         ((1.2, 1.1, 1.3), "is not as good as the experiment, but what half"),
         ((0.8, 0.7, 0.9), "stays below what half of the cells reach"),
         ((1.0, 0.9, 1.1), "is undecided here"),
-        ((1.2, np.nan, np.nan), "1.20; it has no interval here"),
+        (
+            (1.2, np.nan, np.nan),
+            "1.20; it has no interval here: in more than one of twenty samples",
+        ),
     ],
 )
 def test_the_ceiling_is_said(row, said):
@@ -295,7 +300,11 @@ def test_without_a_repeat_there_is_no_ceiling():
     ("none", "wrong", "said"),
     [
         ((-0.8, -0.9, -0.7), (0, -0.1, 0.1), "to abstain is worse than to guess"),
-        ((0.1, 0.05, 0.2), (-0.3, -0.4, -0.2), "above real effects under wrong names (-0.30)"),
+        (
+            (0.1, 0.05, 0.2),
+            (-0.3, -0.4, -0.2),
+            "above real effects under wrong names (\N{MINUS SIGN}0.30)",
+        ),
         ((0, -1, 1), (0.1, -1, 1), "the intervals overlap"),
         ((-1, np.nan, np.nan), (0.1, -1, 1), "effects under wrong names 0.10."),
     ],
@@ -365,7 +374,7 @@ def test_the_order_of_submissions_is_compared():
     turned = variant("other", {"a": 0.2, "b": 0.6, "c": [0.9, 0, 0, 0, 0, 0]})
     flat = variant("flat", {"a": 0.9, "b": 0.6, "c": 0.1})
     flat.loc[flat["submission"] == "replicate", "pds"] = -1.0
-    table = report.order_table(pd.concat([first, turned, flat])).set_index("changed")
+    table = order.order_table(pd.concat([first, turned, flat])).set_index("changed")
     assert table.loc["other", "turned"] == 1
     assert table.loc["other", "pair"] == "a / b"
     assert table.loc["other", "before"] == pytest.approx(0.3)
@@ -373,17 +382,17 @@ def test_the_order_of_submissions_is_compared():
     assert table.loc["other", "tau"] == pytest.approx(1 / 3)
     assert table.loc["without discrimination", "turned"] == 0
     assert np.isnan(table.loc["flat", "tau"])
-    said = report.order_said(table.reset_index())
-    assert said.startswith(
-        "1 of 8 changes turn a pair round. The most pairs, 1, change places with"
+    said = order.order_said(table.reset_index())
+    assert said == (
+        "1 of 8 changes turn a pair round. Most pairs are turned by the change “other”: 1 "
+        "(Kendall's tau 0.33). The widest of them is a / b, from +0.30 to \N{MINUS SIGN}0.40."
     )
-    assert "other (Kendall's tau 0.33); the widest of them is a / b, from +0.30 to -0.40" in said
 
 
 def test_orders_that_hold_and_scales_that_are_not_there_are_said():
     table = pd.DataFrame({"changed": ["x"], "tau": [1.0], "turned": [0]})
-    assert report.order_said(table) == "None of 1 changes turns a pair of submissions round."
-    assert report.order_said(table.assign(tau=np.nan)) == "No variant has a scale here."
+    assert order.order_said(table) == "None of 1 changes turns a pair of submissions round."
+    assert order.order_said(table.assign(tau=np.nan)) == "No variant has a scale here."
 
 
 def test_the_seed_of_the_baseline_is_said(published):
@@ -394,6 +403,13 @@ def test_the_seed_of_the_baseline_is_said(published):
     said = report.baseline_said(table, 2)
     assert f"moves by up to {table['spread'].iloc[0]:.2f}" in said
     assert "is not known" in report.baseline_said(table, 1)
+
+
+def test_both_ends_stand_with_their_spread(published):
+    table = report.ends_table(published[1].result()).set_index("member")
+    assert list(table.index) == [report.TITLES[m] for m in MEMBERS]
+    assert (table["replicate"] - table["baseline"])["discrimination"] > 0
+    assert (table[["over seeds", "over splits"]] >= 0).all().all()
 
 
 def test_protocols_stand_side_by_side():

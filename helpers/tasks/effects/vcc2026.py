@@ -44,9 +44,9 @@ RANKED = (
 
 ON_REAL = (
     "repeat",
-    "repeat, half the cells",
     "profile, Poisson cells",
     "profile, scaled controls",
+    "repeat, half the cells",
     "half a repeat, constant cells, depth x 100",
     "half a repeat, one cell",
     "mean response, others' cells",
@@ -114,7 +114,8 @@ def shared_out(screen, *, n_reference: int, seed: int, rule: Rule, context: str 
     ----------
     screen : AnnData of counts
     n_reference : int
-        Cells of each perturbation in the reference, and again in the repeat; 0: half of them.
+        Cells of each perturbation in the reference, and again in the repeat: at most half of those
+        that there are; 0: half.
     seed : int
         Which cells these are.
     rule : Rule
@@ -128,7 +129,7 @@ def shared_out(screen, *, n_reference: int, seed: int, rule: Rule, context: str 
     Raises
     ------
     DataError
-        A perturbation has too few cells for both, or no perturbation has `FEWEST_CELLS`.
+        No perturbation has `FEWEST_CELLS`.
     """
     if context:
         screen = screen[(screen.obs["context"].astype(str) == context).to_numpy()]
@@ -141,12 +142,7 @@ def shared_out(screen, *, n_reference: int, seed: int, rule: Rule, context: str 
         cells = rng.permutation(np.flatnonzero(labels == name))
         if len(cells) < FEWEST_CELLS:
             continue
-        n = n_reference or len(cells) // 2
-        if len(cells) < 2 * n:
-            raise DataError(
-                f"{name} has {len(cells)} cells; a reference and a repeat of {n} need {2 * n}: "
-                "pass a smaller n_reference"
-            )
+        n = min(n_reference or len(cells), len(cells) // 2)
         sizes[name] = n
         own.append(cells[:n])
         repeat.append(cells[n : 2 * n])

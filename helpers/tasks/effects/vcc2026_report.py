@@ -1,27 +1,15 @@
 """What is said of the score of the Virtual Cell Challenge 2026: tables, sentences, departures."""
 
-from itertools import combinations
-
 import numpy as np
 import pandas as pd
 
 from helpers import scores
-from helpers.metrics.effects.vcc2026 import MEMBERS
-from helpers.metrics.effects.vcc2026_scale import BETTER
-from helpers.tasks.effects.vcc2026_intervals import ENDS, SCORE, scale_of, scores_of, tables_of
+from helpers.metrics.effects.vcc2026 import MEMBERS, aggregate
+from helpers.plots.page import number
+from helpers.tasks.effects.vcc2026_intervals import SCORE, scale_of, scores_of, tables_of
+from helpers.tasks.effects.vcc2026_order import TITLES, signed
 
 TASK = "vcc2026"
-TITLES = {
-    "pds": "discrimination",
-    "mse": "squared error",
-    "direction": "direction",
-    "reach": "reach",
-    "jaccard": "Jaccard",
-    "lfc_error": "fold changes",
-    SCORE: "score",
-}
-"""Members as the page names them."""
-
 REPORTED = (
     ("discrimination", "0.500", "0.927 to 0.984", "0.5 to 1.3"),
     ("squared error", "0.986 to 0.992", "0.028 to 0.045", "0.8 to 2.2"),
@@ -163,7 +151,7 @@ def gains_said(gains: pd.DataFrame) -> str:
     first = won.loc[won["published"].idxmax()]
     said = (
         f"{len(won)} of {n} are clearly above the one that predicts no worse; the largest gain is "
-        f"{first['published']:.2f} ({first['submission']}, against {first['other']}: "
+        f"{number(first['published'], 2)} ({first['submission']}, against {first['other']}: "
         f"{first['what']}), most of it through {first['through']}."
     )
     still = won[won["wins revised"]]
@@ -180,10 +168,13 @@ def ceiling_said(judged: pd.DataFrame) -> str:
         return "Without other cells of the same perturbations there is no repeat of equal depth."
     row = by.loc["repeat"]
     known = np.isfinite([row["low"], row["high"]]).all()
-    interval = f" ({row['low']:.2f} to {row['high']:.2f})" if known else ""
-    said = f"A repeat of equal depth scores {row['scaled']:.2f}{interval}"
+    interval = f" ({number(row['low'], 2)} to {number(row['high'], 2)})" if known else ""
+    said = f"A repeat of equal depth scores {number(row['scaled'], 2)}{interval}"
     if not known:
-        return f"{said}; it has no interval here."
+        return (
+            f"{said}; it has no interval here: in more than one of twenty samples of perturbations "
+            "half of the experiment is no better than the baseline, in one member at least."
+        )
     if row["low"] > 1:
         return f"{said}: 1 is not as good as the experiment, but what half of its cells reach."
     if row["high"] < 1:
@@ -195,17 +186,18 @@ def silence_said(judged: pd.DataFrame) -> str:
     """Says where predicting no effect stands beside effects under wrong names."""
     by = judged[judged["member"] == SCORE].set_index("submission")
     none, wrong = by.loc["controls"], by.loc["names permuted"]
-    said = f"Control cells, which say that nothing happens, score {none['scaled']:.2f}"
+    said = f"Control cells, which say that nothing happens, score {number(none['scaled'], 2)}"
     if not np.isfinite([none["high"], wrong["low"]]).all():
-        return f"{said}, effects under wrong names {wrong['scaled']:.2f}."
+        return f"{said}, effects under wrong names {number(wrong['scaled'], 2)}."
     if none["high"] < wrong["low"]:
         return (
-            f"{said}, below real effects under wrong names ({wrong['scaled']:.2f}): to abstain is "
-            "worse than to guess."
+            f"{said}, below real effects under wrong names ({number(wrong['scaled'], 2)}): to "
+            "abstain is worse than to guess."
         )
     if none["low"] > wrong["high"]:
-        return f"{said}, above real effects under wrong names ({wrong['scaled']:.2f})."
-    return f"{said}, real effects under wrong names {wrong['scaled']:.2f}: the intervals overlap."
+        return f"{said}, above real effects under wrong names ({number(wrong['scaled'], 2)})."
+    value = number(wrong["scaled"], 2)
+    return f"{said}, real effects under wrong names {value}: the intervals overlap."
 
 
 def real_gains_said(published: pd.DataFrame) -> str:
@@ -216,10 +208,28 @@ def real_gains_said(published: pd.DataFrame) -> str:
         return "None of the gains has an interval on this screen."
     won, lost = known[known["low"] > 1e-9], known[known["high"] < -1e-9]
     listed = "; ".join(
-        f"{row.submission} over {row.other} ({row.difference:+.2f})" for row in won.itertuples()
+        f"{row.submission} over {row.other} ({signed(row.difference)})" for row in won.itertuples()
     )
     said = f"Clearly above one that predicts no worse: {listed or 'none'}"
     return f"{said} ({len(won)} of {len(known)} pairs, {len(lost)} clearly below)."
+
+
+def ends_table(both_ends: pd.DataFrame) -> pd.DataFrame:
+    """Both ends of the scale, and how far seeds and splits move them.
+
+    Returns
+    -------
+    DataFrame
+        `member`, `baseline`, `replicate`, `over seeds` (standard deviation of the baseline), `over
+        splits` (of the replicate), both as shares of the way between the ends.
+    """
+    scale = scale_of(both_ends)
+    gap = (scale["replicate"] - scale["baseline"]).abs()
+    for end, name in (("baseline", "over seeds"), ("replicate", "over splits")):
+        values = [aggregate(table) for table in tables_of(both_ends, "end", end)]
+        scale[name] = pd.concat(values, axis=1).std(axis=1) / gap
+    scale.index = scale.index.map(TITLES).rename("member")
+    return scale.reset_index()
 
 
 def protocols(published: pd.DataFrame, revised: pd.DataFrame) -> pd.DataFrame:
@@ -229,81 +239,6 @@ def protocols(published: pd.DataFrame, revised: pd.DataFrame) -> pd.DataFrame:
     order = both[both["protocol"] == "revised"].set_index("submission")["scaled"]
     place = both["submission"].map(order.rank(ascending=False, method="first"))
     return both.assign(place=place).sort_values(["place", "protocol"]).drop(columns="place")
-
-
-def order_table(variants: pd.DataFrame, *, protocol: str = "published") -> pd.DataFrame:
-    """How the order of submissions changes with one constant, or without one member.
-
-    Parameters
-    ----------
-    variants : DataFrame
-        Of the step `variants`.
-
-    Returns
-    -------
-    DataFrame
-        `changed`; `tau` (Kendall, with the published order); `turned` (pairs in another order);
-        `pair`, the one that was farthest apart on the nearer side, with `before` and `after`, its
-        difference of scores. NaN where a variant has no scale.
-    """
-    by, missing = {}, []
-    for name, rows in variants.groupby("variant", sort=False):
-        table = rows.set_index("submission")[list(MEMBERS)]
-        gap = (table.loc["replicate"] - table.loc["baseline"]) * pd.Series(BETTER)
-        if not (gap > 0).all():
-            missing.append(name)
-            continue
-        found = (table - table.loc["baseline"]) * pd.Series(BETTER) / gap
-        for member, (low, high) in ENDS[protocol].items():
-            found[member] = found[member].clip(low, high)
-        by[name] = found.drop(["baseline", "replicate"])
-    first = next(iter(by))
-    members = by[first]
-    totals_ = {name: found.mean(axis=1) for name, found in by.items()}
-    totals_ |= {f"without {TITLES[m]}": members.drop(columns=m).mean(axis=1) for m in MEMBERS} | {
-        "median of six": members.median(axis=1)
-    }
-    published = totals_.pop(first)
-    rows = [_turned(name, published, total) for name, total in totals_.items()]
-    rows += [{"changed": name, "tau": np.nan, "turned": np.nan} for name in missing]
-    return pd.DataFrame(rows)
-
-
-def _turned(name: str, before: pd.Series, after: pd.Series) -> dict:
-    """Kendall's tau of two orders, and the pairs that change places."""
-    pairs = list(combinations(before.index, 2))
-    was = np.array([before[a] - before[b] for a, b in pairs])
-    now = np.array([after[a] - after[b] for a, b in pairs])
-    other = was * now < 0
-    row = {"changed": name, "tau": float(np.sign(was * now).mean()), "turned": int(other.sum())}
-    if other.any():
-        widest = int(np.argmax(np.where(other, np.minimum(np.abs(was), np.abs(now)), -1)))
-        a, b = pairs[widest]
-        if was[widest] < 0:
-            a, b = b, a
-        row |= {
-            "pair": f"{a} / {b}",
-            "before": abs(float(was[widest])),
-            "after": -abs(float(now[widest])),
-        }
-    return row
-
-
-def order_said(table: pd.DataFrame) -> str:
-    """Says which constant or member turns most of the ranking round."""
-    known = table[table["tau"].notna()]
-    turned = known[known["turned"] > 0]
-    if known.empty:
-        return "No variant has a scale here."
-    if turned.empty:
-        return f"None of {len(known)} changes turns a pair of submissions round."
-    first = turned.sort_values(["turned", "tau"], ascending=[False, True]).iloc[0]
-    return (
-        f"{len(turned)} of {len(known)} changes turn a pair round. The most pairs, "
-        f"{int(first['turned'])}, change places with {first['changed']} (Kendall's tau "
-        f"{first['tau']:.2f}); the widest of them is {first['pair']}, from {first['before']:+.2f} "
-        f"to {first['after']:+.2f}."
-    )
 
 
 def by_baseline(rows: pd.DataFrame, both_ends: pd.DataFrame) -> pd.DataFrame:
@@ -335,8 +270,9 @@ def baseline_said(table: pd.DataFrame, n_seeds: int) -> str:
         return "With one seed of the baseline, its effect on scores is not known."
     return (
         f"Over {n_seeds} seeds of the baseline's cells the score of one submission moves by up to "
-        f"{first['spread']:.2f} ({first['submission']}: {first['lowest']:.2f} to "
-        f"{first['highest']:.2f}), that of the median one by {table['spread'].median():.2f}. "
+        f"{number(first['spread'], 2)} ({first['submission']}: {number(first['lowest'], 2)} to "
+        f"{number(first['highest'], 2)}), that of the median one by "
+        f"{number(table['spread'].median(), 2)}. "
         "The competition uses one seed."
     )
 
