@@ -409,11 +409,20 @@ def test_omitted_unknown_reordered_and_renamed_are_refused():
         (lambda x: x - 5.0, "negative, NaN or infinite"),
         (lambda x: np.log1p(x) - np.log1p(CONTROL.mean(axis=0)), "negative, NaN or infinite"),
         (lambda x: x * 0, "cells of counts have no count"),
+        (np.log1p, "they look like logarithms; give raw counts"),
+        (lambda x: x / x.sum(axis=1, keepdims=True) * 1e4, "they were scaled; give raw counts"),
     ],
 )
 def test_nan_negative_effects_and_empty_cells_are_refused(change, said):
     with pytest.raises(ValueError, match=said):
         per_perturbation(MEASURED, change(np.vstack(PREDICTED).astype(float)), LABELS)
+
+
+def test_a_prediction_without_cells_has_no_published_score():
+    scale = scale_of(*ends())
+    values = aggregate(means_only(MEASURED, MEASURED.profiles.sums))
+    with pytest.raises(ValueError, match="direction, reach, jaccard: not there"):
+        scaled(values, scale["baseline"], scale["replicate"])
 
 
 def test_constant_cells_and_one_cell_have_values():

@@ -119,7 +119,7 @@ def test_other_files_and_breaches_in_files_are_refused(tmp_path):
     (tmp_path / "x.h5ad").write_text("no")
     with pytest.raises(DataError, match="is not an h5ad"):
         read(tmp_path / "x.h5ad")
-    submission()[:8].write_h5ad(tmp_path / "y.h5ad")
+    submission()[:8].copy().write_h5ad(tmp_path / "y.h5ad")
     assert read(tmp_path / "y.h5ad").n_obs == 8  # as it is, where no contract is given
     with pytest.raises(DataError, match=r"y\.h5ad would be rejected: 1 perturbations"):
         read(tmp_path / "y.h5ad", CONTRACT)

@@ -242,7 +242,7 @@ def differential_expression(
             f"no gene has more than {min_control_cpm:g} CPM in controls (the highest has "
             f"{reference.max():.3g}); lower min_control_cpm"
         )
-    pooled = sparse.vstack([shares[:, kept], control[:, kept]], format="csc")
+    pooled = sparse.vstack([shares[:, kept], control[:, kept]], format="csr").tocsc()
     is_control = np.arange(pooled.shape[0]) >= len(code)
     found = mann_whitney(
         pooled,

@@ -25,6 +25,7 @@ from helpers.metrics.effects.vcc2026_reference import (
     Profiles,
     Reference,
     check_panel,
+    check_whole,
     profile_of,
     profiles,
 )
@@ -36,7 +37,7 @@ de_wilcoxon_lfc_nmae."""
 
 
 def per_perturbation(
-    measured: Reference, counts, labels, *, control_counts=None, genes=None
+    measured: Reference, counts, labels, *, control_counts=None, genes=None, fractions: bool = False
 ) -> pd.DataFrame:
     """What each perturbation contributes to the six metrics.
 
@@ -50,6 +51,8 @@ def per_perturbation(
         The prediction's own controls: the replicate of the scale has them, a submission does not.
     genes : sequence of str, optional
         Of the prediction. Default: those of the reference. They must be the same, in its order.
+    fractions : bool
+        Values need not be whole, as the baseline's are not.
 
     Returns
     -------
@@ -64,9 +67,11 @@ def per_perturbation(
     ------
     ValueError
         Perturbations or genes that are missing, unknown, renamed or in another order; cells
-        without counts; negative, NaN or infinite values.
+        without counts; negative, NaN or infinite values; fractions, as logarithms have.
     """
     check_panel(measured, labels, counts.shape[1], genes)
+    if not fractions:
+        check_whole(counts)
     rule = measured.rule
     side = profiles(counts, labels, target_sum=rule.target_sum)
     controls = measured.control_counts if control_counts is None else control_counts

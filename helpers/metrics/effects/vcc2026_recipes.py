@@ -84,7 +84,7 @@ def baseline_cells(measured: Reference, *, seed: int = 0):
 
 def baseline(measured: Reference, *, seed: int = 0) -> pd.DataFrame:
     """`per_perturbation` of `baseline_cells`."""
-    return per_perturbation(measured, *baseline_cells(measured, seed=seed))
+    return per_perturbation(measured, *baseline_cells(measured, seed=seed), fractions=True)
 
 
 def split_seeds(n_splits: int = N_SPLITS) -> list[int]:

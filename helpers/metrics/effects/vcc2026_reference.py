@@ -266,3 +266,21 @@ def check_panel(measured: Reference, labels, n_genes: int, genes=None) -> None:
             f"gene {first} of the prediction is {genes[first]!r}, of the reference "
             f"{measured.genes[first]!r}: " + ("reorder the genes" if same else "other names")
         )
+
+
+def check_whole(counts) -> None:
+    """Pass where all values are whole numbers, as counts are.
+
+    Raises
+    ------
+    ValueError
+        They are not: logarithms, or counts that were scaled.
+    """
+    library_sizes(counts)
+    values = counts.data if sparse.issparse(counts) else np.asarray(counts)
+    if n := int((values != np.rint(values)).sum()):
+        kind = "look like logarithms" if values.max() < 20 else "were scaled"
+        raise ValueError(
+            f"{n} of {values.size} values have fractions, the largest is {values.max():.3g}: they "
+            f"{kind}; give raw counts"
+        )

@@ -54,8 +54,14 @@ def scaled(
     Raises
     ------
     ValueError
-        The replicate is not better than the baseline in a member: it has no scale there.
+        The replicate is not better than the baseline in a member: it has no scale there. Or
+        members are not there at all, as of predictions without cells.
     """
+    if absent := [name for name in MEMBERS if name not in values.index]:
+        raise ValueError(
+            f"{', '.join(absent)}: not there. A prediction without cells has no table of "
+            "differential expression; hand in cells, or ask its means (of_means, revised protocol)"
+        )
     sign = pd.Series(BETTER)
     gap = (replicate - baseline)[list(MEMBERS)] * sign
     if not (gap > 0).all():

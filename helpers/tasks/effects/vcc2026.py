@@ -81,7 +81,7 @@ def tier_screen(seed: int, preset: str) -> Step:
     size = by_preset(
         preset,
         tiny=dict(n_cells=1_000, n_targets=8, n_genes=160, control_share=0.2),
-        book=dict(n_cells=8_000, n_targets=40, n_genes=600, control_share=0.125),
+        book=dict(n_cells=7_000, n_targets=40, n_genes=600, control_share=0.125),
         full=dict(n_cells=80_000, n_targets=200, n_genes=4_000, control_share=0.125),
     )
     return simulated_screen(

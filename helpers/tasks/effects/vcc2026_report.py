@@ -34,17 +34,17 @@ GAINS = (
     (
         "profile, Poisson cells",
         "profile, scaled controls",
-        "the same means, in cells that scatter less",
+        "the same means, as cells of another kind",
     ),
     (
         "half the effect, Poisson cells",
         "half the effect, scaled controls",
-        "the same means, in cells that scatter less",
+        "the same means, as cells of another kind",
     ),
     (
         "half the effect, even cells",
         "half the effect, Poisson cells",
-        "the same means, in cells that hardly scatter",
+        "the same means, in cells that hardly differ",
     ),
     (
         "half a repeat, constant cells, depth x 100",
