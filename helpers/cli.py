@@ -166,7 +166,7 @@ def import_embedding(
 ) -> None:
     """Check an embedding that was computed elsewhere and keep it for the chapters."""
     from helpers.data import exchange
-    from helpers.data.embeddings import imported as embeddings
+    from helpers.data import imported as embeddings
 
     facts = exchange.read_manifest(manifest)
     screen = _screen(facts["dataset"])
@@ -198,7 +198,7 @@ def embed(
     device: Annotated[str, typer.Option(help="cpu, or cuda.")] = "cpu",
 ) -> None:
     """Compute an embedding here from a checkpoint and keep it for the chapters."""
-    from helpers.data.embeddings import imported as embeddings
+    from helpers.data import imported as embeddings
     from helpers.data.fetch import sha256
 
     screen = _screen(dataset)
@@ -334,6 +334,34 @@ def _in_short(task: Task, scored) -> str:
         for row in answered.itertuples()
     ] + [f"{row.database}: {row.answer}" for row in scored[scored["answer"] != "yes"].itertuples()]
     return "recall, chance 0.1: " + "; ".join(lines)
+
+
+@app.command()
+def plan(
+    cells: Annotated[int, typer.Option(min=4, help="Cells of each held-out perturbation.")],
+    controls: Annotated[int, typer.Option(min=4, help="Control cells that judge.")],
+    perturbations: Annotated[int, typer.Option(min=2, help="Held-out perturbations.")],
+    effect: Annotated[
+        float, typer.Option(min=0, max=2, help="SD of an effect on a gene program.")
+    ] = 0.4,
+    genes: Annotated[int, typer.Option(min=60, help="Genes of the simulated screens.")] = 500,
+    seed: Annotated[int, typer.Option(min=0, help="Root of all seeds.")] = 0,
+) -> None:
+    """Which metrics can rank models in a screen that is planned, and with which power."""
+    from helpers.presets import child_seeds
+    from helpers.tasks import screen_design as design
+    from helpers.tasks import screen_design_report as design_report
+
+    asked = design.Plan(cells, controls, perturbations, effect)
+    found = design.planned(asked, design_report.BETTER, seeds=child_seeds(seed, 2), n_genes=genes)
+    shown = design_report.shown(found).drop(columns=["low", "high"])  # 80 characters
+    table = _table()
+    for column in shown:
+        table.add_column(column, justify="left" if column in ("metric", "verdict") else "right")
+    for row in shown.itertuples(index=False):
+        table.add_row(*(f"{v:.2f}" if isinstance(v, float) else str(v) for v in row))
+    console.print(table)
+    console.print(design_report.in_short(asked, found))
 
 
 def _screen(dataset: str):
@@ -510,14 +538,23 @@ def data_remove(name: Annotated[str, typer.Argument(help="A data set that was ad
 @data.command("try")
 def data_try(
     name: Annotated[str, typer.Argument(help="A data set; `benchbook data list` shows all.")],
+    context: Annotated[
+        str, typer.Option(help="Of several.", show_default="that with most cells")
+    ] = "",
+    chapter: Annotated[
+        list[str] | None, typer.Option(help="This one only, or these.", show_default="all")
+    ] = None,
     workers: Workers = None,
 ) -> None:
     """Run each chapter of its kind on a data set at preset tiny: what is answered, and why not."""
     from helpers.book import tried
     from helpers.book.chapters import Book
 
-    status = 0
-    for one in tried.tried(Book(), name, workers=workers):
+    status, book = 0, Book()
+    chapters = [book.chapter(one) for one in chapter or book.chapters]
+    for one in tried.tried(
+        book, name, chapters=chapters, context=context, console=console, workers=workers
+    ):
         console.print(f"{one.chapter}: {one.verdict}" + (f": {one.reason}" if one.reason else ""))
         status |= one.verdict == "failed"
     raise typer.Exit(int(status))

@@ -287,18 +287,30 @@ def _is_done(folder: Path) -> bool:
     return json.loads((folder / "run.json").read_text(encoding="utf-8"))["status"] == "done"
 
 
-def load(chapter: str) -> pd.DataFrame:
+def load(chapter: str, *, every_run: bool = False) -> pd.DataFrame:
     """Scores of another chapter, which the asking one names under `needs`.
 
     In a chapter run these are the scores of the run that came before it, else of the newest
     complete run.
+
+    Parameters
+    ----------
+    chapter : str
+        Such as "embeddings/consistency".
+    every_run : bool
+        All complete runs one under the other, oldest first, as a grid leaves them: `run` is the
+        name of a run's folder, `run_NAME` the value of each of its parameters, `run_started` when
+        it began. Not inside a chapter's run, whose scores are those that it names.
 
     Raises
     ------
     ScoreError
         There are none; the message says how to get them.
     """
-    if needs := os.environ.get("BENCHBOOK_NEEDS"):
+    needs = os.environ.get("BENCHBOOK_NEEDS")
+    if needs and every_run:
+        raise ScoreError(f"a chapter's run reads the run of {chapter} that it needs, not every one")
+    if needs:
         folders = json.loads(needs)
         if chapter not in folders:
             raise ScoreError(
@@ -306,9 +318,17 @@ def load(chapter: str) -> pd.DataFrame:
                 f"add {chapter} under benchbook: needs"
             )
         return read(Path(folders[chapter], "scores.parquet"))
-    runs = (home() / "runs" / chapter).glob("[!.]*/run.json")
-    done = [r for r in runs if _is_done(r.parent)]
+    found = (home() / "runs" / chapter).glob("[!.]*/run.json")
+    records = [(json.loads(r.read_text(encoding="utf-8")), r.parent) for r in found]
+    done = [(record, folder) for record, folder in records if record["status"] == "done"]
+    done.sort(key=lambda one: one[0]["started"])
     if not done:
         raise ScoreError(f"{chapter} has no scores yet: run `benchbook run chapters/{chapter}`")
-    newest = max(done, key=lambda r: json.loads(r.read_text(encoding="utf-8"))["started"])
-    return read(newest.parent / "scores.parquet")
+    if not every_run:
+        return read(done[-1][1] / "scores.parquet")
+    tables = []
+    for record, folder in done:
+        given = {f"run_{name}": value for name, value in record["parameters"].items()}
+        about = {"run": folder.name} | given | {"run_started": record["started"]}
+        tables.append(read(folder / "scores.parquet").assign(**about))
+    return pd.concat(tables, ignore_index=True)

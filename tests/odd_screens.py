@@ -11,12 +11,14 @@ from helpers.data.contract import CONTROL
 from helpers.data.sets import known_relationships
 from helpers.data.simulate.screen import simulate_screen
 
+ROOT = Path(__file__).parents[1]
 KNOBS = {
     "n_cells": 1_600,
     "n_genes": 200,
     "n_targets": 20,
     "n_batches": 4,
     "guides_per_target": 3,
+    "n_control_guides": 6,
     "control_share": 0.25,
     "library_size": 1_500.0,
 }
@@ -128,7 +130,7 @@ def known_genes(n: int = 240) -> ad.AnnData:
     """Perturbed are genes of which databases know pairs, six cells each."""
     pairs = known_relationships.known_relationships().result()
     genes = pd.concat([pairs["gene_a"], pairs["gene_b"]]).value_counts().index[:n]
-    screen = _simulated(n_cells=8 * n, n_targets=n, guides_per_target=1)
+    screen = _simulated(n_cells=8 * n, n_genes=2 * n, n_targets=n, guides_per_target=1)
     names = sorted(set(screen.obs["perturbation"]) - {CONTROL})
     called = dict(zip(names, sorted(genes), strict=True)) | {CONTROL: CONTROL}
     screen.obs["perturbation"] = screen.obs["perturbation"].map(called)
@@ -163,3 +165,51 @@ def added(name: str, folder: Path) -> str:
     mapping = own.Mapping("perturbation", (CONTROL,), "batch", context="context", guide=guide)
     own_reader.add(name, path, mapping, registry.names())
     return name
+
+
+# --------------------------------------------------------------------------- what is answered
+
+_NO_CONTROLS = ("half-controlled", "own-batches", "no-controls-here")  # in some batch
+_BY_BATCH = dict.fromkeys(_NO_CONTROLS, "batches with control cells")
+_ALL_BATCHES = dict.fromkeys(_NO_CONTROLS, "batches with at least 4 controls")
+_REPLICATES = {
+    "one-batch": "1 replicates with at least 4 control cells",
+    "own-batches": "1 replicates with at least 4 control cells",
+    "no-controls-here": "0 replicates with at least 4 control cells",
+    "one-cell": "0 perturbations with cells in two such replicates",
+}
+CANNOT = {
+    "foundations/data": _ALL_BATCHES,
+    "foundations/simulator": _ALL_BATCHES | {"one-cell": "0 perturbations with at least 2 cells"},
+    "foundations/regimes": dict.fromkeys(MADE, "the gene programs, which nobody knows of it"),
+    # a file of one's own names no replicates
+    "foundations/statistics": dict.fromkeys(MADE, "0 non-targeting guides"),
+    "foundations/screen-quality": {"one-cell": "every score of it is missing"},
+    "embeddings/batch-mixing": _BY_BATCH
+    | {"one-batch": "1 batches (needs 4)", "two-contexts": "3 batches (needs 4)"},
+    "embeddings/linear-separability": _BY_BATCH
+    | {"one-cell": "0 perturbations with cells in two batches"},
+    "embeddings/neighbourhood": _BY_BATCH
+    | {"one-cell": "0 perturbations with cells in two batches"},
+    "embeddings/consistency": _REPLICATES,
+    "embeddings/regimes": _REPLICATES,
+    "embeddings/foundation-models": _REPLICATES,
+    "embeddings/ablations": _REPLICATES
+    | {
+        "half-controlled": "2 batches with control cells",
+        "two-perturbations": "1 perturbations with cells to train on",
+    },
+    "embeddings/known-relationships": dict.fromkeys(
+        [name for name in MADE if name != "known-genes"], "perturbed genes (needs 200)"
+    ),
+    "embeddings/reconstruction": {
+        "one-batch": "1 batches with perturbed cells",
+        "own-batches": "0 test batches with at least 4 controls",
+        "no-controls-here": "0 test batches with at least 4 controls",
+        "one-cell": "test cells of perturbations that were not trained on",
+        "two-perturbations": "test cells of perturbations that were not trained on",
+    },
+}
+"""Of a chapter the screens that it cannot answer for, and what of its reason says why: from what
+the contract asks (controls of batches, replicates, guides, cells), not from what was seen. Every
+other pair is answered."""

@@ -11,9 +11,9 @@ from scipy.sparse import csc_matrix, csr_matrix
 from typer.testing import CliRunner
 
 from helpers import cli
+from helpers.data import imported as embeddings
 from helpers.data import registry
 from helpers.data.contract import DataError
-from helpers.data.embeddings import imported as embeddings
 from helpers.data.exchange import (
     check_manifest,
     counts_sha256,

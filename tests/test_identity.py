@@ -4,6 +4,7 @@ import textwrap
 
 import pytest
 
+from helpers.store import reach
 from helpers.store.reach import Sources
 
 
@@ -277,3 +278,25 @@ def test_a_chapter_stands_on_what_its_cells_name(package):
     assert "pandas" in code.versions
     assert sources.code_of_cells([cells[0], "lab.f()\n\n# why\npd.DataFrame()"])[0] == text
     assert sources.code_of_cells([cells[0], "lab.f()\npd.Series()"])[0] != text
+
+
+def test_code_that_was_edited_while_it_ran_is_noticed_and_the_rest_is_not_read_twice(
+    tmp_path, monkeypatch
+):
+    monkeypatch.syspath_prepend(tmp_path)
+    folder = tmp_path / "edited_while_it_ran"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    leaf = folder / "leaf.py"
+    leaf.write_text("def double(x):\n    return 2 * x\n\n\ndef other():\n    return 1\n")
+    code = reach.PAGE_SOURCES.code([("edited_while_it_ran.leaf", "double")])
+    with monkeypatch.context() as patched:
+        patched.setattr(reach, "syntax_tree", None)  # nothing is parsed
+        assert reach.unchanged(code)
+    leaf.write_text("def double(x):\n    return 2 * x  # twice\n\n\ndef other():\n    return 2\n")
+    assert reach.unchanged(code)
+    for text in ("def double(x):\n    return 3 * x\n", "def double(x:\n", "x = 1\n"):
+        leaf.write_text(text)
+        assert not reach.unchanged(code)
+    leaf.unlink()
+    assert not reach.unchanged(code)

@@ -1,9 +1,15 @@
 """What a chapter is run with: given, followed, inherited by the chapters that it needs."""
 
+from pathlib import Path
+
 import pytest
 
-from helpers.book.chapters import Chapter, ChapterError
+from helpers.book import build
+from helpers.book.chapters import Book, Chapter, ChapterError
 from helpers.book.run import plan
+from helpers.data import registry
+
+ROOT = Path(__file__).parents[1]
 
 HEAD = """---
 kernelspec: {{display_name: Python 3, language: python, name: python3}}
@@ -76,6 +82,25 @@ def test_a_further_data_set_that_is_given_is_not_replaced(chapters):
 def test_values_are_refused_before_anything_runs(chapters, given, said):
     with pytest.raises(ChapterError, match=said):
         chapters["chapters/two"].check(given)
+
+
+@pytest.mark.parametrize(
+    "given, said",
+    [
+        ({"context": "HeLa"}, "papalexi2021 has no context 'HeLa': THP-1"),
+        ({"embedding": "UCE"}, "no embedding 'UCE' was imported for papalexi2021"),
+    ],
+)
+def test_what_the_data_set_does_not_have_is_refused_before_anything_runs(
+    tmp_path, monkeypatch, given, said
+):
+    if registry.status("papalexi2021")["state"] == "absent":
+        pytest.skip("papalexi2021 is not on this machine")
+    monkeypatch.setenv("BENCHBOOK_HOME", str(tmp_path))
+    grid = {name: [value] for name, value in given.items()}
+    with pytest.raises(ChapterError, match=f"chapters/embeddings/consistency: {said}"):
+        build.plan_grid(Book(ROOT), "chapters/embeddings/consistency", grid)
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_page_that_needs_every_chapter_has_those_that_save_scores(chapters, tmp_path):

@@ -47,13 +47,13 @@ def test_unasked_the_largest_context_is_taken_and_of_equals_the_first_name(holdi
 
 def test_what_is_asked_is_said_with_the_way_to_the_others(holding):
     holding(["T"] * 2)
-    assert real.real_screen("mine").said == "All cells of mine are of one context, T."
+    assert real.real_screen("mine", n_dims=2).said == "All cells of mine are of one context, T."
     holding(CONTEXTS)
-    assert real.real_screen("mine").said == (
+    assert real.real_screen("mine", n_dims=2).said == (
         "mine has 3 contexts: a a (3 cells), b (3 cells), c (1 cells). Asked is a a, the largest; "
         "another is by -p context=b."
     )
-    assert real.real_screen("mine", "c").said.endswith(
+    assert real.real_screen("mine", "c", n_dims=2).said.endswith(
         "Asked is c; another is by -p 'context=a a'."
     )
 
@@ -78,3 +78,14 @@ def test_centring_needs_a_control_in_each_batch_and_three_in_all(holding):
     with pytest.raises(CannotAnswer, match=r"there are 1 guides \(needs 2\)$"):
         found.require("guides", asked, {"n": 1}, controls=False)
     found.require("guides", asked, {"n": 2}, controls=False)
+
+
+def test_a_small_panel_has_as_many_dimensions_as_it_allows_and_says_so(holding):
+    holding(CONTEXTS)  # of 2 genes
+    small = real.real_screen("mine", "c")
+    assert (small.n_dims, small.n_asked) == (2, 64)
+    assert small.said.endswith(
+        "-p 'context=a a'. Embeddings have 2 dimensions, not 64: it allows no more."
+    )
+    enough = real.real_screen("mine", "c", n_dims=2)
+    assert (enough.n_dims, "dimensions" in enough.said) == (2, False)

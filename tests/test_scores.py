@@ -80,6 +80,30 @@ def test_a_cut_table_is_said_and_its_run_cleaned_away(tmp_path, monkeypatch):
     assert scores.load("lab/one")["value"].tolist() == [0.5]
 
 
+def test_all_runs_of_a_grid_are_read_with_their_parameters(tmp_path, monkeypatch):
+    monkeypatch.setenv("BENCHBOOK_HOME", str(tmp_path))
+    monkeypatch.delenv("BENCHBOOK_NEEDS", raising=False)
+    one = scores.rows(**SHARED, metric="r", unit="a", value=0.5)
+    for status, started, seed in (("done", "2", 8), ("done", "1", 7), ("failed", "3", 9)):
+        folder = tmp_path / "runs" / "lab" / "one" / f"key{seed}"
+        folder.mkdir(parents=True)
+        one.assign(value=float(seed)).to_parquet(folder / "scores.parquet")
+        given = {"dataset": "papalexi2021", "seed": seed}
+        record = {"status": status, "started": started, "parameters": given}
+        (folder / "run.json").write_text(json.dumps(record))
+    every = scores.load("lab/one", every_run=True)
+    added = ["run", "run_dataset", "run_seed", "run_started"]
+    assert list(every.columns) == [*one.columns, *added]
+    assert every[["value", *added]].to_numpy().tolist() == [
+        [7.0, "key7", "papalexi2021", 7, "1"],
+        [8.0, "key8", "papalexi2021", 8, "2"],
+    ]
+    assert scores.load("lab/one")["value"].tolist() == [8.0]
+    monkeypatch.setenv("BENCHBOOK_NEEDS", "{}")
+    with pytest.raises(scores.ScoreError, match="reads the run of lab/one that it needs"):
+        scores.load("lab/one", every_run=True)
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

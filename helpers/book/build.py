@@ -118,8 +118,30 @@ def plan_grid(book: Book, name: str, grid: dict[str, list[Any]]) -> list[Run]:
     """
     chapter = book.chapter(name)
     cells = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
-    datasets = {chapter.check(cell)["dataset"] for cell in cells}
-    return _plan(book, [(chapter, cell) for cell in cells], sorted(datasets))
+    values = [chapter.check(cell) for cell in cells]
+    runs = _plan(book, [(chapter, cell) for cell in cells], sorted({v["dataset"] for v in values}))
+    for run, cell in zip(runs, values, strict=True):
+        if not run.unavailable and not run.done:
+            _check_with_data(chapter, cell)
+    return runs
+
+
+def _check_with_data(chapter: Chapter, values: dict[str, Any]) -> None:
+    """Refuse a context or an embedding that the data set does not have, before anything runs."""
+    from helpers.data.errors import DataError
+
+    dataset = values["dataset"]
+    try:
+        if values.get("context") and registry.dataset(dataset).kind == "screen":
+            from helpers.tasks.real import real_screen
+
+            real_screen(dataset, values["context"])
+        if values.get("embedding"):
+            from helpers.data.imported import asked
+
+            asked(values["embedding"], dataset)
+    except DataError as refused:
+        raise ChapterError(f"{chapter.name}: {refused}") from refused
 
 
 def plan_book(book: Book, parameters: dict[str, Any], only: str | None = None) -> list[Run]:

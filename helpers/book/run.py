@@ -387,8 +387,9 @@ def _kernel_arguments(run: Run, folder: Path, more: dict[str, str]) -> list[str]
             {n.chapter.name.removeprefix("chapters/"): str(n.folder) for n in run.needs}
         ),
     }
-    line = (
+    line = (  # a bar that a step draws needs no widgets: it is not shown
         f"import os; os.environ.update({environment!r}); "
+        "import warnings; warnings.filterwarnings('ignore', message='IProgress not found'); "
         "import atexit, resource; "
         "atexit.register(lambda: open(os.environ['BENCHBOOK_RUN'] + '/memory', 'w').write("
         "str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)))"

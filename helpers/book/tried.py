@@ -1,15 +1,15 @@
 """Every chapter on one data set: what it answers, and why not the rest."""
 
-import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from rich.console import Console
 
 from helpers.book import build
-from helpers.book.chapters import Book, ChapterError
+from helpers.book.chapters import Book, Chapter, ChapterError
+from helpers.book.cluster import run_all
 from helpers.book.run import Run, uses_real_data
 from helpers.data import registry
 from helpers.scores import read
@@ -34,8 +34,29 @@ class Tried:
     reason: str
 
 
-def tried(book: Book, name: str, *, workers: int | None = None) -> Iterator[Tried]:
-    """Run each chapter that takes data sets of this kind, at preset tiny, one after the other.
+def tried(
+    book: Book,
+    name: str,
+    *,
+    chapters: Iterable[Chapter],
+    context: str = "",
+    console: Console,
+    workers: int | None = None,
+) -> list[Tried]:
+    """Run the chapters that take data sets of this kind, at preset tiny; no page is rendered.
+
+    Parameters
+    ----------
+    book : Book
+    name : str
+        Of the data set.
+    chapters : iterable of Chapter
+        The others of them are left out.
+    context : str
+        Of the data set; by default the one with most cells.
+    console : Console
+        Where it is seen how far the runs are.
+    workers : int, optional
 
     Raises
     ------
@@ -43,19 +64,23 @@ def tried(book: Book, name: str, *, workers: int | None = None) -> Iterator[Trie
         There is no data set of that name, or its file is gone.
     """
     kind = registry.dataset(name).kind
-    for chapter in book.chapters.values():
+    answers: dict[str, Tried] = {}
+    runs = []
+    given = {"dataset": name, "preset": "tiny"} | ({"context": context} if context else {})
+    for chapter in chapters:
         own_kind = registry.dataset(chapter.defaults["dataset"]).kind
         if own_kind != kind or not uses_real_data(chapter):
             continue
-        grid = {"dataset": [name], "preset": ["tiny"]}
-        quiet = Console(file=io.StringIO())
+        grid = {key: [value] for key, value in given.items() if key in chapter.defaults}
+        answers[chapter.name] = Tried(chapter.name, "not answered", "")
         try:
-            build.run(book, chapter.name, grid, workers=workers, address=None, console=quiet)
+            runs += build.plan_grid(book, chapter.name, grid)
         except ChapterError as refused:  # before anything ran: the next chapter may take it
-            yield Tried(chapter.name, "not answered", str(refused))
-            continue
-        (run,) = build.plan_grid(book, chapter.name, grid)
-        yield told(run, name)
+            answers[chapter.name] = Tried(chapter.name, "not answered", str(refused))
+    with build.at_work():
+        run_all(runs, workers=workers, address=None, console=console)
+    answers |= {run.chapter.name: told(run, name) for run in runs}
+    return list(answers.values())
 
 
 def told(run: Run, name: str) -> Tried:
@@ -72,8 +97,12 @@ def told(run: Run, name: str) -> Tried:
     if scores is None:
         return Tried(run.chapter.name, "answered", "it saves no scores")
     n = int(scores.loc[scores["dataset"] == name, "value"].notna().sum())
+    if not n and not reasons:
+        rows = (scores["dataset"] == name).sum()
+        said = "every score of it is missing" if rows else "shown, without scores of it"
+        return Tried(run.chapter.name, "not answered" if rows else "answered", said)
     if not n:
-        return Tried(run.chapter.name, "not answered", "; ".join(reasons) or "no score was given")
+        return Tried(run.chapter.name, "not answered", "; ".join(reasons))
     return Tried(run.chapter.name, "answered", "; ".join([f"{n} scores", *reasons]))
 
 

@@ -135,3 +135,26 @@ def tolerance(values) -> float:
     """Relative difference up to which values of an array's type are one value."""
     kind = np.asarray(values).dtype
     return _ROUNDING * float(np.finfo(kind if kind.kind == "f" else float).eps)
+
+
+def row_correlations(a, b) -> np.ndarray:
+    """Pearson correlation of each row of one matrix with the same row of another.
+
+    Parameters
+    ----------
+    a, b : ndarray of shape (n_rows, n_columns)
+
+    Returns
+    -------
+    ndarray of shape (n_rows,), in [-1, 1]
+        NaN where a row is constant or NaN.
+    """
+    a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
+    if a.shape != b.shape or a.ndim != 2:
+        raise ValueError(f"shapes {a.shape} and {b.shape}; pass two matrices of one shape")
+    varying = varies(a, axis=1) & varies(b, axis=1)
+    a, b = (v - v.mean(1, keepdims=True) for v in (a, b))
+    norms = np.sqrt((a**2).sum(1) * (b**2).sum(1))
+    dot = np.einsum("ij,ij->i", a, b)
+    known = varying & (norms > 0)
+    return np.clip(np.divide(dot, norms, out=np.full(len(a), np.nan), where=known), -1, 1)

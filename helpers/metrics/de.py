@@ -23,7 +23,7 @@ class MannWhitney:
     u : ndarray of shape (n_groups, n_genes)
         Pairs in which the group's cell is higher, ties counted half: u / (n m) is the probability
         of that, 1/2 without a difference.
-    p_value : ndarray of shape (n_groups, n_genes), in (0, 1]
+    p_value : ndarray of shape (n_groups, n_genes), in [0, 1]
         Two-sided.
     """
 
@@ -33,7 +33,9 @@ class MannWhitney:
     p_value: np.ndarray
 
 
-def mann_whitney(values, labels, is_control) -> MannWhitney:
+def mann_whitney(
+    values, labels, is_control, *, continuity: bool = True, bounded: bool = True
+) -> MannWhitney:
     """Test each group of cells against the controls, gene by gene.
 
     Parameters
@@ -42,14 +44,18 @@ def mann_whitney(values, labels, is_control) -> MannWhitney:
     labels : array of shape (n_cells,)
         Group of each cell; what stands at controls does not matter.
     is_control : bool array of shape (n_cells,)
+    continuity : bool
+        Correct by 1/2, as scipy and pdex do; scanpy does not.
+    bounded : bool
+        No p-value below that of the one most extreme arrangement; scipy, pdex and scanpy have none.
 
     Returns
     -------
     MannWhitney
         Ranks are exact mid-ranks. The p-value is the normal approximation with the variance
-        corrected for ties and a continuity correction of 1/2; 1 where all values are equal. It is
-        at least 2 / C(n + m, n), what the most extreme of all arrangements has. Below about 8 cells
-        in a group the approximation is rough.
+        corrected for ties; 1 where all values are equal. If bounded, it is at least
+        2 / C(n + m, n), what the most extreme of all arrangements has. Below about 8 cells in a
+        group the approximation is rough.
 
     Raises
     ------
@@ -106,12 +112,13 @@ def mann_whitney(values, labels, is_control) -> MannWhitney:
     n = np.array(n_cells, dtype=float)[:, None]
     total = n + m
     variance = n * m / 12 * ((total + 1) - ties / (total * (total - 1)))
-    excess = np.abs(u - n * m / 2) - 0.5
+    excess = np.abs(u - n * m / 2) - (0.5 if continuity else 0.0)
     z = np.divide(excess, np.sqrt(variance), out=np.full_like(u, -np.inf), where=variance > 1e-9)
-    # A p-value is at least that of the one most extreme arrangement, and no number is 0.
-    arrangements = gammaln(total + 1) - gammaln(n + 1) - gammaln(m + 1)
-    least = np.maximum(2 * np.exp(-arrangements), np.finfo(float).tiny)
-    p_value = np.clip(2 * ndtr(-z), np.minimum(least, 1), 1)
+    p_value = np.minimum(2 * ndtr(-z), 1)
+    if bounded:  # and no number is 0
+        arrangements = gammaln(total + 1) - gammaln(n + 1) - gammaln(m + 1)
+        least = np.maximum(2 * np.exp(-arrangements), np.finfo(float).tiny)
+        p_value = np.maximum(p_value, np.minimum(least, 1))
     return MannWhitney(groups.to_numpy(), np.array(n_cells), u, p_value)
 
 

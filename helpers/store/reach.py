@@ -344,9 +344,20 @@ STEP_SOURCES = Sources(words=False)
 PAGE_SOURCES = Sources(words=True)
 
 
+def _as_imported(module: str) -> bool:
+    """Whether a module's file holds what it held when this process first saw it."""
+    path = source_file(module)
+    try:
+        return path is not None and path.read_text(encoding="utf-8") == snapshot(path)
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
 def unchanged(code: Code) -> bool:
     """Whether the files still hold the definitions of a chapter's code."""
-    now = Sources(words=True, text=lambda path: path.read_text(encoding="utf-8"))
+    now = PAGE_SOURCES
+    if not all(map(_as_imported, code.modules)):
+        now = Sources(words=True, text=lambda path: path.read_text(encoding="utf-8"))
     for name, known in code.definitions.items():
         reference = tuple(name.split(":"))
         try:

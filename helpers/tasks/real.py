@@ -30,12 +30,18 @@ class RealScreen:
     context : str
     sizes : Series of int
         Cells of each context, the largest first.
+    n_dims : int
+        Of embeddings that are fitted to it: those asked for, or as many as it has genes or cells.
+    n_asked : int
+        Dimensions that were asked for.
     """
 
     name: str
     screen: Step
     context: str
     sizes: pd.Series
+    n_dims: int
+    n_asked: int
 
     @property
     def part(self):
@@ -58,14 +64,19 @@ class RealScreen:
     @property
     def said(self) -> Words:
         """Which context is asked, and how another is."""
+        few = (
+            f" Embeddings have {self.n_dims} dimensions, not {self.n_asked}: it allows no more."
+            if self.n_dims < self.n_asked
+            else ""
+        )
         if len(self.sizes) == 1:
-            return f"All cells of {self.name} are of one context, {self.context}."
+            return f"All cells of {self.name} are of one context, {self.context}.{few}"
         listed = ", ".join(f"{name} ({n:,} cells)" for name, n in self.sizes.items())
         other = next(name for name in self.sizes.index if name != self.context)
         largest = ", the largest" if self.context == self.sizes.index[0] else ""
         return (
             f"{self.name} has {len(self.sizes)} contexts: {listed}. Asked is {self.context}"
-            f"{largest}; another is by -p {shlex.quote(f'context={other}')}."
+            f"{largest}; another is by -p {shlex.quote(f'context={other}')}.{few}"
         )
 
     def require(
@@ -110,8 +121,14 @@ def of_controls(part) -> tuple[tuple[needs.Requirement, ...], dict[str, int]]:
     ), has
 
 
-def real_screen(name: str, context: str = "") -> RealScreen:
+def real_screen(name: str, context: str = "", *, n_dims: int = 64) -> RealScreen:
     """A data set and the context that was asked for; unasked, the one with most cells.
+
+    Parameters
+    ----------
+    name, context : str
+    n_dims : int
+        Of embeddings that a chapter fits.
 
     Raises
     ------
@@ -119,8 +136,10 @@ def real_screen(name: str, context: str = "") -> RealScreen:
         There is no such data set or context.
     """
     screen = registry.load(name)
-    found = screen.result().obs["context"].astype(str).value_counts()
+    loaded = screen.result()
+    found = loaded.obs["context"].astype(str).value_counts()
     sizes = found.sort_index().sort_values(ascending=False, kind="stable")
     if context and context not in sizes.index:
         raise DataError(f"{name} has no context {context!r}: {', '.join(sizes.index)}")
-    return RealScreen(name, screen, context or sizes.index[0], sizes)
+    most = min(n_dims, *loaded.shape)
+    return RealScreen(name, screen, context or sizes.index[0], sizes, most, n_dims)

@@ -97,6 +97,18 @@ def test_too_few_unexpressed_targets_cannot_be_answered(screen, embeddings):
 # --------------------------------------------------------------------------- revised
 
 
+def test_one_cell_a_perturbation_agrees_with_no_other(screen):
+    once = ~screen.obs["perturbation"].duplicated() | (screen.obs["perturbation"] == CONTROL)
+    lonely = available(screen[once.to_numpy()])
+    assert (lonely["replicates_with_controls"] >= 2, lonely["replicated_perturbations"]) == (
+        True,
+        0,
+    )
+    (said,) = unmet(PROTOCOLS["revised"].requirements, lonely)
+    assert said == "0 perturbations with cells in two such replicates (needs 1)"
+    assert not unmet(PROTOCOLS["revised"].requirements, available(screen))
+
+
 def test_truth_is_more_consistent_than_pca_and_pca_than_noise(screen, embeddings):
     acts = screen.uns["truth"]["targets"]["effective"].astype(bool)
     results = {name: run(screen, e, protocol="revised") for name, e in embeddings.items()}
@@ -261,7 +273,10 @@ def test_each_context_says_what_it_has_and_which_protocol_can_be_asked(screen):
     answers = answerability(counts)
     assert answers.loc["the others", ["published", "revised"]].eq("yes").all()
     said = answers.loc["one batch", "revised"]
-    assert said == "cannot answer: 1 replicates with at least 4 control cells a batch (needs 2)"
+    assert said == (
+        "cannot answer: 1 replicates with at least 4 control cells a batch (needs 2); "
+        "0 perturbations with cells in two such replicates (needs 1)"
+    )
     assert "unexpressed_perturbations" not in answers
 
 

@@ -14,9 +14,9 @@ from scipy.sparse import csr_matrix
 from typer.testing import CliRunner
 
 from helpers import cli
+from helpers.data import imported as embeddings
 from helpers.data import registry
 from helpers.data.contract import DataError
-from helpers.data.embeddings import imported as embeddings
 from helpers.data.untrusted import read_dictionary, read_weights
 from helpers.models.embeddings import geneformer, scgpt
 from helpers.models.embeddings.vocabulary import known_genes

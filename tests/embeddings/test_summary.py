@@ -9,6 +9,7 @@ from helpers.tasks.embeddings import winners_report
 from helpers.tasks.embeddings.questions import QUESTIONS, anchors, primary_scores
 from helpers.tasks.embeddings.summary import on_real_data, standings
 from helpers.tasks.embeddings.winners import same_winner, winners
+from helpers.tasks.requirements import CannotAnswer
 
 CONSISTENCY = next(q for q in QUESTIONS if q.task == "consistency")
 MIXING = next(q for q in QUESTIONS if q.task == "batch-mixing")
@@ -163,6 +164,20 @@ def test_real_data_have_a_floor_and_no_ceiling():
     )
     assert found["floor"].tolist() == pytest.approx([0.1] * 3)
     assert found["group"]["good"] == found["group"]["as good"] != found["group"]["poor"]
+    assert set(found["panel"]) == {found["task"].iloc[0] + "\npapalexi2021"}
+
+
+def test_two_splits_of_one_real_screen_have_a_panel_each():
+    tables = of_all_tasks()
+    with pytest.raises(CannotAnswer, match="no task has scores of a real screen"):
+        on_real_data(tables, rng=np.random.default_rng(0))
+    real = table({"good": ("candidate", 0.6), "permuted labels": ("floor", 0.1)}, dataset="mine")
+    both = [real.assign(split=split) for split in ("guides", "batches")]
+    tables["consistency"] = pd.concat([tables["consistency"], *both])
+    nothing = real.assign(dataset="other", value=np.nan)  # what nobody could score has no panel
+    tables["consistency"] = pd.concat([tables["consistency"], nothing])
+    found = on_real_data(tables, rng=np.random.default_rng(0))
+    assert sorted(p.split("\n")[1] for p in found["panel"]) == ["mine, batches", "mine, guides"]
 
 
 def test_other_metrics_and_what_is_read_back_are_choices_too():

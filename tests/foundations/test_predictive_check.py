@@ -18,7 +18,7 @@ from helpers.models.foundations.combinations import ProgramInteraction, ScaledAd
 from helpers.tasks.foundations import predictive_check
 from helpers.tasks.foundations.combinations import ROLES, combination_errors, score_rows
 from helpers.tasks.foundations.predictive_check_report import MEANINGS, of_defaults, outside
-from helpers.tasks.requirements import CannotAnswer
+from helpers.tasks.requirements import CannotAnswer, unmet
 
 SMALL = {"n_cells": 3_000, "n_genes": 200, "n_targets": 15}
 
@@ -259,3 +259,23 @@ def test_default_knobs_are_checked_in_the_design_of_the_real_screen(tmp_path, mo
     far = predictive_check.check_defaults(deep, seeds=seeds).set_index("statistic")
     assert far.loc["library median", "verdict"] == "outside"
     assert own.set_index("statistic").loc["library median", "verdict"] == "inside"
+
+
+def test_what_a_check_needs_of_a_screen_is_counted(screen):
+    def met(part):
+        return not unmet(predictive_check.requirements(part), predictive_check.available(part))
+
+    assert met(screen)
+    is_control = (screen.obs["perturbation"] == CONTROL).to_numpy()
+    first = (screen.obs["batch"] == screen.obs["batch"].iloc[0]).to_numpy()
+    assert not met(screen[~(is_control & first)])  # a batch without controls
+    once = ~screen.obs["perturbation"].duplicated().to_numpy()
+    assert not met(screen[is_control | once])  # a cell a perturbation
+    names = screen.obs["perturbation"].astype(str)
+    both = screen.copy()
+    both.obs["perturbation"] = np.where(is_control, CONTROL, "A+" + names)
+    assert met(both)
+    n = names.nunique() - 1
+    sizes = predictive_check.design.function(both)
+    assert (sizes["n_targets"], sizes["n_combinations"]) == (n + 1, n)
+    simulate_screen(rng=np.random.default_rng(0), **sizes)

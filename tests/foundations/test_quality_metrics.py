@@ -6,12 +6,12 @@ from scipy import sparse
 from scipy.spatial.distance import cdist
 from scipy.stats import energy_distance, false_discovery_control, kstest, mannwhitneyu, pearsonr
 
+from helpers.metrics.arrays import row_correlations
 from helpers.metrics.de import mann_whitney, n_de_genes
 from helpers.metrics.edistance import edistance, edistance_test
 from helpers.metrics.foundations.reliability import (
     batch_weights,
     concordance,
-    row_correlations,
     spearman_brown,
     split_half_correlations,
 )

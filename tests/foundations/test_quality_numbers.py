@@ -3,11 +3,8 @@
 import numpy as np
 import pytest
 
-from helpers.metrics.foundations.reliability import (
-    batch_weights,
-    row_correlations,
-    split_half_correlations,
-)
+from helpers.metrics.arrays import row_correlations
+from helpers.metrics.foundations.reliability import batch_weights, split_half_correlations
 from helpers.metrics.foundations.responders import cross_fitted_projection
 
 

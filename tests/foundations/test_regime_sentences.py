@@ -33,7 +33,7 @@ def test_what_a_real_screen_lacks_for_its_regime_is_counted():
         return anndata.AnnData(np.zeros((len(names), 1)), obs=obs)
 
     few = of_real(holding(FEWEST_PAIRS - 1), "mine")
-    assert few.startswith("This *cannot be answered*: the models have to be told the gene programs")
+    assert few.startswith("the regime of mine cannot be answered: the models have to be told the")
     assert few.endswith("It has 7; that is too few, since at least 8 are needed.")
     many = of_real(holding(FEWEST_PAIRS), "mine")
-    assert "nobody knows for mine. Such combinations it would have, 8 of them." in many
+    assert "nobody knows of it. Such combinations it would have, 8 of them." in many

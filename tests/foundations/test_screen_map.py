@@ -1,3 +1,5 @@
+"""A picture of a screen: who lies apart, and what it is coloured by."""
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,8 @@ from helpers.tasks.foundations.screen_map import screen_map
 from helpers.tasks.foundations.screen_map_report import coloured, described
 
 
-def test_cells_of_two_contexts_lie_apart_and_a_seed_repeats():
+@pytest.mark.parametrize("basis", ["UMAP", "PCA"])
+def test_cells_of_two_contexts_lie_apart_and_a_seed_repeats(basis):
     screen = simulate_screen(rng=np.random.default_rng(0), n_cells=300, n_genes=60, n_targets=3)
     second = np.arange(300) % 2 == 1
     X = screen.X.toarray()
@@ -17,8 +20,11 @@ def test_cells_of_two_contexts_lie_apart_and_a_seed_repeats():
     screen.X, screen.obs["context"] = X, np.where(second, "b", "a")
     screen.obs["total_counts"] = X.sum(axis=1)
     place = screen_map.function
-    cells = place(screen, n_cells=200, seed=0)
-    pd.testing.assert_frame_equal(cells, place(screen, n_cells=200, seed=0))
+    asked = dict(n_cells=200, seed=0, basis=basis)
+    cells = place(screen, **asked)
+    pd.testing.assert_frame_equal(cells, place(screen, **asked))
+    with pytest.raises(ValueError, match="basis is 'TSNE'; it is UMAP or PCA"):
+        place(screen, **asked | {"basis": "TSNE"})
     assert len(cells) == 200
     a, b = (part[["x", "y"]].to_numpy() for _, part in cells.groupby("context"))
     between = np.linalg.norm(a.mean(0) - b.mean(0))
@@ -31,8 +37,8 @@ def test_colours_are_perturbations_where_they_are_few_and_groups_where_they_are_
     few = cells.assign(perturbation=["control", "A"] * 20, batch=["1", "2"] * 20)
     found = coloured(few)
     assert found.columns.tolist() == ["x", "y", "perturbation", "batch"]
-    assert described(found).startswith("40 cells placed by UMAP")
-    assert "perturbation (2 colours), batch (2 colours)" in described(found)
+    assert described(found, "UMAP").startswith("40 cells placed by UMAP")
+    assert "perturbation (2 colours), batch (2 colours)" in described(found, "UMAP")
     many = cells.assign(
         perturbation=["control"] * 20 + [f"G{i}" for i in range(20)],
         batch=[str(i) for i in range(10)] * 4,

@@ -161,13 +161,13 @@ def design_of(screen) -> dict[str, float]:
     labels = obs["perturbation"].astype(str)
     treated = labels != CONTROL
     names = sorted(labels[treated].unique())
-    singles = [name for name in names if "+" not in name]
-    measured = {part for name in names for part in name.split("+")} <= set(screen.var_names)
+    targets = {part for name in names for part in name.split("+")}
+    measured = targets <= set(screen.var_names)
     batches = obs["batch"].nunique()
     design = {
         "n_cells": screen.n_obs,
         "n_genes": screen.n_vars,
-        "n_targets": len(singles),
+        "n_targets": len(targets),  # the simulator combines what it also perturbs alone
         "n_combinations": sum("+" in name for name in names),
         "n_batches": int(batches),
         "n_replicates": int(obs["replicate"].nunique()) if "replicate" in obs else int(batches),

@@ -166,11 +166,109 @@ def read_interactions(paths: dict[str, Path]) -> pd.DataFrame:
     DataError
         The sheet lacks a column.
     """
-    path = paths[_FILES["double"]]
-    sheet = pd.read_excel(path, sheet_name="Panel C")
-    _require(sheet, ("method", "fdp", "tpr"), path, "Panel C")
+    sheet = _read(paths[_FILES["double"]], "Panel C", ("method", "fdp", "tpr"))
     found = sheet.rename(columns={"method": "model"})[["model", "fdp", "tpr"]]
     return found.assign(fdp=found["fdp"].round(2))  # the grid's own values, without float noise
+
+
+@step
+def ahlmann_eltze2025_example() -> pd.DataFrame:
+    """Predictions for one double perturbation; see `read_example`."""
+    return read_example(fetch(DATASET))
+
+
+def read_example(paths: dict[str, Path]) -> pd.DataFrame:
+    """Read panel B of the double perturbations: what each model predicts for CEBPB+CEBPE.
+
+    Parameters
+    ----------
+    paths : dict of str to Path
+        With "perturbation_prediction.xlsx".
+
+    Returns
+    -------
+    DataFrame
+        One row a `model` and `gene` (1,000 of them): `predicted`, `observed` and `control`, mean
+        log1p CP10k, and the published `pearson`, `pearson_delta` and `l2` of the model.
+
+    Raises
+    ------
+    DataError
+        The sheet lacks a column.
+    """
+    names = {
+        "method": "model",
+        "gene_name": "gene",
+        "prediction": "predicted",
+        "observed": "observed",
+        "baseline": "control",
+    }
+    sheet = _read(paths[_FILES["double"]], "Panel B", (*names, *_METRICS))
+    return sheet.rename(columns=names | _METRICS)[[*names.values(), *_METRICS.values()]]
+
+
+@step
+def ahlmann_eltze2025_interaction_classes() -> pd.DataFrame:
+    """How many deviations are of each class; see `read_interaction_classes`."""
+    return read_interaction_classes(fetch(DATASET))
+
+
+def read_interaction_classes(paths: dict[str, Path]) -> pd.DataFrame:
+    """Read panel E of the double perturbations: `label` and `n` of 124 doubles x 1,000 genes.
+
+    Raises
+    ------
+    DataError
+        The sheet lacks a column.
+    """
+    return _read(paths[_FILES["double"]], "Panel E", ("label", "n"))[["label", "n"]]
+
+
+@step
+def ahlmann_eltze2025_interaction_pairs() -> pd.DataFrame:
+    """Predicted interactions of each model; see `read_interaction_pairs`."""
+    return read_interaction_pairs(fetch(DATASET))
+
+
+def read_interaction_pairs(paths: dict[str, Path]) -> pd.DataFrame:
+    """Read panel F of the double perturbations: the 500 largest predicted deviations of each model.
+
+    Parameters
+    ----------
+    paths : dict of str to Path
+        With "perturbation_prediction.xlsx".
+
+    Returns
+    -------
+    DataFrame
+        One row a `model`, `seed`, `perturbation` and `gene`: `control`, `observed`, `additive` and
+        `predicted`, mean log1p CP10k, and the `label` of the observed interaction. The 500th
+        place of `no_change` is shared: it has 501 rows.
+
+    Raises
+    ------
+    DataError
+        The sheet lacks a column.
+    """
+    names = {
+        "method": "model",
+        "seed": "seed",
+        "perturbation": "perturbation",
+        "gene_name": "gene",
+        "baseline": "control",
+        "ground_truth": "observed",
+        "ref": "additive",
+        "value": "predicted",
+        "interaction_label": "label",
+    }
+    sheet = _read(paths[_FILES["double"]], "Panel F", tuple(names))
+    return sheet.rename(columns=names)[[*names.values()]]
+
+
+def _read(path: Path, sheet_name: str, columns) -> pd.DataFrame:
+    sheet = pd.read_excel(path, sheet_name=sheet_name)
+    _require(sheet, columns, path, sheet_name)
+    return sheet
 
 
 @step

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from helpers.metrics.arrays import joint_codes, varies
+from helpers.metrics.arrays import joint_codes, row_correlations
 
 
 def batch_weights(batch, control_batch) -> tuple[np.ndarray, np.ndarray]:
@@ -194,29 +194,6 @@ def concordance(
             )
         effects.append(weights @ groups[side] - control_weights @ groups[2])
     return row_correlations(*effects)
-
-
-def row_correlations(a, b) -> np.ndarray:
-    """Pearson correlation of each row of one matrix with the same row of another.
-
-    Parameters
-    ----------
-    a, b : ndarray of shape (n_rows, n_columns)
-
-    Returns
-    -------
-    ndarray of shape (n_rows,), in [-1, 1]
-        NaN where a row is constant or NaN.
-    """
-    a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
-    if a.shape != b.shape or a.ndim != 2:
-        raise ValueError(f"shapes {a.shape} and {b.shape}; pass two matrices of one shape")
-    varying = varies(a, axis=1) & varies(b, axis=1)
-    a, b = (v - v.mean(1, keepdims=True) for v in (a, b))
-    norms = np.sqrt((a**2).sum(1) * (b**2).sum(1))
-    dot = np.einsum("ij,ij->i", a, b)
-    known = varying & (norms > 0)
-    return np.clip(np.divide(dot, norms, out=np.full(len(a), np.nan), where=known), -1, 1)
 
 
 def spearman_brown(correlation, *, factor: float = 2.0):

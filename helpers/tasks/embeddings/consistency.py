@@ -82,6 +82,9 @@ PROTOCOLS = {
             Requirement(
                 "replicates_with_controls", 2, "replicates with at least 4 control cells a batch"
             ),
+            Requirement(
+                "replicated_perturbations", 1, "perturbations with cells in two such replicates"
+            ),
         ),
     ),
 }
@@ -102,11 +105,15 @@ def available(screen, *, replicate: str = "batch") -> dict[str, int]:
     is_control = (obs["perturbation"] == CONTROL).to_numpy()
     batches = obs.assign(is_control=is_control).groupby("batch", observed=True)
     enough = batches["is_control"].sum() >= 4
-    replicates = obs[replicate][obs["batch"].map(enough).astype(bool).to_numpy() & is_control]
+    usable = obs["batch"].map(enough).astype(bool).to_numpy()
+    replicates = obs.loc[usable & is_control, replicate]
+    treated = obs[usable & ~is_control].astype({"perturbation": str})
+    n_replicates = treated.groupby("perturbation")[replicate].nunique()
     n_cells = obs["perturbation"].value_counts()
     unexpressed = _unexpressed(screen)
     return {
         "replicates_with_controls": int(replicates.nunique()),
+        "replicated_perturbations": int((n_replicates >= 2).sum()),
         "unexpressed_perturbations": int((n_cells.reindex(unexpressed) >= 2).sum()),
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from helpers.data.embeddings.imported import entries, imported
+from helpers.data.imported import entries, imported
 from helpers.store.steps import Step
 from helpers.tasks.embeddings.representations import Representation
 
@@ -10,7 +10,7 @@ from helpers.tasks.embeddings.representations import Representation
 def imported_representations(names: str, screen: Step, dataset: str) -> dict[str, Representation]:
     """Candidates for a roster: `roster(screen, ...) | imported_representations(...)`.
 
-    Arguments and errors are those of `helpers.data.embeddings.imported.imported`. Candidates count
+    Arguments and errors are those of `helpers.data.imported.imported`. Candidates count
     as fitted on another data set: who brings in a model that has seen the evaluation cells must say
     so where the scores are quoted.
     """

@@ -17,6 +17,7 @@ from helpers.tasks.embeddings.questions import (
     primary_scores,
     tied,
 )
+from helpers.tasks.requirements import CannotAnswer
 
 
 def standings(
@@ -76,7 +77,13 @@ def on_real_data(
     DataFrame
         `task`, `dataset`, `split`, `model`, `role`, `mean`, `low`, `high` (95 %, over clusters;
         NaN with few), `floor` (best mean of `FLOORS`), `group`, `n_units`. Rows of the revised
-        protocol, with the declared post-processing, of data that are not simulated.
+        protocol, with the declared post-processing, of data that are not simulated. `panel`: task
+        and data set, and the split where there are several.
+
+    Raises
+    ------
+    CannotAnswer
+        There are none.
     """
     found = []
     for question in QUESTIONS:
@@ -89,10 +96,18 @@ def on_real_data(
         chosen = {k: v for k, v in question.chosen.items() if k != "dataset"}
         real = primary_scores(real, question, protocol="revised", **chosen)
         for (dataset, split, _), own in real.groupby(["dataset", "split", "unit_kind"]):
+            if own["value"].isna().all():
+                continue
             found.append(
                 _above_floor(own, question, n_resamples, rng).assign(dataset=dataset, split=split)
             )
-    return pd.concat(found, ignore_index=True)
+    if not found:
+        raise CannotAnswer("no task has scores of a real screen")
+    table = pd.concat(found, ignore_index=True)
+    by = ["task", "dataset"]
+    several = table.groupby(by)["split"].transform("nunique") > 1
+    panel = table["task"] + "\n" + table["dataset"]
+    return table.assign(panel=panel.where(~several, panel + ", " + table["split"]))
 
 
 def _above_floor(scores, question, n_resamples, rng) -> pd.DataFrame:

@@ -5,14 +5,34 @@ from dataclasses import fields
 import numpy as np
 import pandas as pd
 
+from helpers.data.contract import CONTROL
 from helpers.data.foundations.fitted import FITTED, design_of, simulated_preset
 from helpers.data.foundations.screen_statistics import STATISTICS, screen_statistics
 from helpers.data.simulate.knobs import Knobs
 from helpers.data.simulate.screen import simulated_screen
 from helpers.store.steps import Step, results, step
-from helpers.tasks.requirements import CannotAnswer
+from helpers.tasks.requirements import CannotAnswer, Requirement
 
 LEVEL = 0.95
+
+
+def available(screen) -> dict[str, int]:
+    """Counts of a screen of one context that `requirements` name."""
+    label, batch = (screen.obs[c].astype(str) for c in ("perturbation", "batch"))
+    n_cells = label[label != CONTROL].value_counts()
+    return {
+        "batches_with_four_controls": int((batch[label == CONTROL].value_counts() >= 4).sum()),
+        "repeated_perturbations": int((n_cells >= 2).sum()),
+    }
+
+
+def requirements(screen) -> tuple[Requirement, ...]:
+    """What the statistics of a screen of one context, and a simulated one of its design, need."""
+    n_batches = int(screen.obs["batch"].nunique())
+    return (
+        Requirement("batches_with_four_controls", n_batches, "batches with at least 4 controls"),
+        Requirement("repeated_perturbations", 2, "perturbations with at least 2 cells"),
+    )
 
 
 @step

@@ -138,8 +138,8 @@ def of_real(screen, name: str) -> Words:
     n = pairs_with_members(screen)
     few = f" It has {n}; that is too few, since at least {FEWEST_PAIRS} are needed."
     return (
-        "This *cannot be answered*: the models have to be told the gene programs, which nobody "
-        f"knows for {name}."
+        f"the regime of {name} cannot be answered: the models have to be told the gene programs, "
+        "which nobody knows of it."
         + (few if n < FEWEST_PAIRS else f" Such combinations it would have, {n} of them.")
     )
 

@@ -36,7 +36,19 @@ def coloured(cells: pd.DataFrame) -> pd.DataFrame:
     return found
 
 
-def described(found: pd.DataFrame) -> str:
+CAUTION = {
+    "UMAP": "UMAP draws neighbouring cells next to one another. It shows whether cells lie apart "
+    "by batch, by context or by perturbation. It cannot tell how large an effect is: distances "
+    "between clouds, their sizes and the space between them mean nothing, and perturbations that "
+    "lie on one another here can still be told apart by a test.",
+    "PCA": "The first two principal components hold what differs most between cells, most often "
+    "their depth and their state. Perturbations that lie on one another here can still be told "
+    "apart by a test.",
+}
+"""What a picture of a basis can show, and what it cannot."""
+
+
+def described(found: pd.DataFrame, basis: str) -> str:
     """What a reader who cannot see the picture should know."""
     parts = [f"{c} ({found[c].nunique()} colours)" for c in found.columns.drop(["x", "y"])]
-    return f"{len(found):,} cells placed by UMAP, in panels coloured by {', '.join(parts)}."
+    return f"{len(found):,} cells placed by {basis}, in panels coloured by {', '.join(parts)}."

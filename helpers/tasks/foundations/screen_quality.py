@@ -15,12 +15,12 @@ import pandas as pd
 
 from helpers.data.contract import CONTROL, DataError
 from helpers.data.normalise import library_size, log1p_cp10k
+from helpers.metrics.arrays import row_correlations
 from helpers.metrics.de import mann_whitney, n_de_genes
 from helpers.metrics.edistance import edistance_test
 from helpers.metrics.foundations.reliability import (
     batch_weights,
     concordance,
-    row_correlations,
     spearman_brown,
     split_half_correlations,
 )

@@ -130,6 +130,25 @@ def entries() -> dict[str, dict]:
     return {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
 
 
+def asked(names: str, dataset: str) -> dict[str, dict]:
+    """What is kept of embeddings of a data set, by name; see `imported`.
+
+    Raises
+    ------
+    DataError
+    """
+    known = {name: e for name, e in entries().items() if e["dataset"] == dataset}
+    found = {}
+    for name in filter(None, map(str.strip, names.split(","))):
+        if name not in known:
+            raise DataError(
+                f"no embedding {name!r} was imported for {dataset} (there are: "
+                f"{', '.join(known) or 'none'}); `benchbook import` takes one in"
+            )
+        found[name] = known[name]
+    return found
+
+
 def imported(names: str, screen: Step, dataset: str) -> dict[str, Step]:
     """Steps of embeddings that were imported for a data set.
 
@@ -151,21 +170,13 @@ def imported(names: str, screen: Step, dataset: str) -> dict[str, Step]:
     DataError
         There is none of that name for this data set; the ones that there are are said.
     """
-    asked = [name.strip() for name in names.split(",") if name.strip()]
-    known = {name: e for name, e in entries().items() if e["dataset"] == dataset}
-    for name in asked:
-        if name not in known:
-            raise DataError(
-                f"no embedding {name!r} was imported for {dataset} (there are: "
-                f"{', '.join(known) or 'none'}); `benchbook import` takes one in"
-            )
     return {
         name: imported_embedding(
             screen,
             name=f"{name}.npy",
-            sha256=known[name]["sha256"],
-            size=known[name]["size"],
-            cells=known[name]["cells"],
+            sha256=entry["sha256"],
+            size=entry["size"],
+            cells=entry["cells"],
         )
-        for name in asked
+        for name, entry in asked(names, dataset).items()
     }
