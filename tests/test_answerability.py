@@ -8,7 +8,7 @@ from helpers.data.contract import CONTROL
 from helpers.data.simulate.screen import simulate_screen
 from helpers.tasks import answerability
 from helpers.tasks.catalogue import REQUIREMENTS
-from helpers.tasks.embeddings import reconstruction
+from helpers.tasks.embeddings import known_relationships, reconstruction
 from helpers.tasks.foundations import combinations, regimes
 from helpers.tasks.requirements import (
     FEWEST_COMBINATIONS,
@@ -107,6 +107,21 @@ def test_the_matrix_asks_of_reconstruction_what_its_page_asks(screen):
         assert (says == "cannot") == bool(lacks), n_batches
         answers.append(says)
     assert set(answers) >= {"cannot", "power-limited"} or set(answers) == {"power-limited"}
+
+
+def test_known_pairs_are_those_that_the_page_of_relationships_counts(screen):
+    effects = pd.DataFrame(columns=["context", "unit", "q_value"])
+    names = known_relationships.perturbed_genes.function(screen)
+    rows = [
+        (names[0], names[1], "CORUM"),
+        (names[1], names[2], "STRING"),
+        (names[0], "X", "STRING"),
+    ]
+    known = pd.DataFrame(rows, columns=["gene_a", "gene_b", "database"])
+    has = answerability.facts(screen, effects, known).iloc[0]
+    pairs = known_relationships.perturbed(names, known_relationships.with_union(known))
+    assert has["known_pairs"] == pairs.max() == 2  # of any database: more than of each
+    assert has["perturbed_genes"] == len(names)
 
 
 def test_every_page_counts_combinations_alike():

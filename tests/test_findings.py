@@ -382,6 +382,11 @@ def test_columns_of_the_download_are_explained_and_metrics_have_bounds_in_words(
     assert results.dictionary()["meaning"].str.len().min() > 10
     found = results.readable(of(table()), {"m": FACT})
     assert found["95 % interval"].str.contains(" to ").all()
+    assert set(found["task"]) == {"t (0)"}  # asked on another page than its own
+    own = results.results(
+        [tier("a", primary={"t": "m"}, metrics={"m": FACT})], {"a/t": table()}, **GIVEN
+    )
+    assert set(results.readable(own, {"m": FACT})["task"]) == {"t"}
     few = results.readable(of(table(n_units=4)), {"m": FACT})
     assert (few["95 % interval"] == "none").all()
     free = Metric("m", "A metric", 0.0, np.inf, "lower", np.nan, "here")

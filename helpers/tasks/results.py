@@ -204,7 +204,7 @@ def readable(found: pd.DataFrame, metrics: Mapping[str, Metric]) -> pd.DataFrame
     plain = setting.apply(lambda row: ", ".join(v for v in row if v not in ("", "all")), axis=1)
     return pd.DataFrame(
         {
-            "task": found["task"].str.replace("-", " "),
+            "task": [_title(*row) for row in zip(found["task"], found["page"], strict=True)],
             "data set": found["dataset"],
             "model": found["model"],
             "role": found["role"],
@@ -216,6 +216,12 @@ def readable(found: pd.DataFrame, metrics: Mapping[str, Metric]) -> pd.DataFrame
             "setting": plain,
         }
     )
+
+
+def _title(task: str, page: str) -> str:
+    """A task in words, with the page that asks it where this is not the task's own."""
+    other = page.rpartition("/")[2]
+    return (task if other == task else f"{task} ({other})").replace("-", " ")
 
 
 def metrics_of(found: pd.DataFrame, metrics: Mapping[str, Metric]) -> pd.DataFrame:

@@ -5,7 +5,7 @@ import pandas as pd
 
 from helpers.tasks.embeddings.questions import QUESTIONS, primary_scores
 from helpers.tasks.embeddings.summary import standings
-from helpers.tasks.findings import listed, with_interval
+from helpers.tasks.findings import with_interval
 
 
 def in_short(scores: pd.DataFrame, task: str, *, seed: int, n_resamples: int = 2_000) -> str:
@@ -46,7 +46,8 @@ def about_standing(found: pd.DataFrame, ceiling: str) -> str:
     if not letters:
         told = "so few units cannot tell who leads"
     else:
-        told = f"not told from it (tied, or undecided): {listed(others)}"
+        told = f"not told from it (tied, or undecided): {'; '.join(others)}"
+        told = told if others else "it is told from all others"
     ends = best[["standing", "standing_low", "standing_high"]]
     return (
         f"On simulated screens {clear}. {best['model']} gets furthest of the way from the floor to "

@@ -13,6 +13,7 @@ from helpers.tasks.embeddings import (
     reconstruction,
 )
 from helpers.tasks.embeddings.findings import CLAIMS, FINDINGS
+from helpers.tasks.embeddings.known_relationships_report import counted
 from helpers.tasks.embeddings.questions import QUESTIONS
 from helpers.tasks.tier import Tier
 
@@ -37,18 +38,17 @@ def available(screen, effects, relationships, *, replicate: str) -> pd.DataFrame
         part = screen[(screen.obs["context"] == context).to_numpy()]
         label = part.obs["perturbation"].astype(str)
         n_cells = label[label != CONTROL].value_counts()
-        singles = {name for name in n_cells.index if "+" not in name}
-        pairs = relationships[
-            relationships["gene_a"].isin(singles) & relationships["gene_b"].isin(singles)
-        ]
+        singles = known_relationships.perturbed_genes.function(part)
+        pairs = known_relationships.perturbed(
+            singles, known_relationships.with_union(relationships)
+        )
         rows[context] = {
             **consistency.available(part, replicate=replicate),
             **batch_mixing.available(part),
             **neighbourhood.available(part),
             **linear_separability.available(part),
             **reconstruction.has(part),
-            "perturbed_genes": len(singles),
-            "known_pairs": int(pairs["database"].value_counts().max()) if len(pairs) else 0,
+            **counted(singles, pairs),
             "probe_classes": int((n_cells >= linear_separability.PROBE_CELLS).sum()),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("context")
