@@ -20,7 +20,8 @@ def faithful_and_true(tables, *, n_resamples: int, seed: int) -> str:
     found = {}
     for metric in (TRUE, FAITHFUL):
         if metric not in by_draw.index or by_draw[metric].index.unique("dataset").size < 2:
-            raise CannotAnswer(f"{metric} of {EASY} and {HARD} was not scored")
+            what = "agreement with planted genes" if metric == TRUE else "faithfulness"
+            raise CannotAnswer(f"{what} was not scored in both simulations ({EASY}; {HARD})")
         wide = by_draw[metric].unstack("dataset").dropna()  # noqa: PD010
         change = wide[HARD] - wide[EASY]
         ends = mean_interval(change) if len(change) > 1 else (np.nan, np.nan)

@@ -166,11 +166,19 @@ def advice(flagged: list[str], needs: str) -> str:
 
 
 def shown(table: pd.DataFrame) -> pd.DataFrame:
-    """The card as a page shows it, sorted by dynamic range: flags in words, facts beside."""
-    ordered = table.sort_values("drf", ascending=False, kind="stable", na_position="last")
-    said = ordered["flags"].map(lambda f: ", ".join(f) or "none")
+    """The card as a page shows it, sorted by dynamic range."""
     columns = ["metric", "drf", "low", "high", *(c for c in CONDITIONS if c in table)]
-    return ordered.assign(flags=said)[[*columns, "flags", "advice"]]
+    return _ordered(table)[columns]
+
+
+def advised(table: pd.DataFrame) -> pd.DataFrame:
+    """What to be warned of in each metric, and when to use it; in the order of `shown`."""
+    said = table["flags"].map(lambda f: ", ".join(f) or "none")
+    return _ordered(table.assign(flags=said))[["metric", "flags", "advice"]]
+
+
+def _ordered(table: pd.DataFrame) -> pd.DataFrame:
+    return table.sort_values("drf", ascending=False, kind="stable", na_position="last")
 
 
 def rewards(table: pd.DataFrame, facts: Mapping[str, Metric] = PREDICTION_METRICS) -> pd.DataFrame:
@@ -230,7 +238,7 @@ def in_short(table: pd.DataFrame) -> str:
     )
     inflated = [r.metric for r in table.itertuples() if PAYS_MORE in r.flags]
     if inflated:
-        said += f" Doubling a right answer *raises* {', '.join(inflated)}."
+        said += f" Doubling a right answer raises {', '.join(inflated)}."
     if clean:
         return f"{said} Without any flag: {', '.join(clean)}."
     return f"{said} None is without a flag: show two that fail differently."
