@@ -22,7 +22,7 @@ def test_power_is_that_of_statsmodels(d, n):
 
 def test_the_fewest_pairs_have_the_power():
     needed = design.pairs_needed(0.5)
-    assert needed == 34  # Cohen 1988, table 2.4.1, paired
+    assert needed == 34  # and 33 fall short, below
     assert design.paired_power(0.5, int(needed)) >= 0.8
     assert design.paired_power(0.5, int(needed) - 1) < 0.8
     assert design.pairs_needed(-0.3) == np.inf
