@@ -257,7 +257,7 @@ def which_separate(table: pd.DataFrame) -> str:
     else:
         said = f"None of {n} metrics tells the duplicate from predictions that know nothing."
     if worse := by.get(INVERTED):
-        said += f" {_listed(worse)} put it *below* one that knows nothing."
+        said += f" {_listed(worse)} put it below one that knows nothing."
     if open_ := by.get(UNDECIDED):
         said += f" Undecided: {_listed(open_)}."
     if lost := by.get(UNDEFINED):
@@ -275,8 +275,8 @@ def of_floors(table: pd.DataFrame) -> str:
     if counts.empty:
         return "No prediction that knows nothing has a defined value."
     if len(counts) == 1:
-        return f"The best of them is always the same one: *{counts.index[0]}*."
-    parts = ", ".join(f"*{name}* ({n} metrics)" for name, n in counts.items())
+        return f"The best of them is always the same one: {counts.index[0]}."
+    parts = ", ".join(f"{name} ({n} metrics)" for name, n in counts.items())
     return f"Which of them is best depends on the metric: {parts}. One floor for all is too easy."
 
 

@@ -141,7 +141,7 @@ def of_no_change(score_table: pd.DataFrame) -> str:
     duplicate = means.get(("interaction_auroc_matched", "technical duplicate"), np.nan)
     if np.isnan([plain, matched, duplicate]).any():
         return "No interaction was called here: predictions cannot be ranked by what they find."
-    said = f"*No change* has an AUROC of {plain:.2f}"
+    said = f"No change has an AUROC of {plain:.2f}"
     lost = plain - 0.5
     kept = matched - 0.5
     if lost <= 0.02:
