@@ -121,15 +121,14 @@ def _profile(times: float, emit: Callable, of: str = "own") -> Submission:
         return known.profile(times, of=of)
 
     def cells(known, rng):
-        return emit(means(known), known.n_cells, known.depths, rng), known.labels
-
-    def scaled(known, rng):
+        if emit is not scaled_controls:
+            return emit(means(known), known.n_cells, known.depths, rng), known.labels
         drawn = scaled_controls(
             known.controls, means(known) * known.depths.mean(), known.n_cells, seed=rng
         )
         return whole_counts(drawn, rng), known.labels
 
-    return Submission(scaled if emit is scaled_controls else cells, means)
+    return Submission(cells, means)
 
 
 def _half(known: Known, n_of: Callable = lambda n: max(n // 2, 1)):
