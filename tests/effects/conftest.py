@@ -1,9 +1,20 @@
-"""Other implementations that tests compare with, where they are installed."""
+"""The published workbooks, and other implementations, where they are at hand."""
 
 import os
 import sys
 
 import pytest
+
+from helpers.data import registry
+
+
+@pytest.fixture(scope="session")
+def paths():
+    """Files of Ahlmann-Eltze et al. 2025, by name."""
+    status = registry.status("ahlmann-eltze2025-scores")
+    if status["state"] == "absent":
+        pytest.skip("ahlmann-eltze2025-scores is not on this machine")
+    return status["paths"]
 
 
 @pytest.fixture

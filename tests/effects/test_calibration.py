@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.data import registry
 from helpers.data.contract import DataError
 from helpers.data.sets import ahlmann_eltze2025_scores as reader
 from helpers.data.simulate.screen import simulate_screen, simulated_screen
@@ -24,14 +23,6 @@ KNOBS = {
     "effective_share": 1.0,
     "unexpressed_share": 0.0,
 }
-
-
-@pytest.fixture(scope="module")
-def paths():
-    status = registry.status("ahlmann-eltze2025-scores")
-    if status["state"] == "absent":
-        pytest.skip("ahlmann-eltze2025-scores is not on this machine")
-    return status["paths"]
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import pytest
 from scipy.stats import norm
 from sklearn.metrics import average_precision_score
 
-from helpers.data import registry
 from helpers.data.contract import CONTROL
 from helpers.data.normalise import log1p_cp10k
 from helpers.data.sets import ahlmann_eltze2025_scores as reader
@@ -29,14 +28,6 @@ from helpers.metrics.effects.interactions import (
 
 # Read off the figure; panel F confines them to (-0.21423, -0.21310) and (0.20046, 0.20284)
 PUBLISHED = EmpiricalNull(0.0069, 0.0589, 0.841, -0.2139, 0.2018)
-
-
-@pytest.fixture(scope="module")
-def paths():
-    status = registry.status("ahlmann-eltze2025-scores")
-    if status["state"] == "absent":
-        pytest.skip("ahlmann-eltze2025-scores is not on this machine")
-    return status["paths"]
 
 
 @pytest.fixture(scope="module")

@@ -4,21 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.data import registry
 from helpers.data.contract import DataError
 from helpers.data.sets import ahlmann_eltze2025_scores as reader
 from helpers.tasks.effects import published_scores as task
 from helpers.tasks.effects import published_scores_report as report
 
 ADAMSON, K562, RPE1 = task.CELL_LINES
-
-
-@pytest.fixture(scope="module")
-def paths():
-    status = registry.status("ahlmann-eltze2025-scores")
-    if status["state"] == "absent":
-        pytest.skip("ahlmann-eltze2025-scores is not on this machine")
-    return status["paths"]
 
 
 @pytest.fixture(scope="module")
