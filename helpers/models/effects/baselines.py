@@ -24,4 +24,4 @@ class Additive(EffectModel):
         nothing = np.full(len(self.training_.genes), np.nan)
         return np.array(
             [np.sum([known.get(part, nothing) for part in those], axis=0) for those in parts]
-        ).reshape(len(parts), -1)
+        ).reshape(len(parts), len(nothing))
