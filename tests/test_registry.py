@@ -77,6 +77,7 @@ def test_entries_are_whole():
         "known-relationships",
         "ahlmann-eltze2025-scores",
         "scperturb-edistances",
+        *("perturbqa-labels", "gene-sets", "norman2019-gi"),
     ]
     assert sorted(registry.datasets()) == registry.names()
     large = ["replogle2022-rpe1", "nadig2024-hepg2", "nadig2024-jurkat"]

@@ -6,6 +6,7 @@ from hashlib import sha256 as _sha256
 from helpers.words import Words
 
 KINDS = ("screen", "large-screen", "profiles", "relationships", "scores", "distances")
+KINDS += ("labels", "gene-sets", "interactions")
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ METRICS = by_name(
     *PREDICTION_METRICS.values(),
     Metric("l2_ratio", "Euclidean distance over that of the mean baseline",
            0, inf, "lower", 1, "Ahlmann-Eltze et al. 2025, figure 2"),
+    Metric("effect_third", "Third of the scored conditions by size of the change, 0 the weakest",
+           0, 2, "higher", nan, "this book, effects/summary"),
     Metric("interactions_found", "Share of genetic interactions found, by share of false calls",
            0, 1, "higher", nan, "Ahlmann-Eltze et al. 2025, figure 1"),
     Metric("interaction_ap", "Average precision of interactions by predicted deviation",
@@ -45,5 +47,6 @@ PRIMARY = {
     "single-perturbations": "l2_ratio",
     "embedding-transfer": "l2_ratio",
     "vcc2026": "vcc2026_score",
+    "doubles": "l2",
 }
 """The metric that a task's verdicts are on, declared before models are compared."""

@@ -21,11 +21,23 @@ class Additive(EffectModel):
 
     In a context the single changes are those of that context, or where it has none, the mean over
     the others: of a single perturbation that is the change copied from another context.
+
+    Parameters
+    ----------
+    unseen : {"nan", "mean"}
+        What a part that was not trained on is: not predicted, or the mean single perturbation.
     """
 
+    def __init__(self, unseen: Literal["nan", "mean"] = "nan"):
+        self.unseen = unseen
+
     def _changes(self, parts, context):
+        if self.unseen not in ("nan", "mean"):
+            raise ValueError(f"unseen is {self.unseen!r}; nan or mean")
         known = single_changes(self.training_) | single_changes(self.training_, context)
         nothing = np.full(len(self.training_.genes), np.nan)
+        if self.unseen == "mean" and known:
+            nothing = np.mean(list(known.values()), axis=0)
         sums = [np.sum([known.get(part, nothing) for part in own], axis=0) for own in parts]
         return np.array(sums).reshape(len(parts), len(nothing))
 

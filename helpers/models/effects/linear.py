@@ -3,13 +3,15 @@
 Both take embeddings as DataFrames. Where these come from is in `helpers.models.effects.sources`.
 """
 
+from typing import Literal
+
 import numpy as np
 import pandas as pd
 from scipy.linalg import cho_factor, cho_solve
 
 from helpers.data.contract import DataError
 from helpers.models.effects.baselines import embedded
-from helpers.models.effects.sources import gene_scores
+from helpers.models.effects.sources import change_scores, gene_scores
 from helpers.models.effects.training import EffectModel, Training
 
 
@@ -30,9 +32,10 @@ class BilinearModel(EffectModel):
     genes : DataFrame indexed by gene, optional
         G; by default the scores of genes, PCA of the training profiles with genes as samples.
         Genes that it lacks change as the mean does: all models predict all genes.
-    perturbations : DataFrame indexed by perturbation, optional
-        P; by default the row of the perturbed gene in the scores of genes. Combinations are the sum
-        of their parts. It must not come from cells of held-out conditions.
+    perturbations : DataFrame indexed by perturbation, or "changes", optional
+        P; by default the row of the perturbed gene in the scores of genes. "changes": scores of
+        the changes of the training singles, which are known for these only. Combinations are the
+        sum of their parts. It must not come from cells of held-out conditions.
 
     Attributes
     ----------
@@ -55,7 +58,7 @@ class BilinearModel(EffectModel):
         n_components: int = 10,
         penalty: float = 0.1,
         genes: pd.DataFrame | None = None,
-        perturbations: pd.DataFrame | None = None,
+        perturbations: pd.DataFrame | Literal["changes"] | None = None,
     ):
         self.n_components = n_components
         self.penalty = penalty
@@ -84,6 +87,10 @@ class BilinearModel(EffectModel):
         if G.index.has_duplicates:
             raise DataError(f"G names {G.index[G.index.duplicated()][0]!r} more than once")
         self.P_ = scores if self.perturbations is None else self.perturbations
+        if isinstance(self.P_, str):
+            if self.P_ != "changes":
+                raise ValueError(f"perturbations is {self.P_!r}; an embedding, or 'changes'")
+            self.P_ = change_scores(training, self.n_components)
         G = G.reindex(training.genes).to_numpy(float)
         has_gene = np.isfinite(G).all(axis=1)
         P = embedded([n.split("+") for n in training.names], self.P_)
