@@ -9,13 +9,15 @@ import numpy as np
 from helpers.stats import MIN_UNITS, check_draws, tail_levels
 
 
-def wins(scores, relevant) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def wins(scores, relevant, asked=None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pairs that are in the right order, by the query of either side.
 
     Parameters
     ----------
     scores : array of shape (n_candidates, n_queries)
     relevant : bool array of the same shape
+    asked : bool array of the same shape, optional
+        The pairs that count, relevant or not; all by default.
 
     Returns
     -------
@@ -30,23 +32,24 @@ def wins(scores, relevant) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         Shapes that differ, or scores that are not finite.
     """
     scores, relevant = np.asarray(scores, dtype=float), np.asarray(relevant, dtype=bool)
-    if scores.ndim != 2 or scores.shape != relevant.shape:
+    other = ~relevant if asked is None else ~relevant & np.asarray(asked, dtype=bool)
+    if scores.ndim != 2 or not scores.shape == relevant.shape == other.shape:
         raise ValueError(f"scores {scores.shape} and labels {relevant.shape} differ in shape")
     if not np.isfinite(scores).all():
         raise ValueError(f"{(~np.isfinite(scores)).sum()} scores are NaN or infinite")
     found = np.zeros((scores.shape[1],) * 2)
     positives = [scores[relevant[:, i], i] for i in range(scores.shape[1])]
     for j in range(scores.shape[1]):
-        others = np.sort(scores[~relevant[:, j], j])
+        others = np.sort(scores[other[:, j], j])
         for i, values in enumerate(positives):
             below = np.searchsorted(others, values, side="left")
             at_most = np.searchsorted(others, values, side="right")
             found[i, j] = (below + at_most).sum() / 2
-    return found, relevant.sum(axis=0), (~relevant).sum(axis=0)
+    return found, relevant.sum(axis=0), other.sum(axis=0)
 
 
 def pooled_auroc(
-    scores, relevant, *, n_resamples: int = 2000, confidence: float = 0.95, rng
+    scores, relevant, asked=None, *, n_resamples: int = 2000, confidence: float = 0.95, rng
 ) -> tuple[float, float, float]:
     """AUROC over all pairs, with an interval for which whole queries are resampled.
 
@@ -54,7 +57,8 @@ def pooled_auroc(
 
     Parameters
     ----------
-    scores, relevant : arrays of shape (n_candidates, n_queries)
+    scores, relevant, asked : arrays of shape (n_candidates, n_queries)
+        See `wins`.
     n_resamples : int, at least 1
     confidence : float in (0, 1)
     rng : numpy.random.Generator
@@ -71,7 +75,7 @@ def pooled_auroc(
         No relevant candidate, nothing else, or see `wins`.
     """
     check_draws(n_resamples, confidence)
-    found, n1, n0 = wins(scores, relevant)
+    found, n1, n0 = wins(scores, relevant, asked)
     if not n1.sum() or not n0.sum():
         raise ValueError(f"{n1.sum()} relevant pairs and {n0.sum()} others: both are needed")
     estimate, n = found.sum() / (n1.sum() * n0.sum()), len(n1)

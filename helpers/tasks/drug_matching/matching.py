@@ -144,8 +144,8 @@ def learned_scores(data, *, scheme: str = "siblings", n_folds: int = 5) -> pd.Da
     n_folds : int
     """
     m = matching(data)
-    drugs = _scaled(m.signatures.to_numpy(float))
-    diseases = _scaled(m.contrasts.fillna(0).to_numpy(float))
+    drugs = unit_rows(m.signatures.to_numpy(float))
+    diseases = unit_rows(m.contrasts.fillna(0).to_numpy(float))
     found = np.full(m.treats.shape, np.nan)
     for fold in folds(m.drug_groups, m.disease_groups, scheme=scheme, n_folds=n_folds):
         rows, columns = fold.train.any(axis=1), fold.train.any(axis=0)
@@ -158,7 +158,7 @@ def learned_scores(data, *, scheme: str = "siblings", n_folds: int = 5) -> pd.Da
     return pd.DataFrame(found, m.treats.index, m.treats.columns)
 
 
-def _scaled(values: np.ndarray) -> np.ndarray:
+def unit_rows(values: np.ndarray) -> np.ndarray:
     """Rows of unit length, so that a strong signature is not a likely one."""
     length = np.linalg.norm(values, axis=1, keepdims=True)
     return np.divide(values, length, out=np.zeros_like(values), where=length > 0)
