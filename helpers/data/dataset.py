@@ -5,7 +5,10 @@ from hashlib import sha256 as _sha256
 
 from helpers.words import Words
 
-KINDS = ("screen", "large-screen", "profiles", "relationships", "scores", "distances")
+KINDS = (
+    *("screen", "large-screen", "profiles", "tissue"),
+    *("relationships", "scores", "distances", "lengths"),
+)
 
 
 @dataclass(frozen=True)
