@@ -74,9 +74,10 @@ def test_entries_are_whole():
         *("kang2018-subset", "norman2019-subset", "papalexi2021"),
         *("nadig2024-hepg2", "nadig2024-jurkat", "replogle2022-rpe1"),
         *("ljp005", "tcga-brca", "tcga-brca-mixomics", "tcga-kirc", "tcga-pancan"),
+        *("her2st", "mob-stutility", "pdac-moncada2020"),
         "known-relationships",
         "ahlmann-eltze2025-scores",
-        "scperturb-edistances",
+        *("scperturb-edistances", "gene-lengths-spared"),
         *("perturbqa-labels", "gene-sets", "norman2019-gi"),
         "himmelstein-drug-disease",
     ]
@@ -117,7 +118,7 @@ def test_another_version_of_gct_is_named(tmp_path, text, message):
 def test_an_unknown_name_gets_the_closest_and_all():
     with pytest.raises(DataError, match=r"no data set 'papalexi': did you mean 'papalexi2021'\?"):
         registry.dataset("papalexi")
-    with pytest.raises(DataError, match="known are ahlmann-eltze2025-scores, kang2018"):
+    with pytest.raises(DataError, match="known are ahlmann-eltze2025-scores, gene-lengths"):
         registry.load("qqq")
 
 

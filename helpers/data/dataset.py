@@ -6,7 +6,8 @@ from hashlib import sha256 as _sha256
 from helpers.words import Words
 
 KINDS = (
-    *("screen", "large-screen", "profiles", "relationships", "scores", "distances"),
+    *("screen", "large-screen", "profiles", "tissue"),
+    *("relationships", "scores", "distances", "lengths"),
     *("labels", "gene-sets", "interactions"),
     *("matching", "signatures", "indications"),
 )
