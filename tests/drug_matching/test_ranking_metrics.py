@@ -8,7 +8,7 @@ from sklearn.metrics import average_precision_score, ndcg_score, roc_auc_score
 
 from helpers.metrics.drug_matching import ranking as r
 from helpers.metrics.drug_matching.aggregation import aggregate, max_quantile
-from helpers.metrics.drug_matching.pooled import pooled_auroc
+from helpers.tasks.drug_matching.pooled import pooled_auroc
 
 TIED = np.array([3.0, 2, 2, 2, 1, 1, 0])
 RELEVANT = np.array([False, True, False, True, False, True, False])
@@ -116,7 +116,7 @@ def test_pooled_auroc_is_that_of_all_pairs_and_resamples_queries():
     assert found == pytest.approx(roc_auc_score(relevant.ravel(), scores.ravel()))
     assert low < found < high
     draw = np.array([0, 0, 3, 5, 5, 5, 6, 7])  # one resample, by hand
-    from helpers.metrics.drug_matching.pooled import wins
+    from helpers.tasks.drug_matching.pooled import wins
 
     counted, n1, n0 = wins(scores, relevant)
     weights = np.bincount(draw, minlength=8)
