@@ -5,8 +5,12 @@ from hashlib import sha256 as _sha256
 
 from helpers.words import Words
 
-KINDS = ("screen", "large-screen", "profiles", "relationships", "scores", "distances")
-KINDS += ("labels", "gene-sets", "interactions")
+KINDS = (
+    *("screen", "large-screen", "profiles", "tissue"),
+    *("relationships", "scores", "distances", "lengths"),
+    *("labels", "gene-sets", "interactions"),
+    *("matching", "signatures", "indications"),
+)
 
 
 @dataclass(frozen=True)
@@ -18,17 +22,20 @@ class File:
     name : str
         Name under which the file is kept.
     url : str
-        https address, of one commit or version.
+        https address, of one commit or version; empty where there is none.
     size : int or None
         Bytes; None where nobody has stated them: the server is asked.
     sha256 : str or None
         64 hexadecimal digits; None where nobody has stated them: such a file is *unverified*.
+    made_from : str
+        Of a file without an address: what it was made from, and how.
     """
 
     name: str
     url: str
     size: int | None
     sha256: str | None
+    made_from: Words = ""
 
 
 @dataclass(frozen=True)

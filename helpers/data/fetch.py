@@ -294,6 +294,8 @@ def _download(file: File, folder: Path, progress: bool) -> Path:
 
 def _complete(file: File, partial: Path, progress: bool) -> None:
     """Fill the partial file until its size and hash are those of the file."""
+    if not file.url:
+        raise _Unreachable(f"{file.name} has no address; it was made from {file.made_from}")
     if file.size is None:
         file = replace(file, size=_stated_size(file))
     resumed = False

@@ -15,7 +15,7 @@ METRICS = by_name(
            0, 2, "higher", nan, "this book, effects/summary"),
     Metric("gene_auroc", "Perturbations that change a gene ranked above others, within the gene",
            0, 1, "higher", 0.5, "this book, effects/unseen-perturbations"),
-    Metric("pooled_auroc", "Pairs that change ranked above others, all genes together",
+    Metric("gene_auroc_pooled", "Pairs that change ranked above others, all genes together",
            0, 1, "higher", nan, "Wu et al. 2025; shown as a warning"),
     Metric("interactions_found", "Share of genetic interactions found, by share of false calls",
            0, 1, "higher", nan, "Ahlmann-Eltze et al. 2025, figure 1"),

@@ -224,7 +224,7 @@ def label_rows(
             dataset=f"{dataset}, {line}",
             split="official",
             model=own["model"],
-            metric=np.where(own["gene"] == POOLED, "pooled_auroc", "gene_auroc"),
+            metric=np.where(own["gene"] == POOLED, "gene_auroc_pooled", "gene_auroc"),
             role=own["model"].map(lambda name: LABEL_ROLES.get(name, "candidate")),
             unit_kind="gene",
             unit=own["gene"],
@@ -277,7 +277,7 @@ _AGAINST_CHANCE = {
 
 def pooled_said(rows: pd.DataFrame) -> str:
     """The warning: what the pooled AUROC gives to a score that knows no perturbation."""
-    own = rows[(rows["metric"] == "pooled_auroc") & (rows["model"] == RATE)]
+    own = rows[(rows["metric"] == "gene_auroc_pooled") & (rows["model"] == RATE)]
     if own.empty:
         return "The pooled AUROC was not computed."
     low, high = own["value"].min(), own["value"].max()

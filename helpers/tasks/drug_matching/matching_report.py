@@ -1,0 +1,356 @@
+"""What is said of matching: the models, their rows, and a sentence for each comparison."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from helpers import scores
+from helpers.comparisons import compare, paired
+from helpers.summaries import group_means
+from helpers.tasks import requirements as needs
+from helpers.tasks.departures import Departure
+from helpers.tasks.drug_matching.matching import ALL_PAIRS, UNIVERSES
+from helpers.tasks.findings import listed, with_interval
+
+TASK = "drug-disease-matching"
+PRIMARY = "within_disease_auroc"
+ROLES = {
+    "reversal, Spearman": "candidate",
+    "reversal, cosine": "candidate",
+    "reversal, WTCS": "candidate",
+    "reversal, CMap 2006": "candidate",
+    "bilinear ridge, siblings held out": "candidate",
+    "bilinear ridge, diseases held out": "candidate",
+    "popularity": "floor",
+    "popularity elsewhere": "floor",
+    "mean |z|": "floor",
+    "random": "floor",
+}
+"""Models on real data, and their roles."""
+
+REQUIREMENTS = (
+    needs.Requirement("diseases", 6, "diseases that a candidate treats"),
+    needs.Requirement("candidates", 50, "candidate drugs"),
+)
+
+CANDIDATES = {
+    "all": "all drugs",
+    "curated": "drugs in a curated pair",
+    "treating": "drugs that treat a disease",
+}
+"""Universes as the page names them."""
+
+DEPARTURES = (
+    Departure(
+        "unit",
+        "all pairs of all diseases at once (pooled AUROC)",
+        "candidates of one disease; mean over diseases",
+        "design choice",
+        "Who asks, asks for a disease. A pooled value compares drugs of one disease with those of "
+        "another, and rewards scores that are higher for all drugs of a disease with many.",
+    ),
+    Departure(
+        "candidates",
+        "drugs in a curated pair",
+        "all drugs; the others beside it",
+        "design choice",
+        "A candidate universe made of drugs that treat something hides what is known of a drug "
+        "alone: popularity is the strongest ranking among all drugs and none among those.",
+    ),
+    Departure(
+        "baseline",
+        "random order; in DGEM-NN two connectivity scores",
+        "popularity, mean |z| and random order",
+        "design choice",
+        "A learned model sees which drugs have many indications. What it gains over a connectivity "
+        "score may be that alone.",
+    ),
+    Departure(
+        "ties",
+        "the order of rows",
+        "mean over all orders of tied candidates",
+        "bug",
+        "Priors have large ties. A stable sort lets the order of identifiers decide, and "
+        "identifiers of old, well-known drugs come first.",
+    ),
+    Departure(
+        "held-out diseases",
+        "not stated (DGEM-NN)",
+        "diseases with their siblings",
+        "design choice",
+        "A drug of one cancer is a likely drug of the next: a model that has seen it need not "
+        "read the transcriptome.",
+    ),
+)
+
+
+def require(treats: pd.DataFrame) -> None:
+    """Pass where there are diseases and candidates enough; see `CannotAnswer`."""
+    has = {"diseases": int(treats.any(axis=0).sum()), "candidates": len(treats)}
+    needs.require("Which drugs treat a disease", REQUIREMENTS, has)
+
+
+def score_rows(
+    found: pd.DataFrame, *, dataset: str, model: str, seed: int, split: str = "all", **more
+) -> pd.DataFrame:
+    """Rows of the score table from those of `matching.evaluated` or `metrics_of`."""
+    universe = found["candidates"] if "candidates" in found else ["all"] * len(found)
+    return scores.rows(
+        task=TASK,
+        dataset=dataset,
+        split=split,
+        model=model,
+        params=[{"candidates": name} | more for name in universe],
+        role=ROLES.get(model, "candidate"),
+        unit_kind=["pairs" if d == ALL_PAIRS else "disease" for d in found["disease"]],
+        unit=found["disease"].astype(str),
+        seed=seed,
+        **found[["metric", "n", "value"]],
+    )
+
+
+def of_universe(table: pd.DataFrame, candidates: str, metric: str = PRIMARY) -> pd.DataFrame:
+    """Rows of one universe and metric."""
+    own = table["params"] == scores.params({"candidates": candidates})
+    return table[own & (table["metric"] == metric)]
+
+
+def by_universe(table: pd.DataFrame, metric: str, *, n_resamples: int = 2000) -> pd.DataFrame:
+    """Means over diseases of each model in each universe: `candidates`, `model`, `mean` ..."""
+    parts = [
+        group_means(of_universe(table, u, metric), ["model"], n_resamples=n_resamples).assign(
+            candidates=CANDIDATES[u]
+        )
+        for u in UNIVERSES
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def differences(
+    table: pd.DataFrame, reference: str, *, n_resamples: int, seed: int, metric: str = PRIMARY
+) -> pd.DataFrame:
+    """Paired differences over diseases of every model to one, among all drugs; by `model`.
+
+    See `helpers.comparisons.compare`. A disease that some model has not scored is left out.
+    """
+    both = paired(of_universe(table, "all", metric), missing="drop")
+    rng = np.random.default_rng(seed)
+    found = compare(
+        both.table,
+        both.clusters,
+        better="higher",
+        reference=reference,
+        n_resamples=n_resamples,
+        rng=rng,
+    )
+    return found.set_index("model")
+
+
+def about_reversal(means: pd.DataFrame) -> str:
+    """Whether reversal ranks a disease's drugs better than chance; rows of `by_universe`, all."""
+    own = means[means["model"].str.startswith("reversal")]
+    best = own.loc[own["mean"].idxmax()]
+    says = f"{best['model']}, {with_interval(best['mean'], best['low'], best['high'], 3)}"
+    if own["low"].isna().all():
+        return f"Too few diseases say whether reversal finds anything: the best is {says}."
+    above, below = (own["low"] > 0.5).sum(), (own["high"] < 0.5).sum()
+    if above:
+        return (
+            f"{above} of {len(own)} reversal scores rank a disease's drugs better than chance "
+            f"(0.5): the best is {says}."
+        )
+    if below == len(own):
+        return (
+            f"Every reversal score ranks a disease's drugs worse than chance: the best is {says}."
+        )
+    but = f" but {below}" if below else ""
+    return (
+        f"Undecided: the interval of every reversal score{but} holds chance (0.5); the best is "
+        f"{says}."
+    )
+
+
+def about_floor(found: pd.DataFrame, reference: str = "popularity") -> str:
+    """Whether any match between transcriptomes passes what is known of the drug alone.
+
+    Parameters
+    ----------
+    found : DataFrame
+        Of `differences` to `reference`.
+    """
+    own = found[[not model.startswith(("popularity", "mean", "random")) for model in found.index]]
+    better = list(own.index[own["verdict"] == "better"])
+    worse = list(own.index[own["verdict"] == "worse"])
+    best = own.loc[own["difference"].idxmax()]
+    gap = with_interval(best["difference"], best["low"], best["high"], 3)
+    if better:
+        return (
+            f"{listed(better)} pass {reference}: the largest difference is that of {best.name}, "
+            f"{gap}."
+        )
+    if len(worse) == len(own):
+        return (
+            f"Every score that reads transcriptomes is worse than {reference}; the least so is "
+            f"{best.name}, a difference of {gap}."
+        )
+    return (
+        f"No score that reads transcriptomes is told to pass {reference}; {len(worse)} of "
+        f"{len(own)} are worse, and the best is {best.name}, a difference of {gap}."
+    )
+
+
+def about_universe(means: pd.DataFrame, model: str = "popularity") -> str:
+    """How far the choice of candidates alone moves one model; rows of `by_universe`."""
+    own = means[means["model"] == model].set_index("candidates")["mean"]
+    low, high = own.idxmin(), own.idxmax()
+    moved = own[high] - own[low]
+    says = (
+        f"among {high} {model} has {own[high]:.3f}, among {low} {own[low]:.3f}, though no score "
+        "changed"
+    )
+    if moved < 0.05:
+        return f"The choice of candidates matters little here: {says}."
+    return f"The choice of candidates decides: {says}."
+
+
+def about_prevalence(table: pd.DataFrame, model: str) -> str:
+    """Average precision of one ranking at its own prevalence and at one half."""
+    own = table[table["model"] == model]
+    true = of_universe(own, "all", "retrieval_map")["value"].mean()
+    even = of_universe(own, "all", "average_precision_1to1")["value"].mean()
+    first = of_universe(own, "all", "precision_at_10")["value"].mean()
+    return (
+        f"The same ranking by {model} has an average precision of {true:.3f} with all candidates "
+        f"and of {even:.3f} with as many negatives as positives, and {10 * first:.1f} of its first "
+        "10 drugs treat the disease. Each is right. Only the first two cannot be compared."
+    )
+
+
+def about_siblings(held_apart: pd.Series, together: pd.Series) -> str:
+    """What a model gains where siblings of a test disease were in training.
+
+    Parameters
+    ----------
+    held_apart, together : Series by disease
+        The same metric, siblings held out with the disease or not.
+    """
+    both = pd.concat([held_apart, together], axis=1, keys=["apart", "together"]).dropna()
+    gain = (both["together"] - both["apart"]).mean()
+    says = (
+        f"{both['together'].mean():.3f} where siblings of the disease were in training, "
+        f"{both['apart'].mean():.3f} where they were not ({len(both)} diseases)"
+    )
+    if gain > 0.02:
+        return f"Near diseases in training carry the learned model: {says}."
+    if gain < -0.02:
+        return f"Near diseases in training harm the learned model: {says}."
+    return f"Near diseases in training change little: {says}."
+
+
+def about_pooled(found: Mapping[str, pd.DataFrame], model: str) -> str:
+    """The pooled value of a model with its interval, and how far it lies from the mean of diseases.
+
+    Parameters
+    ----------
+    found : mapping of model to the rows of `matching.evaluated`
+    """
+    own = found[model]
+    own = own[own["candidates"] == "curated"]
+    (pooled,) = own[own["metric"] == "pooled_auroc"].itertuples()
+    macro = own.loc[own["metric"] == PRIMARY, "value"].mean()
+    says = with_interval(pooled.value, pooled.low, pooled.high, 3)
+    moved = (
+        "the pooled value is the higher one"
+        if pooled.value > macro + 0.01
+        else "the pooled value is the lower one"
+        if pooled.value < macro - 0.01
+        else "both agree"
+    )
+    return (
+        f"Over all {pooled.n:,} curated pairs of drug and disease at once, {model} has {says}; the "
+        f"mean over diseases is {macro:.3f}: {moved}."
+    )
+
+
+def about_planted(means: pd.DataFrame) -> str:
+    """Whether scores find planted reversal; means with `role` on the simulated data set."""
+    own = means[means["role"] == "candidate"].set_index("model")["mean"]
+    floor = means[means["role"] == "floor"].set_index("model")["mean"]
+    low, best = own.idxmin(), own.idxmax()
+    says = (
+        f"AUROC within a disease is {own[low]:.2f} ({low}) to {own[best]:.2f} ({best}); the best "
+        f"floor, {floor.idxmax()}, has {floor.max():.2f}."
+    )
+    if own.min() > floor.max():
+        return f"Every score finds the planted indications: {says}"
+    return f"Not every score finds what was planted: {says}"
+
+
+def about_skipped(treats: pd.DataFrame, related: pd.DataFrame) -> str:
+    """How many diseases no drug treats, which cannot be ranked."""
+    asked = related.columns[related.any(axis=0)]
+    without = [d for d in treats.columns if not treats[d].any()]
+    scored = len(treats.columns) - len(without)
+    if not without:
+        return f"All {scored} diseases are scored."
+    curated = sum(disease in asked for disease in without)
+    return (
+        f"{scored} diseases are scored; {len(without)} are not, as no candidate treats them "
+        f"({curated} of these have curated pairs of another kind)."
+    )
+
+
+def about_matched(means: pd.DataFrame) -> str:
+    """Which models are above chance against drugs that are as popular."""
+    own = means[(means["role"] == "candidate")]
+    above = own[own["low"] > 0.5]
+    best = own.loc[own["mean"].idxmax()]
+    says = with_interval(best["mean"], best["low"], best["high"], 3)
+    if own["low"].isna().all():
+        return f"Too few diseases have an interval; the best is {best['model']}, {says}."
+    if above.empty:
+        return f"No match is told from chance then; the best is {best['model']}, {says}."
+    return f"{listed(above['model'])} stay above chance then; the best is {best['model']}, {says}."
+
+
+def metric_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Means over diseases among all drugs, a row a model, a column a metric."""
+    titles = {
+        "within_disease_auroc": "AUROC",
+        "retrieval_map": "average precision",
+        "average_precision_1to1": "average precision 1:1",
+        "reciprocal_rank": "reciprocal rank",
+        "precision_at_10": "precision at 10",
+        "recall_at_50": "recall at 50",
+        "hits_at_10": "hits at 10",
+        "ndcg_at_50": "nDCG at 50",
+        "enrichment_at_10": "enrichment at 10",
+    }
+    parts = {t: of_universe(table, "all", k).groupby("model")["value"] for k, t in titles.items()}
+    found = pd.DataFrame({title: group.mean() for title, group in parts.items()})
+    return found.reindex([model for model in ROLES if model in found.index]).reset_index()
+
+
+def pooled_table(found: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Pooled AUROC with its interval, by model and universe."""
+    parts = [rows[rows["metric"] == "pooled_auroc"].assign(model=m) for m, rows in found.items()]
+    table = pd.concat(parts, ignore_index=True)
+    columns = ["model", "candidates", "value", "low", "high", "n", "n_treats"]
+    return table.assign(candidates=table["candidates"].map(CANDIDATES))[columns]
+
+
+def in_short(planted: pd.DataFrame, answered: tuple[pd.DataFrame, pd.DataFrame] | None) -> str:
+    """The answer of the page: reversal and the floor that matters, or what the simulation says.
+
+    Parameters
+    ----------
+    planted : DataFrame
+        Means on the simulated data set.
+    answered : tuple of DataFrame, or None
+        Means among all drugs and differences to popularity; None where no real data set answered.
+    """
+    if answered is None:
+        return f"{about_planted(planted)} No real data set answers in this build."
+    means, found = answered
+    return f"{about_reversal(means)} {about_floor(found)}"

@@ -1,0 +1,458 @@
+"""Task: three small deep models beside simple ones, tuned alike, on conditions they have not seen.
+
+Conditions are shared out so that what is tuned on is never scored: some conditions are scored by no
+split, and the tuning fits and validates on these alone. Each of the splits scores other conditions,
+and trains on all that remain.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from helpers.data.contract import CONTROL, DataError
+from helpers.data.effects.condition_splits import ConditionSplit, read_manifest
+from helpers.models.effects import tuning
+from helpers.models.effects.baselines import Additive, MeanChange, NoChange
+from helpers.models.effects.falsified import ShuffledLabels
+from helpers.models.effects.graph_network import GraphNetwork
+from helpers.models.effects.latent_additive import LatentAdditive
+from helpers.models.effects.linear import BilinearModel
+from helpers.models.effects.perturbation_transformer import PerturbationTransformer
+from helpers.models.effects.sources import gene_set_embedding
+from helpers.models.effects.training import Bulks, EffectModel, Training
+from helpers.store.steps import Step, step
+from helpers.tasks.effects.held_out import scores_of, training_of
+from helpers.tasks.prediction_scene import FEWEST, make_scene
+from helpers.tasks.requirements import pairs_with_members
+
+GRAPH, LATENT, TRANSFORMER = "graph network", "latent-additive autoencoder", "masked transformer"
+PLANTED = "planted truth"
+SHUFFLED, BLIND = ", shuffled labels", ", blind to the perturbation"
+N_SPLITS = 3
+SCORED_SHARE = 0.6  # of what could be scored; the others are for tuning
+INNER_SHARE = 0.4  # of these, for validation
+
+GRIDS = MappingProxyType(
+    {
+        GRAPH: MappingProxyType(
+            {
+                "focus": (0.0, 2.0),
+                "n_dims": (16, 32),
+                "learning_rate": (3e-3, 1e-2),
+                "weight_decay": (1e-4, 1e-1),
+            }
+        ),
+        LATENT: MappingProxyType(
+            {
+                "n_latent": (8, 32),
+                "adversary": (0.3, 3.0),
+                "bottleneck": (0.1, 0.5),
+                "learning_rate": (3e-3, 1e-2),
+                "weight_decay": (1e-4, 1e-1),
+            }
+        ),
+        TRANSFORMER: MappingProxyType(
+            {
+                "n_layers": (1, 2),
+                "n_dims": (16, 32),
+                "learning_rate": (5e-3, 1e-2),
+                "weight_decay": (1e-3, 1e-1),
+            }
+        ),
+    }
+)
+"""Where trials are drawn from."""
+
+
+class Stored(EffectModel):
+    """Predictions that were made before: rows of a table, NaN where it has none."""
+
+    def __init__(self, means: pd.DataFrame):
+        self.means = means
+
+    def predict(self, names, context=None):
+        return self.means.reindex(index=list(names), columns=self.training_.genes).to_numpy(float)
+
+
+def shared_out(names: Iterable[str], *, kind: str, seed: int) -> dict:
+    """Splits, and conditions to tune on.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Conditions of the screen.
+    kind : {"doubles", "unseen"}
+        Score doubles with both parts in the training set, or single perturbations of which no cell
+        is learnt from; then doubles take no part.
+    seed : int
+
+    Returns
+    -------
+    dict
+        `splits`: manifests of `N_SPLITS` splits, their scored conditions disjoint. `tuning`:
+        manifest of one more, whose conditions no split scores.
+
+    Raises
+    ------
+    DataError
+        Too few conditions for each part to have one.
+    """
+    names = sorted(set(names))
+    singles = [n for n in names if "+" not in n]
+    if kind not in ("doubles", "unseen"):
+        raise ValueError(f"kind is {kind!r}; doubles or unseen")
+    always, asked = (singles, pairs_with_members(names)) if kind == "doubles" else ([], singles)
+    order = np.random.default_rng(seed).permutation(np.array(asked, dtype=str)).tolist()
+    n_scored = round(SCORED_SHARE * len(order)) // N_SPLITS * N_SPLITS
+    rest = order[n_scored:]
+    n_inner = round(INNER_SHARE * len(rest))
+    if n_scored < N_SPLITS or not 0 < n_inner < len(rest):
+        raise DataError(
+            f"{len(order)} conditions of the kind {kind!r} cannot be shared out between "
+            f"{N_SPLITS} splits and a search of parameters; 7 are needed at least"
+        )
+
+    def split(what: str, train, test) -> str:
+        strata = dict.fromkeys(sorted(test), what)
+        parts = tuple(sorted(train)), tuple(sorted(test))
+        return ConditionSplit(f"{kind}, {what}", seed, *parts, strata=strata).manifest()
+
+    scored = [order[i:n_scored:N_SPLITS] for i in range(N_SPLITS)]
+    return {
+        "splits": [
+            split(f"split {i + 1}", [*always, *(n for n in order if n not in own)], own)
+            for i, own in enumerate(scored)
+        ],
+        "tuning": split("tuning", [*always, *rest[n_inner:]], rest[:n_inner]),
+    }
+
+
+@step
+def planted_sets(screen) -> dict:
+    """Gene sets of a simulated screen: its own, or the pairs that its database lists."""
+    if "gene_sets" in screen.uns:
+        return {name: list(map(str, genes)) for name, genes in screen.uns["gene_sets"].items()}
+    known = screen.uns["truth"]["relationships"]
+    known = known[known["in_database"].astype(bool)]
+    pairs = zip(known["gene_a"].astype(str), known["gene_b"].astype(str), strict=True)
+    return {f"pair {i}": list(pair) for i, pair in enumerate(pairs)}
+
+
+@step
+def training_arrays(
+    screen,
+    *,
+    conditions: list,
+    seed: int,
+    context: str | None = None,
+    n_controls: int | None = None,
+    n_genes: int | None = None,
+    cells_a_bulk: int = 20,
+) -> dict[str, np.ndarray]:
+    """A training set as arrays, from all cells of its conditions and half of the controls.
+
+    Parameters
+    ----------
+    screen : AnnData of counts
+    conditions : list of str
+    seed, context, n_controls, n_genes
+        See `make_scene`; the same for what is judged.
+    cells_a_bulk : int
+
+    Returns
+    -------
+    dict of arrays
+        See `training_from`.
+    """
+    scene = make_scene(screen, seed=seed, context=context, n_controls=n_controls, n_genes=n_genes)
+    found = training_of(scene, conditions, cells_a_bulk=cells_a_bulk, seed=seed)
+    return {
+        "means": found.means,
+        "names": found.names,
+        "genes": found.genes.to_numpy(dtype=str),
+        "control": found.control(),
+        "n_cells": found.n_cells,
+        "bulks": found.bulks.means,
+        "bulk_names": found.bulks.names,
+    }
+
+
+def training_from(arrays: Mapping[str, np.ndarray]) -> Training:
+    """The training set of `training_arrays`."""
+    names = np.asarray(arrays["bulk_names"], dtype=str)
+    where = "one context"
+    return Training(
+        arrays["means"],
+        np.asarray(arrays["names"], dtype=str),
+        pd.Index(np.asarray(arrays["genes"], dtype=str)),
+        {where: arrays["control"]},
+        arrays["n_cells"],
+        bulks=Bulks(arrays["bulks"], names, np.repeat(where, len(names))),
+    )
+
+
+@step
+def graph_trials(
+    training, validation, *, gene_sets: dict | None, n_trials: int, seed: int, n_steps: int
+) -> pd.DataFrame:
+    """Trials of the graph network; see `helpers.models.effects.tuning.trials`."""
+    model = GraphNetwork(gene_sets, n_steps=n_steps)
+    return _trials(GRAPH, model, training, validation, n_trials, seed)
+
+
+@step
+def latent_trials(training, validation, *, n_trials: int, seed: int, n_steps: int) -> pd.DataFrame:
+    """Trials of the latent-additive autoencoder."""
+    model = LatentAdditive(n_steps=n_steps)
+    return _trials(LATENT, model, training, validation, n_trials, seed)
+
+
+@step
+def transformer_trials(
+    training, validation, *, n_trials: int, seed: int, n_steps: int
+) -> pd.DataFrame:
+    """Trials of the masked transformer."""
+    model = PerturbationTransformer(n_steps=n_steps)
+    return _trials(TRANSFORMER, model, training, validation, n_trials, seed)
+
+
+def _trials(name: str, model, training, validation, n_trials: int, seed: int) -> pd.DataFrame:
+    data = training_from(training), training_from(validation)
+    return tuning.trials(model, GRIDS[name], *data, n_trials=n_trials, seed=seed)
+
+
+@step
+def graph_means(
+    training,
+    *,
+    names: list,
+    gene_sets: dict | None,
+    seed: int,
+    n_steps: int,
+    trials=None,
+    shuffled: bool = False,
+) -> pd.DataFrame:
+    """What the graph network predicts, (conditions, genes); rows of NaN where it cannot.
+
+    Parameters
+    ----------
+    training : dict of arrays
+        Of `training_arrays`.
+    names : list of str
+    gene_sets : dict, optional
+    seed : int
+        Of the initialisation.
+    n_steps : int
+    trials : DataFrame, optional
+        The best of them gives the parameters.
+    shuffled : bool
+        Names of training conditions are dealt anew.
+    """
+    return _means(GraphNetwork(gene_sets, n_steps=n_steps), training, names, seed, trials, shuffled)
+
+
+@step
+def latent_means(
+    training, *, names: list, seed: int, n_steps: int, trials=None, shuffled: bool = False
+) -> pd.DataFrame:
+    """What the latent-additive autoencoder predicts; see `graph_means`."""
+    return _means(LatentAdditive(n_steps=n_steps), training, names, seed, trials, shuffled)
+
+
+@step
+def transformer_means(
+    training, *, names: list, seed: int, n_steps: int, trials=None, shuffled: bool = False
+) -> pd.DataFrame:
+    """What the masked transformer predicts; see `graph_means`."""
+    return _means(PerturbationTransformer(n_steps=n_steps), training, names, seed, trials, shuffled)
+
+
+def _means(model, training, names, seed, trials, shuffled) -> pd.DataFrame:
+    data = training_from(training)
+    model.set_params(seed=seed, **({} if trials is None else tuning.best(trials)))
+    if shuffled:
+        model = ShuffledLabels(model, seed=seed)
+    return pd.DataFrame(model.fit(data).predict(names), index=names, columns=data.genes)
+
+
+def simple_models(kind: str, gene_sets: Mapping | None) -> dict[str, EffectModel]:
+    """What the deep models are compared with, by name."""
+    found = {"no change": NoChange(), "mean": MeanChange(with_control=True)}
+    if kind == "doubles":
+        found |= {
+            "additive": Additive(),
+            "linear model": BilinearModel(perturbations="changes"),
+        }
+    else:
+        found |= {"linear model": BilinearModel()}
+    if gene_sets:
+        embedding = gene_set_embedding(gene_sets, at_least=2)
+        found["linear model, gene sets"] = BilinearModel(perturbations=embedding)
+    return found
+
+
+@step
+def split_scores(
+    screen,
+    *,
+    manifest: str,
+    kind: str,
+    given: dict,
+    gene_sets: dict | None,
+    seed: int,
+    planted=None,
+    context: str | None = None,
+    n_controls: int | None = None,
+    n_genes: int | None = None,
+) -> pd.DataFrame:
+    """Every metric of means for given predictions and for simple models, on one split.
+
+    Parameters
+    ----------
+    screen : AnnData of counts
+    manifest : str
+        Of the split.
+    kind : str
+        See `shared_out`.
+    given : dict of name to DataFrame
+        Predictions by model and initialisation; see `named`. Of the first initialisation, the mean
+        over the scored conditions is scored too, as a model that is not told the perturbation.
+    gene_sets : dict, optional
+    seed, context, n_controls, n_genes
+        As in `training_arrays`.
+    planted : DataFrame, optional
+        Of `deep_profiles`: the planted truth.
+
+    Returns
+    -------
+    DataFrame
+        Of `scores_of`.
+    """
+    split = read_manifest(manifest)
+    scene = make_scene(screen, seed=seed, context=context, n_controls=n_controls, n_genes=n_genes)
+    models = dict(simple_models(kind, gene_sets))
+    for name, means in given.items():
+        models[name] = Stored(means)
+        if name.endswith(named("", 0)):
+            alike = np.tile(means.mean(axis=0), (len(means), 1))
+            blind = name.removesuffix(named("", 0)) + BLIND
+            models[blind] = Stored(pd.DataFrame(alike, means.index, means.columns))
+    if planted is not None:
+        # The planted change, from the controls that all predictions start from.
+        start = scene.predicted_from - planted.loc[CONTROL, scene.genes].to_numpy()
+        models[PLANTED] = Stored(planted[scene.genes] + start)
+    return scores_of(scene, split, models, seed=seed)
+
+
+def named(model: str, initialisation: int) -> str:
+    """Name of a model's fit from one initialisation.
+
+    Examples
+    --------
+    >>> named("graph network", 0)
+    'graph network, initialisation 1'
+    """
+    return f"{model}, initialisation {initialisation + 1}"
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is computed.
+
+    Parameters
+    ----------
+    n_trials : int
+        Of a model's parameters; 0: its defaults are taken.
+    n_steps : mapping of model to gradient steps
+    n_splits, n_initialisations : int
+    probes : bool
+        Fit on shuffled labels, too.
+    """
+
+    n_trials: int
+    n_steps: Mapping[str, int]
+    n_splits: int = N_SPLITS
+    n_initialisations: int = 1
+    probes: bool = False
+
+
+def asked(
+    screen: Step,
+    conditions: Iterable[str],
+    *,
+    kind: str,
+    effort: Effort,
+    seed: int,
+    gene_sets: Step | None = None,
+    planted: Step | None = None,
+    **scene,
+) -> tuple[dict[str, Step], list[Step]]:
+    """The calls that answer for a screen: trials by model, and scores by split.
+
+    Parameters
+    ----------
+    screen : step
+    conditions : iterable of str
+        With cells enough to be halved; see `conditions_of`.
+    kind : str
+        See `shared_out`.
+    effort : Effort
+    seed : int
+        Of the splits; of initialisations, it and what follows.
+    gene_sets, planted : step, optional
+        Of `planted_sets` and `deep_profiles`.
+    **scene
+        `context`, `n_controls`, `n_genes`: see `training_arrays`.
+    """
+    plan = shared_out(conditions, kind=kind, seed=seed)
+    shared = dict(seed=seed, **scene)
+    models = {
+        GRAPH: (graph_trials, graph_means),
+        TRANSFORMER: (transformer_trials, transformer_means),
+    }
+    if kind == "doubles":  # a perturbation that was never seen has no vector in the autoencoder
+        models[LATENT] = (latent_trials, latent_means)
+    more = {name: {"gene_sets": gene_sets} if name == GRAPH else {} for name in models}
+    found = {}
+    if effort.n_trials:
+        split = read_manifest(plan["tuning"])
+        data = [
+            training_arrays(screen, conditions=list(part), **shared)
+            for part in (split.train, split.test)
+        ]
+        found = {
+            name: of(
+                *data,
+                n_trials=effort.n_trials,
+                seed=seed,
+                n_steps=effort.n_steps[name],
+                **more[name],
+            )
+            for name, (of, _) in models.items()
+        }
+    scores = []
+    for manifest in plan["splits"][: effort.n_splits]:
+        split = read_manifest(manifest)
+        training = training_arrays(screen, conditions=list(split.train), **shared)
+        given = {}
+        for name, (_, means) in models.items():
+            fixed = dict(names=list(split.test), n_steps=effort.n_steps[name], **more[name])
+            fixed |= {"trials": found[name]} if found else {}
+            for i in range(effort.n_initialisations):
+                given[named(name, i)] = means(training, seed=seed + i, **fixed)
+            if effort.probes:
+                given[name + SHUFFLED] = means(training, seed=seed, shuffled=True, **fixed)
+        judged = dict(manifest=manifest, kind=kind, given=given, gene_sets=gene_sets, **shared)
+        scores.append(split_scores(screen, planted=planted, **judged))
+    return found, scores
+
+
+def conditions_of(screen: AnnData) -> list[str]:
+    """Conditions with cells enough to be halved."""
+    labels = screen.obs["perturbation"].astype(str)
+    sizes = labels[labels != CONTROL].value_counts()
+    return sorted(sizes.index[sizes >= 2 * FEWEST])

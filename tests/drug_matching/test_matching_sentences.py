@@ -1,0 +1,154 @@
+"""What the pages on matching say, branch by branch."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.scores import check
+from helpers.tasks.drug_matching import matching_report as report
+from helpers.tasks.requirements import CannotAnswer
+
+
+def means(**models):
+    """Rows of `by_universe`: model to mean, low, high, and the role where it is no candidate."""
+    rows = [[m, *v[:3], v[3] if len(v) > 3 else "candidate"] for m, v in models.items()]
+    return pd.DataFrame(rows, columns=["model", "mean", "low", "high", "role"])
+
+
+R, S = "reversal, Spearman", "reversal, WTCS"
+
+
+@pytest.mark.parametrize(
+    "one, other, head",
+    [
+        ((0.52, 0.46, 0.58), (0.5, 0.4, 0.6), "Undecided: the interval of every reversal score h"),
+        ((0.52, 0.46, 0.58), (0.4, 0.3, 0.45), "Undecided: the interval of every reversal score b"),
+        ((0.62, 0.56, 0.68), (0.5, 0.4, 0.6), "1 of 2 reversal scores rank a disease's drugs bet"),
+        ((0.42, 0.36, 0.48), (0.4, 0.3, 0.45), "Every reversal score ranks a disease's drugs wor"),
+        ((0.5, np.nan, np.nan), (0.4, np.nan, np.nan), "Too few diseases say whether"),
+    ],
+)
+def test_reversal(one, other, head):
+    said = report.about_reversal(means(**{R: one, S: other, "popularity": (0.9, 0.8, 1.0)}))
+    assert said.startswith(head)
+    assert "the best is reversal, Spearman" in said
+
+
+def gaps(**verdicts):
+    rows = {m: [d, d - 0.1, d + 0.1, v] for m, (d, v) in verdicts.items()}
+    columns = ["difference", "low", "high", "verdict"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+
+
+@pytest.mark.parametrize(
+    "one, other, head",
+    [
+        ((0.2, "better"), (-0.3, "worse"), "reversal, Spearman pass popularity: the largest"),
+        ((-0.2, "worse"), (-0.3, "worse"), "Every score that reads transcriptomes is worse than p"),
+        ((-0.1, "undecided"), (-0.3, "worse"), "No score that reads transcriptomes is told to pa"),
+    ],
+)
+def test_floor(one, other, head):
+    said = report.about_floor(gaps(**{R: one, S: other, "random": (0.4, "better")}))
+    assert said.startswith(head)
+    assert "random" not in said
+
+
+def test_universe_siblings_and_matched():
+    def universes(values):
+        return pd.DataFrame(
+            {"model": "popularity", "candidates": ["all drugs", "few"], "mean": values}
+        )
+
+    assert "decides: among all drugs popularity has 0.740" in report.about_universe(
+        universes([0.74, 0.5])
+    )
+    assert "matters little" in report.about_universe(universes([0.51, 0.5]))
+    apart = pd.Series([0.5, 0.6, np.nan], index=list("abc"))
+    for gain, head in ((0.1, "Near diseases in training carry"), (0.0, "Near diseases in trai")):
+        assert report.about_siblings(apart, apart + gain).startswith(head)
+    assert "change little" in report.about_siblings(apart, apart)
+    assert "harm the learned model" in report.about_siblings(apart, apart - 0.1)
+    assert "(2 diseases)" in report.about_siblings(apart, apart)
+    best = {R: (0.6, 0.55, 0.65), "random": (0.7, 0.6, 0.8, "floor")}
+    assert report.about_matched(means(**best)).startswith("reversal, Spearman stay above chance")
+    undecided = {R: (0.6, 0.45, 0.65)}
+    assert report.about_matched(means(**undecided)).startswith("No match is told from chance")
+    few = {R: (0.6, np.nan, np.nan)}
+    assert report.about_matched(means(**few)).startswith("Too few diseases")
+
+
+def test_planted_and_skipped():
+    found = means(a=(0.9, 0.8, 1.0), b=(0.7, 0.6, 0.8), f=(0.6, 0.5, 0.7, "floor"))
+    assert report.about_planted(found).startswith("Every score finds the planted indications")
+    found.loc[1, "mean"] = 0.5
+    assert report.about_planted(found).startswith("Not every score")
+    treats = pd.DataFrame({"x": [True, False], "y": [False, False]})
+    related = pd.DataFrame({"x": [True, False], "y": [True, False]})
+    assert report.about_skipped(treats, related).startswith("1 diseases are scored; 1 are not")
+    assert "(1 of these" in report.about_skipped(treats, related)
+    assert report.about_skipped(treats[["x"]], related) == "All 1 diseases are scored."
+
+
+def evaluated(auroc=(0.6, 0.8), pooled=0.9):
+    rows = [["all", d, report.PRIMARY, v, np.nan, np.nan] for d, v in zip("ab", auroc, strict=True)]
+    rows += [["curated", *row[1:]] for row in rows]
+    rows += [["curated", report.ALL_PAIRS, "pooled_auroc", pooled, 0.4, 0.95]]
+    columns = ["candidates", "disease", "metric", "value", "low", "high"]
+    return pd.DataFrame(rows, columns=columns).assign(n=100, n_treats=5)
+
+
+@pytest.mark.parametrize(
+    "pooled, end", [(0.9, "is the higher one."), (0.5, "is the lower one."), (0.7, "both agree.")]
+)
+def test_pooled(pooled, end):
+    said = report.about_pooled({R: evaluated(pooled=pooled)}, R)
+    assert said.endswith(end) and "mean over diseases is 0.700" in said
+    assert report.pooled_table({R: evaluated()})["candidates"].tolist() == [
+        "drugs in a curated pair"
+    ]
+
+
+def test_rows_are_scores_and_prevalence_is_said():
+    table = report.score_rows(evaluated(), dataset="d", model=R, seed=0)
+    check(table)
+    assert set(table["unit_kind"]) == {"disease", "pairs"}
+    assert report.of_universe(table, "all")["value"].tolist() == [0.6, 0.8]
+    parts = [
+        report.of_universe(table, "all").assign(metric=m, value=v)
+        for m, v in (
+            ("retrieval_map", 0.03),
+            ("average_precision_1to1", 0.88),
+            ("precision_at_10", 0.05),
+        )
+    ]
+    said = report.about_prevalence(pd.concat(parts), R)
+    assert "average precision of 0.030 with all candidates and of 0.880" in said
+    assert "0.5 of its first 10 drugs" in said
+
+
+def test_in_short_says_what_there_is():
+    planted = means(a=(0.9, 0.8, 1.0), f=(0.6, 0.5, 0.7, "floor"))
+    assert report.in_short(planted, None).endswith("No real data set answers in this build.")
+    answer = means(**{R: (0.52, 0.46, 0.58)}), gaps(**{R: (-0.2, "worse")})
+    said = report.in_short(planted, answer)
+    assert said.startswith("Undecided") and "worse than popularity" in said
+
+
+def test_few_diseases_cannot_answer():
+    treats = pd.DataFrame(np.eye(60, 5, dtype=bool))
+    with pytest.raises(CannotAnswer, match=r"5 diseases that a candidate treats \(needs 6\)"):
+        report.require(treats)
+    report.require(pd.DataFrame(np.eye(60, 6, dtype=bool)))
+
+
+def test_differences_are_paired_over_diseases():
+    rng = np.random.default_rng(0)
+    parts = []
+    for model, shift in (("popularity", 0.2), (R, 0.0)):
+        values = pd.DataFrame({"disease": [f"q{i}" for i in range(12)], "metric": report.PRIMARY})
+        values = values.assign(value=0.4 + shift + 0.01 * rng.random(12), n=100)
+        parts.append(report.score_rows(values, dataset="d", model=model, seed=0))
+    found = report.differences(pd.concat(parts), "popularity", n_resamples=2_000, seed=0)
+    assert found.loc[R, "verdict"] == "worse"
+    assert found.loc[R, "difference"] == pytest.approx(-0.2, abs=0.01)
