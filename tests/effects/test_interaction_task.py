@@ -97,7 +97,8 @@ class TestTask:
         rows = check(words.score_rows({("simulated: d", 1): planted}), METRICS)
         by = rows.groupby(["metric", "model"])["value"].mean()
         assert by["interaction_auroc_matched"][task.NOISE] == pytest.approx(0.5, abs=0.1)
-        assert by["interaction_auroc_matched"]["technical duplicate"] > 0.8
+        duplicate = by["interaction_auroc_matched"]["technical duplicate"]
+        assert duplicate > 0.65 and duplicate > by["interaction_auroc_matched"]["no change"]
         assert by["interaction_direction"]["technical duplicate"] > 0.9
         table = words.metric_table(rows)
         assert {"interaction_auroc", "interaction_ap"} <= set(table)
