@@ -72,7 +72,7 @@ DEPARTURES = (
         "rows of two splits are resampled as if independent",
         "each perturbation is held out once, and is resampled as one",
         "design choice",
-        "One in eight scored perturbations occurs in both splits.",
+        "About one in five scored perturbations occurs in both splits.",
     ),
 )
 
