@@ -91,13 +91,14 @@ def test_calls_have_the_stated_power_and_false_share():
 class TestTask:
     def test_what_was_planted_is_called_and_nothing_else(self, planted, none):
         assert planted["called"] > 10 * none["called"] and none["called"] < 1e-3
-        assert planted["power"] > 0.1 and planted["fdp"] < 0.1
+        assert planted["power"] > 0.05 and planted["fdp"] < 0.1
 
     def test_noise_finds_nothing_and_a_duplicate_does(self, planted):
         rows = check(words.score_rows({("simulated: d", 1): planted}), METRICS)
         by = rows.groupby(["metric", "model"])["value"].mean()
         assert by["interaction_auroc_matched"][task.NOISE] == pytest.approx(0.5, abs=0.1)
-        assert by["interaction_auroc_matched"]["technical duplicate"] > 0.8
+        duplicate = by["interaction_auroc_matched"]["technical duplicate"]
+        assert duplicate > 0.65 and duplicate > by["interaction_auroc_matched"]["no change"]
         assert by["interaction_direction"]["technical duplicate"] > 0.9
         table = words.metric_table(rows)
         assert {"interaction_auroc", "interaction_ap"} <= set(table)
@@ -211,6 +212,6 @@ class TestSentences:
             n_resamples=500,
         )
         assert pairs["n_units"].max() <= 12
-        assert words.available(
-            type("Part", (), {"obs": pd.DataFrame({"perturbation": ["A", "B", "A+B"]})})
-        ) == {"pairs": 1}
+        obs = pd.DataFrame({"perturbation": np.repeat(["A", "B", "A+B", "C", "A+C"], 8)})
+        part = type("Part", (), {"obs": obs.iloc[:-1]})  # A+C has too few cells
+        assert words.available(part) == {"pairs": 1}

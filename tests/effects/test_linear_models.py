@@ -159,6 +159,13 @@ class TestRidgeOnEmbedding:
         gap = np.linalg.norm(ours.predict(held_out) - wanted)
         assert gap < 0.4 * np.linalg.norm(mean - wanted)
 
+    def test_a_coordinate_that_training_does_not_vary_is_no_scale(self):
+        t, _, P, _ = planted()
+        P = P.assign(rare=np.where(P.index.isin(t.names), 1e-17 * np.arange(len(P)), 1.0))
+        got = RidgeOnEmbedding(P).fit(t).predict(["g030"])
+        plain = RidgeOnEmbedding(P.drop(columns="rare")).fit(t).predict(["g030"])
+        assert got == pytest.approx(plain, rel=1e-6)
+
     def test_left_out_errors_are_those_of_leaving_out(self):
         t, _, P, _ = planted(names=NAMES[:8])
         X = P.loc[t.names].to_numpy()

@@ -199,6 +199,13 @@ class TestSentences:
         rows = table.assign(perturbation=table["context"] + ": " + table["perturbation"])
         rows = report.score_rows({("simulated: d", 0): rows}, task="transfer", roles=task.ROLES)
         check(rows, METRICS)
-        part = type("Part", (), {"obs": pd.DataFrame({"perturbation": ["A", "A", "control"]})})
-        part.obs["context"] = ["x", "y", "x"]
-        assert words.available(part) == {"in_common": 1}
+
+
+def test_what_is_in_common_has_cells_controls_and_one_type(shared):
+    assert words.available(shared) == {"in_common": 20}
+    first = (shared.obs["context"] == shared.obs["context"].iloc[0]).to_numpy()
+    control = (shared.obs["perturbation"] == "control").to_numpy()
+    assert words.available(shared[~(first & control)]) == {"in_common": 0}
+    mixed = shared.copy()
+    mixed.obs["perturbation_type"] = np.where(first, "CRISPRa", "CRISPRi")
+    assert words.available(mixed) == {"in_common": 0}

@@ -229,9 +229,9 @@ class TestSentences:
         assert words.selection_said(table.iloc[:0]).startswith("No model has gaps")
 
     def test_what_an_embedding_knows(self):
-        embedding = pd.DataFrame({"x": [1.0, 2.0]}, index=["A", "B"])
-        assert words.matched_said(["A", "B", "C"], embedding).endswith("are in it (C is not).")
-        assert words.matched_said(["A"], embedding) == "1 of 1 single perturbations are in it."
+        embedding = pd.DataFrame({"x": [1.0, 2.0, 3.0]}, index=["A", "B", "C"])
+        assert words.matched_said([*"ABCD"], embedding).startswith("3 of 4 single")
+        assert "too few to learn from" in words.matched_said(["A", "D"], embedding)
 
 
 def test_reported_ratios_are_those_of_the_workbooks(paths):

@@ -184,13 +184,13 @@ class RidgeOnEmbedding(EffectModel):
         X, Y = X[there], training.changes[there]
         self.centre_ = X.mean(axis=0)
         spread = X.std(axis=0)
-        self.scale_ = (
-            np.where(spread > 0, spread, 1.0) if self.standardise else np.ones_like(spread)
-        )
+        # What rounding leaves of a constant coordinate is no scale.
+        varies = spread > 1e-9 * np.abs(X).max()
+        self.scale_ = np.where(varies & self.standardise, spread, 1.0)
         X = (X - self.centre_) / self.scale_
         self.mean_ = Y.mean(axis=0)
         U, S, Vt = np.linalg.svd(X, full_matrices=False)
-        real = 1e-12 * max(S.max(), 1e-300) < S
+        real = 1e-9 * max(S.max(), 1e-300) < S
         U, S, Vt = U[:, real], S[real], Vt[real]
         loaded = U.T @ (Y - self.mean_)
         errors = [_left_out_error(U, S, loaded, Y - self.mean_, p) for p in self.penalties]

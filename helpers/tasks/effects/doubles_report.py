@@ -7,6 +7,7 @@ import pandas as pd
 
 from helpers.tasks.departures import Departure
 from helpers.tasks.effects.doubles import REFERENCE
+from helpers.tasks.effects.held_out_report import enough_cells
 from helpers.tasks.findings import listed, with_interval
 from helpers.tasks.prediction_panel import DUPLICATE
 from helpers.tasks.requirements import FEWEST_COMBINATIONS, Requirement, pairs_with_members
@@ -61,7 +62,7 @@ DEPARTURES = (
 
 def available(part) -> dict[str, int]:
     """Pairs of genes perturbed together and each alone."""
-    return {"pairs": len(pairs_with_members(part.obs["perturbation"].astype(str)))}
+    return {"pairs": len(pairs_with_members(enough_cells(part)))}
 
 
 def in_short(pairs: pd.DataFrame) -> str:

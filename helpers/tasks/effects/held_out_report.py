@@ -7,11 +7,13 @@ import pandas as pd
 
 from helpers import scores
 from helpers.comparisons import as_family, compare, equivalence_margin
+from helpers.data.contract import CONTROL
 from helpers.metrics.effects.facts import METRICS
 from helpers.stats import MIN_UNITS
 from helpers.summaries import group_means
 from helpers.tasks.findings import listed, with_interval
 from helpers.tasks.prediction_panel import DUPLICATE
+from helpers.tasks.prediction_scene import FEWEST
 
 SHOWN = ("l2", "pearson_delta", "pearson_delta_mean", "weighted_mse", "l2_top20")
 SHOWN += ("discrimination_cosine",)
@@ -21,6 +23,12 @@ IMPUTED = "mean where none"
 """Post-processing: a model's gaps are filled with the mean of the training conditions."""
 
 EFFECT_SIZE = {"weak": 0.0, "middle": 1.0, "strong": 2.0}
+
+
+def enough_cells(part) -> list[str]:
+    """Perturbations of a screen of one context that have cells for two halves, sorted."""
+    counts = part.obs["perturbation"].astype(str).value_counts()
+    return sorted(n for n, k in counts.items() if n != CONTROL and k >= 2 * FEWEST)
 
 
 def score_rows(

@@ -176,7 +176,7 @@ def _of_double(called, observed, deviation, magnitude) -> dict[str, float]:
             names,
             [
                 auroc(called[None], score[None])[0],
-                magnitude_matched_auroc(called, score, magnitude, n_strata=5),
+                magnitude_matched_auroc(called, score, magnitude),
                 average_precision(called[None], score[None])[0],
                 legacy_auprc(called, score),
                 float((sign > 0).mean() + (sign == 0).mean() / 2),

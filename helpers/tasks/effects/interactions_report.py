@@ -8,6 +8,7 @@ import pandas as pd
 from helpers import scores
 from helpers.metrics.effects.facts import METRICS
 from helpers.tasks.departures import Departure
+from helpers.tasks.effects.held_out_report import enough_cells
 from helpers.tasks.effects.interactions import REFERENCE, ROLES, TASK
 from helpers.tasks.findings import listed
 from helpers.tasks.prediction_panel import DUPLICATE
@@ -59,7 +60,7 @@ DEPARTURES = (
 
 def available(part) -> dict[str, int]:
     """Pairs of genes perturbed together and each alone."""
-    return {"pairs": len(pairs_with_members(part.obs["perturbation"].astype(str)))}
+    return {"pairs": len(pairs_with_members(enough_cells(part)))}
 
 
 def score_rows(results: Mapping[tuple[str, int], dict]) -> pd.DataFrame:

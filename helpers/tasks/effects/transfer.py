@@ -214,6 +214,19 @@ def _types(screen) -> dict[str, str]:
     return {c: "+".join(sorted(set(map(str, kinds)))) for c, kinds in by}
 
 
+def in_common(screen) -> list[str]:
+    """Perturbations that two contexts of one type have, with cells to halve, and controls."""
+    kind = _types(screen)
+    obs = screen.obs[["context", "perturbation"]].astype(str)
+    counts = obs.value_counts()
+    enough = counts[counts >= 2 * FEWEST].index.to_frame(index=False)
+    bare = enough.loc[enough["perturbation"] == CONTROL, "context"]
+    enough = enough[enough["context"].isin(bare) & (enough["perturbation"] != CONTROL)]
+    enough = enough.assign(kind=enough["context"].map(lambda c: kind.get(c, "")))
+    n = enough.groupby(["perturbation", "kind"]).size()
+    return sorted(set(n[n > 1].index.get_level_values("perturbation")))
+
+
 @step
 def copied_between_contexts(
     screen, *, seed: int, n_genes: int | None = 1_000, rest: bool = False

@@ -7,7 +7,7 @@ import pandas as pd
 
 from helpers import scores
 from helpers.tasks.departures import Departure
-from helpers.tasks.effects.transfer import REFERENCE, TASK
+from helpers.tasks.effects.transfer import REFERENCE, TASK, in_common
 from helpers.tasks.findings import listed, with_interval
 from helpers.tasks.prediction_panel import DUPLICATE
 from helpers.tasks.requirements import Requirement
@@ -47,11 +47,9 @@ DEPARTURES = (
 )
 
 
-def available(part) -> dict[str, int]:
-    """Perturbations that occur in two contexts or more, controls apart."""
-    obs = part.obs.astype({"perturbation": str, "context": str})
-    by = obs[obs["perturbation"] != "control"].groupby("perturbation")["context"].nunique()
-    return {"in_common": int((by > 1).sum())}
+def available(screen) -> dict[str, int]:
+    """Perturbations made in the same way in two contexts or more, with cells and controls."""
+    return {"in_common": len(in_common(screen))}
 
 
 def in_short(pairs: pd.DataFrame) -> str:

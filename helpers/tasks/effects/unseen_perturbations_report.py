@@ -7,7 +7,7 @@ import pandas as pd
 
 from helpers import scores
 from helpers.tasks.departures import Departure
-from helpers.tasks.effects.held_out_report import IMPUTED
+from helpers.tasks.effects.held_out_report import IMPUTED, enough_cells
 from helpers.tasks.effects.perturbation_labels import COPIED, RATE, STRENGTH
 from helpers.tasks.effects.perturbation_labels import ROLES as LABEL_ROLES
 from helpers.tasks.effects.perturbation_labels import TASK as LABEL_TASK
@@ -72,17 +72,14 @@ DEPARTURES = (
         "rows of two splits are resampled as if independent",
         "each perturbation is held out once, and is resampled as one",
         "design choice",
-        "One in eight scored perturbations occurs in both splits.",
+        "About one in five scored perturbations occurs in both splits.",
     ),
 )
 
 
 def available(part) -> dict[str, int]:
     """Single perturbations with enough cells to halve."""
-    counts = part.obs["perturbation"].astype(str).value_counts()
-    return {
-        "singles": int(sum(n >= 8 and "+" not in p and p != "control" for p, n in counts.items()))
-    }
+    return {"singles": sum("+" not in name for name in enough_cells(part))}
 
 
 def in_short(pairs: pd.DataFrame) -> str:
@@ -293,7 +290,9 @@ def pooled_said(rows: pd.DataFrame) -> str:
 
 def matched_said(names, embedding: pd.DataFrame) -> str:
     """How many perturbations an embedding knows."""
-    there = [n for n in names if n in embedding.index]
-    lost = sorted(set(names) - set(there))
-    absent = f" ({listed(lost[:5])} {'is' if len(lost) == 1 else 'are'} not)" if lost else ""
-    return f"{len(there)} of {len(names)} single perturbations are in it{absent}."
+    there = sum(name in embedding.index for name in names)
+    if there < 3:
+        return (
+            f"Of {len(names)} single perturbations {there} are in it: no model can learn from it."
+        )
+    return f"{there} of {len(names)} single perturbations are in it."
