@@ -48,5 +48,7 @@ PRIMARY = {
     "embedding-transfer": "l2_ratio",
     "vcc2026": "vcc2026_score",
     "doubles": "l2",
+    "deep-models": "l2",
+    "deep-models-at-home": "l2",
 }
 """The metric that a task's verdicts are on, declared before models are compared."""
