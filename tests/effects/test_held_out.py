@@ -154,8 +154,8 @@ class TestAgainst:
 class TestSentences:
     def test_the_ceiling(self):
         rows = table({"m": 2, DUPLICATE: 3})
-        assert "mostly counting noise (2.98)" in report.ceiling_said(rows, "l2")
-        assert "duplicate is better (2." in report.ceiling_said(table({"m": 4, DUPLICATE: 2}), "l2")
+        assert "mostly counting noise" in report.ceiling_said(rows, "l2")
+        assert "duplicate is better" in report.ceiling_said(table({"m": 4, DUPLICATE: 2}), "l2")
         assert report.ceiling_said(table({"m": 4}), "l2").startswith("How much is left")
 
     def test_agreement_of_metrics(self):

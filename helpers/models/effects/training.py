@@ -290,6 +290,34 @@ def training_of_cells(
     )
 
 
+def pooled(parts: Mapping[str, Training]) -> Training:
+    """Training sets of one context each as one, by the name of the context.
+
+    Bulks are left out.
+
+    Raises
+    ------
+    DataError
+        Their genes differ, or a part has several contexts.
+    """
+    several = [name for name, part in parts.items() if len(part.controls) != 1]
+    first = next(iter(parts.values()))
+    differ = [name for name, part in parts.items() if not part.genes.equals(first.genes)]
+    if several or differ:
+        raise DataError(
+            f"contexts cannot be put together: {', '.join([*several, *differ])} "
+            f"{'have several contexts' if several else 'have other genes'}"
+        )
+    return Training(
+        means=np.vstack([part.means for part in parts.values()]),
+        names=np.concatenate([part.names for part in parts.values()]),
+        genes=first.genes,
+        controls={name: part.control() for name, part in parts.items()},
+        n_cells=np.concatenate([part.n_cells for part in parts.values()]),
+        contexts=np.repeat(list(parts), [len(part.names) for part in parts.values()]),
+    )
+
+
 def _means(expression, groups: list[np.ndarray]) -> np.ndarray:
     """Mean of each group of rows, by one sparse product; (n_groups, n_genes)."""
     sizes = np.array([len(g) for g in groups], dtype=int)

@@ -75,7 +75,7 @@ def training_of(
     )
 
 
-def held_out(scene: Scene, test, training: Training) -> HeldOut:
+def held_out(scene: Scene, test, training: Training, context: str | None = None) -> HeldOut:
     """The scene of the scored conditions.
 
     Raises
@@ -90,12 +90,20 @@ def held_out(scene: Scene, test, training: Training) -> HeldOut:
     by_row = ("observed", "seen", "observed_t", "seen_t", "seen_p", "own_gene", "names")
     given = {f.name: getattr(scene, f.name) for f in fields(Scene)}
     given |= {name: given[name][rows] for name in by_row}
-    mean = training.control() + training.changes.mean(axis=0)
+    mean = training.control(context)
+    if len(training.names):
+        mean = mean + training.changes.mean(axis=0)
     return HeldOut(**given, training_mean=mean)
 
 
 def predicted(
-    models: Mapping[str, EffectModel], training: Training, test, *, digest: str, split
+    models: Mapping[str, EffectModel],
+    training: Training,
+    test,
+    *,
+    digest: str,
+    split: ConditionSplit,
+    context: str | None = None,
 ) -> dict[str, np.ndarray]:
     """What each model predicts, (n_test, n_genes) with rows of NaN where it cannot.
 
@@ -105,7 +113,9 @@ def predicted(
         The digest is that of another split.
     """
     split.accept(digest)
-    return {name: model.fit(training).predict(list(test)) for name, model in models.items()}
+    return {
+        name: model.fit(training).predict(list(test), context) for name, model in models.items()
+    }
 
 
 def scores_of(
@@ -114,7 +124,8 @@ def scores_of(
     models: Mapping[str, EffectModel],
     *,
     seed: int,
-    cells: str = "all",
+    training: Training | None = None,
+    context: str | None = None,
 ) -> pd.DataFrame:
     """Every metric of means, for models, and for a technical duplicate.
 
@@ -125,8 +136,10 @@ def scores_of(
         Of conditions of the scene.
     models : mapping of name to EffectModel
     seed : int
-    cells : {"all", "half"}
-        What models see of training conditions.
+    training : Training, optional
+        By default the conditions of the split; several contexts are put together before.
+    context : str, optional
+        Of the scene, where the training set has several.
 
     Returns
     -------
@@ -136,9 +149,10 @@ def scores_of(
         split; `effect`: weak, middle or strong, a third each, by the size of the change in the
         cells that do not judge.
     """
-    training = training_of(scene, split.train, cells=cells)
-    held = held_out(scene, split.test, training)
-    found = predicted(models, training, split.test, digest=split.digest, split=split)
+    training = training_of(scene, split.train) if training is None else training
+    held = held_out(scene, split.test, training, context)
+    given = dict(digest=split.digest, split=split, context=context)
+    found = predicted(models, training, split.test, **given)
     lost = {name: ~np.isfinite(means).all(axis=1) for name, means in found.items()}
     predictions = {
         name: Prediction(np.where(lost[name][:, None], held.mean, means))
