@@ -14,6 +14,8 @@ from helpers.data.effects.mechanism_worlds import mechanism_world
 from helpers.data.normalise import log1p_cp10k
 from helpers.models.effects import deep_parts, graph_network, latent_additive
 from helpers.models.effects import perturbation_transformer as transformer
+from helpers.models.effects.baselines import NoChange
+from helpers.models.effects.falsified import ShuffledLabels
 from helpers.models.effects.graph_network import GraphNetwork
 from helpers.models.effects.latent_additive import LatentAdditive
 from helpers.models.effects.linear import BilinearModel
@@ -130,6 +132,16 @@ class TestWhatAllShare:
                 n_steps=1,
                 learning_rate=0.1,
             )
+
+
+def test_bulks_follow_the_names_that_a_probe_deals_anew():
+    t = with_bulks(training())
+    kept = ShuffledLabels(NoChange(), seed=3)._kept_from(t)
+    assert not np.array_equal(kept.means, t.means)
+    for name, mean in zip(kept.names, kept.means, strict=True):
+        np.testing.assert_array_equal(kept.bulks.means[kept.bulks.names == name], mean[None])
+    own = t.bulks.names == CONTROL
+    np.testing.assert_array_equal(kept.bulks.names == CONTROL, own)
 
 
 class TestGraph:

@@ -58,5 +58,7 @@ PRIMARY = {
     "perturbation-labels": "gene_auroc",
     "transfer": "l2",
     "interactions": "interaction_auroc_matched",
+    "deep-models": "l2",
+    "deep-models-at-home": "l2",
 }
 """The metric that a task's verdicts are on, declared before models are compared."""

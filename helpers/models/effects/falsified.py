@@ -66,6 +66,17 @@ class ShuffledLabels(_Wrapped):
         for context in training.controls:
             rows = np.flatnonzero(training.contexts == context)
             order[rows] = rows[rng.permutation(len(rows))]
+        bulks = training.bulks
+        if bulks is not None:  # those of the profile that a name got; controls keep theirs
+            given = dict(
+                zip(
+                    zip(training.contexts, training.names[order], strict=True),
+                    training.names,
+                    strict=True,
+                )
+            )
+            own = zip(bulks.contexts, bulks.names, strict=True)
+            bulks = replace(bulks, names=np.array([given.get(key, key[1]) for key in own]))
         return replace(
-            training, means=training.means[order], n_cells=training.n_cells[order], bulks=None
+            training, means=training.means[order], n_cells=training.n_cells[order], bulks=bulks
         )

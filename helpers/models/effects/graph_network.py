@@ -6,6 +6,8 @@ that is mixed over a graph of co-expression; the vectors of a combination are su
 through a small network; each gene is decoded by weights of its own, and then once more in sight of
 all others; the loss weighs large errors more, and wrong directions.
 
+Changed: the term of directions has a slope, since a sign gives nothing to descend.
+
 Left out: single cells (the change of pseudobulks is fitted), batch normalisation, the uncertainty
 of a prediction, GO (the graph is what is given). Nothing follows for GEARS.
 """

@@ -153,10 +153,11 @@ class PerturbationTransformer(EffectModel):
             )[:, gene]  # (B, T)
             hidden = (torch.rand(size, n_tokens, generator=draw) < self.masked_share).to(device)
             rows = rows.to(device)
-            change, guess = self.network_(parts[rows], gene, value, hidden.float())
+            change, told, guess = self.network_(parts[rows], gene, value, hidden.float())
             error = ((change - changes[rows][:, gene]) ** 2).mean()
+            told_error = ((told - changes[rows]) ** 2).mean()  # of all genes, shown or not
             hidden_error = ((guess - value) ** 2 * hidden).sum() / hidden.sum().clamp(min=1)
-            return error + 0.1 * hidden_error
+            return error + told_error + 0.1 * hidden_error
 
         descend(
             self.network_,
@@ -186,13 +187,13 @@ class PerturbationTransformer(EffectModel):
                     for group in np.array_split(order, n_groups):
                         gene = torch.from_numpy(group).to(self.device)
                         shown = value[gene].expand(len(rows), -1)
-                        change, _ = self.network_(those, gene, shown, torch.zeros_like(shown))
+                        change, _, _ = self.network_(those, gene, shown, torch.zeros_like(shown))
                         changes[np.ix_(rows, group)] = self.scale_ * change.cpu().numpy()
         return changes
 
 
 def _network(n_genes: int, n_vocabulary: int, n_dims: int, n_heads: int, n_layers: int):
-    """B conditions, T genes that are shown, D dimensions, H heads of d = D / H."""
+    """B conditions, G genes of which T are shown, D dimensions, H heads of d = D / H."""
     import torch
     from torch import nn
     from torch.nn import functional as F
@@ -235,7 +236,11 @@ def _network(n_genes: int, n_vocabulary: int, n_dims: int, n_heads: int, n_layer
             nn.init.normal_(self.asks.weight, std=0.1)
 
         def forward(self, parts, gene, value, hidden):
-            """Parts (B, 2), genes (T,), amounts and 1 where hidden (B, T) to changes (B, T)."""
+            """Parts (B, 2), genes (T,), amounts and 1 where hidden (B, T) to changes.
+
+            Returns those of the genes that are shown (B, T); of all genes (B, G), as far as the
+            token of the perturbation tells; and guesses of the amounts (B, T).
+            """
             there = parts >= 0
             perturbed = self.gene(parts.clamp(min=0)) + self.flag  # (B, 2, D)
             amount = self.amount(torch.stack([value * (1 - hidden), hidden], dim=-1))
@@ -245,9 +250,9 @@ def _network(n_genes: int, n_vocabulary: int, n_dims: int, n_heads: int, n_layer
                 x = layer(x, seen)
             x = self.norm(x)
             own, tokens = x[:, :MOST_PARTS], x[:, MOST_PARTS:]
-            told = (own * there[..., None]).sum(dim=1) / there.sum(dim=1, keepdim=True).clamp(min=1)
-            asked = self.asks(self.gene(gene)) @ told[..., None]  # (B, T, 1)
-            change = (tokens * self.by_gene(gene)).sum(dim=-1) + asked[..., 0]
-            return change, self.guess(tokens)[..., 0]
+            own = (own * there[..., None]).sum(dim=1) / there.sum(dim=1, keepdim=True).clamp(min=1)
+            told = own @ self.asks(self.gene.weight[:n_genes]).T  # (B, G)
+            change = (tokens * self.by_gene(gene)).sum(dim=-1) + told[:, gene]
+            return change, told, self.guess(tokens)[..., 0]
 
     return Network()

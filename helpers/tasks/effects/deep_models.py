@@ -6,12 +6,10 @@ and trains on all that remain.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
-from anndata import AnnData
 
 from helpers.data.contract import CONTROL, DataError
 from helpers.data.effects.condition_splits import ConditionSplit, read_manifest
@@ -24,9 +22,9 @@ from helpers.models.effects.linear import BilinearModel
 from helpers.models.effects.perturbation_transformer import PerturbationTransformer
 from helpers.models.effects.sources import gene_set_embedding
 from helpers.models.effects.training import Bulks, EffectModel, Training
-from helpers.store.steps import Step, step
+from helpers.store.steps import step
 from helpers.tasks.effects.held_out import scores_of, training_of
-from helpers.tasks.prediction_scene import FEWEST, make_scene
+from helpers.tasks.prediction_scene import make_scene
 from helpers.tasks.requirements import pairs_with_members
 
 GRAPH, LATENT, TRANSFORMER = "graph network", "latent-additive autoencoder", "masked transformer"
@@ -36,36 +34,31 @@ N_SPLITS = 3
 SCORED_SHARE = 0.6  # of what could be scored; the others are for tuning
 INNER_SHARE = 0.4  # of these, for validation
 
-GRIDS = MappingProxyType(
+GRAPH_GRID = MappingProxyType(
     {
-        GRAPH: MappingProxyType(
-            {
-                "focus": (0.0, 2.0),
-                "n_dims": (16, 32),
-                "learning_rate": (3e-3, 1e-2),
-                "weight_decay": (1e-4, 1e-1),
-            }
-        ),
-        LATENT: MappingProxyType(
-            {
-                "n_latent": (8, 32),
-                "adversary": (0.3, 3.0),
-                "bottleneck": (0.1, 0.5),
-                "learning_rate": (3e-3, 1e-2),
-                "weight_decay": (1e-4, 1e-1),
-            }
-        ),
-        TRANSFORMER: MappingProxyType(
-            {
-                "n_layers": (1, 2),
-                "n_dims": (16, 32),
-                "learning_rate": (5e-3, 1e-2),
-                "weight_decay": (1e-3, 1e-1),
-            }
-        ),
+        "focus": (0.0, 2.0),
+        "n_dims": (16, 32),
+        "learning_rate": (3e-3, 1e-2),
+        "weight_decay": (1e-4, 1e-1),
     }
 )
-"""Where trials are drawn from."""
+LATENT_GRID = MappingProxyType(
+    {
+        "n_latent": (8, 32),
+        "adversary": (0.3, 3.0),
+        "bottleneck": (0.1, 0.5),
+        "learning_rate": (3e-3, 1e-2),
+        "weight_decay": (1e-4, 1e-1),
+    }
+)
+TRANSFORMER_GRID = MappingProxyType(
+    {
+        "n_layers": (1, 2),
+        "n_dims": (16, 32),
+        "learning_rate": (5e-3, 1e-2),
+        "weight_decay": (1e-3, 1e-1),
+    }
+)
 
 
 class Stored(EffectModel):
@@ -143,6 +136,25 @@ def planted_sets(screen) -> dict:
 
 
 @step
+def sets_among(table, *, names: list, at_most: int = 200) -> dict:
+    """Gene sets that tell perturbed genes apart: of each its members among them, two or more.
+
+    Parameters
+    ----------
+    table : DataFrame
+        `source`, `set`, `gene`, of `helpers.data.sets.gene_sets`.
+    names : list of str
+        Perturbed genes, also those that are scored: a set says nothing of their cells.
+    at_most : int
+        Genes of a set, perturbed or not: of larger ones everything is a member.
+    """
+    size = table.groupby(["source", "set"])["gene"].transform("size")
+    own = table[(size <= at_most) & table["gene"].isin(names)]
+    sets = own.groupby(own["source"] + ": " + own["set"])["gene"]
+    return {name: sorted(genes) for name, genes in sets if len(genes) > 1}
+
+
+@step
 def training_arrays(
     screen,
     *,
@@ -201,14 +213,14 @@ def graph_trials(
 ) -> pd.DataFrame:
     """Trials of the graph network; see `helpers.models.effects.tuning.trials`."""
     model = GraphNetwork(gene_sets, n_steps=n_steps)
-    return _trials(GRAPH, model, training, validation, n_trials, seed)
+    return _trials(GRAPH_GRID, model, training, validation, n_trials, seed)
 
 
 @step
 def latent_trials(training, validation, *, n_trials: int, seed: int, n_steps: int) -> pd.DataFrame:
     """Trials of the latent-additive autoencoder."""
     model = LatentAdditive(n_steps=n_steps)
-    return _trials(LATENT, model, training, validation, n_trials, seed)
+    return _trials(LATENT_GRID, model, training, validation, n_trials, seed)
 
 
 @step
@@ -217,12 +229,12 @@ def transformer_trials(
 ) -> pd.DataFrame:
     """Trials of the masked transformer."""
     model = PerturbationTransformer(n_steps=n_steps)
-    return _trials(TRANSFORMER, model, training, validation, n_trials, seed)
+    return _trials(TRANSFORMER_GRID, model, training, validation, n_trials, seed)
 
 
-def _trials(name: str, model, training, validation, n_trials: int, seed: int) -> pd.DataFrame:
+def _trials(grid: Mapping, model, training, validation, n_trials: int, seed: int) -> pd.DataFrame:
     data = training_from(training), training_from(validation)
-    return tuning.trials(model, GRIDS[name], *data, n_trials=n_trials, seed=seed)
+    return tuning.trials(model, grid, *data, n_trials=n_trials, seed=seed)
 
 
 @step
@@ -290,7 +302,7 @@ def simple_models(kind: str, gene_sets: Mapping | None) -> dict[str, EffectModel
     else:
         found |= {"linear model": BilinearModel()}
     if gene_sets:
-        embedding = gene_set_embedding(gene_sets, at_least=2)
+        embedding = gene_set_embedding(gene_sets, n_dims=20, at_least=2)
         found["linear model, gene sets"] = BilinearModel(perturbations=embedding)
     return found
 
@@ -357,102 +369,3 @@ def named(model: str, initialisation: int) -> str:
     'graph network, initialisation 1'
     """
     return f"{model}, initialisation {initialisation + 1}"
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How much is computed.
-
-    Parameters
-    ----------
-    n_trials : int
-        Of a model's parameters; 0: its defaults are taken.
-    n_steps : mapping of model to gradient steps
-    n_splits, n_initialisations : int
-    probes : bool
-        Fit on shuffled labels, too.
-    """
-
-    n_trials: int
-    n_steps: Mapping[str, int]
-    n_splits: int = N_SPLITS
-    n_initialisations: int = 1
-    probes: bool = False
-
-
-def asked(
-    screen: Step,
-    conditions: Iterable[str],
-    *,
-    kind: str,
-    effort: Effort,
-    seed: int,
-    gene_sets: Step | None = None,
-    planted: Step | None = None,
-    **scene,
-) -> tuple[dict[str, Step], list[Step]]:
-    """The calls that answer for a screen: trials by model, and scores by split.
-
-    Parameters
-    ----------
-    screen : step
-    conditions : iterable of str
-        With cells enough to be halved; see `conditions_of`.
-    kind : str
-        See `shared_out`.
-    effort : Effort
-    seed : int
-        Of the splits; of initialisations, it and what follows.
-    gene_sets, planted : step, optional
-        Of `planted_sets` and `deep_profiles`.
-    **scene
-        `context`, `n_controls`, `n_genes`: see `training_arrays`.
-    """
-    plan = shared_out(conditions, kind=kind, seed=seed)
-    shared = dict(seed=seed, **scene)
-    models = {
-        GRAPH: (graph_trials, graph_means),
-        TRANSFORMER: (transformer_trials, transformer_means),
-    }
-    if kind == "doubles":  # a perturbation that was never seen has no vector in the autoencoder
-        models[LATENT] = (latent_trials, latent_means)
-    more = {name: {"gene_sets": gene_sets} if name == GRAPH else {} for name in models}
-    found = {}
-    if effort.n_trials:
-        split = read_manifest(plan["tuning"])
-        data = [
-            training_arrays(screen, conditions=list(part), **shared)
-            for part in (split.train, split.test)
-        ]
-        found = {
-            name: of(
-                *data,
-                n_trials=effort.n_trials,
-                seed=seed,
-                n_steps=effort.n_steps[name],
-                **more[name],
-            )
-            for name, (of, _) in models.items()
-        }
-    scores = []
-    for manifest in plan["splits"][: effort.n_splits]:
-        split = read_manifest(manifest)
-        training = training_arrays(screen, conditions=list(split.train), **shared)
-        given = {}
-        for name, (_, means) in models.items():
-            fixed = dict(names=list(split.test), n_steps=effort.n_steps[name], **more[name])
-            fixed |= {"trials": found[name]} if found else {}
-            for i in range(effort.n_initialisations):
-                given[named(name, i)] = means(training, seed=seed + i, **fixed)
-            if effort.probes:
-                given[name + SHUFFLED] = means(training, seed=seed, shuffled=True, **fixed)
-        judged = dict(manifest=manifest, kind=kind, given=given, gene_sets=gene_sets, **shared)
-        scores.append(split_scores(screen, planted=planted, **judged))
-    return found, scores
-
-
-def conditions_of(screen: AnnData) -> list[str]:
-    """Conditions with cells enough to be halved."""
-    labels = screen.obs["perturbation"].astype(str)
-    sizes = labels[labels != CONTROL].value_counts()
-    return sorted(sizes.index[sizes >= 2 * FEWEST])
