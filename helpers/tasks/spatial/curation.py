@@ -238,8 +238,8 @@ def curated(
     if splits is None:
         if "split" not in data.obs:
             raise DataError("the slides have no sides: pass splits, or state obs['split']")
-        by = data.obs.drop_duplicates("slide")
-        splits = dict(zip(by["slide"].astype(str), by["split"].astype(str), strict=True))
+        own = data.obs.drop_duplicates("slide")
+        splits = dict(zip(own["slide"].astype(str), own["split"].astype(str), strict=True))
     named = {k: v for k, v in steps.readers(data).items() if k in splits}
     by_gene = None
     if rules.by_length:
