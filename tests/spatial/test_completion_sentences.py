@@ -173,10 +173,35 @@ def test_molecules(smooth, said):
     assert said in says.about_molecules(means)
 
 
-@pytest.mark.parametrize("best, said", [(0.3, "better than smoothing"), (0.15, "due to smoothing")])
-def test_labels(best, said):
-    means = pd.DataFrame({"model": ["raw", "smoothed raw", "low rank"], "mean": [0.1, 0.2, best]})
+@pytest.mark.parametrize(
+    "best, mean, said",
+    [
+        (0.3, 0.12, "better than both"),
+        (0.3, 0.28, "whatever replaces them"),
+        (0.15, 0.1, "due to smoothing"),
+    ],
+)
+def test_labels(best, mean, said):
+    means = pd.DataFrame(
+        {
+            "model": ["raw", "smoothed raw", "gene mean", "low rank"],
+            "mean": [0.1, 0.2, mean, best],
+        }
+    )
     assert said in says.about_labels(means)
+
+
+@pytest.mark.parametrize(
+    "shares, said",
+    [
+        ((0.1, 0.2), "takes 10% off the error of the gene's mean, and is better than x."),
+        ((0.1, -0.2), "and is better than no method"),
+        ((-0.1, -0.2), "takes nothing off"),
+    ],
+)
+def test_depth(shares, said):
+    found = pd.DataFrame({"comparator": ["gene mean", "x"], "mean": shares})
+    assert said in says.about_depth(found, "these genes")
 
 
 def test_values_below_zero_are_counted():

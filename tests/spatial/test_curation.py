@@ -275,3 +275,12 @@ def test_the_rule_on_breast_cancer_hangs_on_its_sections():
         slides = steps.readers(data)
         kept = steps.running_mean_rule(steps.count_genes(slides, list(names)).table)
         assert len(kept) == n
+
+
+def test_genes_are_kept_by_smoothness_or_by_counts(small):
+    data = task.curated.function(small, protocol="revised", n_keep=10, by="counts")
+    train = (small.obs["split"] == "train").to_numpy()
+    total = pd.Series(small.X[train].sum(axis=0), index=small.var_names)
+    assert list(data.var_names) == total.nlargest(10).index.tolist()
+    with pytest.raises(DataError, match="by is 'name'"):
+        task.curated.function(small, protocol="revised", by="name")

@@ -135,7 +135,34 @@ def about_labels(means: pd.DataFrame) -> Words:
     )
     if others[best] <= control:
         return f"{said} That filled values separate the regions better is due to smoothing."
-    return f"{said} Filling separates the regions better than smoothing alone."
+    said += f" The mean of a gene, which knows no place, has {mean['gene mean']:.1%}."
+    if others[best] - mean["gene mean"] < 0.5 * (others[best] - raw):
+        return f"{said} Most of the gain comes from the zeros being gone, whatever replaces them."
+    return f"{said} Filling from the neighbours separates the regions better than both."
+
+
+def about_depth(found: pd.DataFrame, genes: str) -> Words:
+    """How much of the error of a gene's mean a line on the depth of the spot takes.
+
+    Parameters
+    ----------
+    found : DataFrame
+        `reductions` of "depth alone".
+    genes : str
+        Which genes are scored.
+    """
+    share = found.set_index("comparator")["mean"]
+    beaten = [
+        name for name in share.index if name not in ("zeros", "gene mean") and share[name] > 0
+    ]
+    said = f"Of {genes}, a line on the counts of the spot alone "
+    if share["gene mean"] > 0:
+        said += f"takes {share['gene mean']:.0%} off the error of the gene's mean"
+    else:
+        said += "takes nothing off the error of the gene's mean"
+    if beaten:
+        return f"{said}, and is better than {listed(beaten)}."
+    return f"{said}, and is better than no method that looks at places or genes."
 
 
 def about_below_zero(filled: np.ndarray, hidden: np.ndarray) -> Words:

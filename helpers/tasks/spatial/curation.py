@@ -65,6 +65,7 @@ def curate(
     batch: str,
     lengths: pd.Series | None = None,
     n_keep: int = 0,
+    by: str = "moran",
     fewest: int = steps.FEWEST,
     share: float = steps.SHARE,
 ) -> AnnData:
@@ -80,7 +81,9 @@ def curate(
     lengths : Series, optional
         Bases by gene; default: counts per million.
     n_keep : int
-        Genes kept by Moran's I; 0: 128 where more than 320 are left, else 32, as published.
+        Genes kept; 0: 128 where more than 320 are left, else 32, as published.
+    by : {"moran", "counts"}
+        Which genes these are: the smoothest, as published, or the most counted.
     fewest : int
         A spot has more counts.
     share : float
@@ -113,7 +116,10 @@ def curate(
 
     measured = {name: slides[name] for name in asked}
     by_slide = steps.moran_by_slide(measured, genes, kept, complete, lengths)
-    top = best_genes(by_slide.mean(axis=1), n_keep)
+    if by not in ("moran", "counts"):
+        raise DataError(f"by is {by!r}; genes are kept by moran or counts")
+    ranked = by_slide.mean(axis=1) if by == "moran" else genes.table["total"].loc[kept]
+    top = best_genes(ranked, n_keep)
     data = steps.gather(slides, genes, kept, top, lengths)
     data.obs["split"] = pd.Categorical(data.obs["slide"].astype(str).map(splits))
     facts = genes.table.loc[top].assign(moran=by_slide.mean(axis=1)[top])
@@ -147,8 +153,8 @@ def with_layers(data: AnnData, batch: str) -> AnnData:
     return data
 
 
-def best_genes(moran_mean: pd.Series, n_keep: int) -> list[str]:
-    """Names of the genes with the highest mean Moran's I, the best first.
+def best_genes(value: pd.Series, n_keep: int) -> list[str]:
+    """Names of the genes with the highest value, such as the mean Moran's I, the best first.
 
     Raises
     ------
@@ -156,8 +162,8 @@ def best_genes(moran_mean: pd.Series, n_keep: int) -> list[str]:
         No gene varies.
     """
     if n_keep <= 0:
-        n_keep = 128 if len(moran_mean) > 320 else 32
-    ranked = moran_mean.dropna().sort_values(ascending=False, kind="stable")
+        n_keep = 128 if len(value) > 320 else 32
+    ranked = value.dropna().sort_values(ascending=False, kind="stable")
     if ranked.empty:
         raise DataError("no gene varies between the spots of a slide")
     return ranked.index[:n_keep].tolist()
@@ -203,6 +209,7 @@ def curated(
     splits: dict | None = None,
     lengths=None,
     n_keep: int = 0,
+    by: str = "moran",
     batch: str | None = None,
 ) -> AnnData:
     """A data set, curated by a protocol; see `curate`.
@@ -217,7 +224,7 @@ def curated(
         Side of each slide; slides that it does not name are left out. Default: `obs["split"]`.
     lengths : DataFrame, optional
         Of `gene_lengths_spared`; a simulation knows its own.
-    n_keep : int
+    n_keep, by
         See `curate`.
     batch : str, optional
         Instead of the protocol's.
@@ -231,8 +238,8 @@ def curated(
     if splits is None:
         if "split" not in data.obs:
             raise DataError("the slides have no sides: pass splits, or state obs['split']")
-        by = data.obs.drop_duplicates("slide")
-        splits = dict(zip(by["slide"].astype(str), by["split"].astype(str), strict=True))
+        own = data.obs.drop_duplicates("slide")
+        splits = dict(zip(own["slide"].astype(str), own["split"].astype(str), strict=True))
     named = {k: v for k, v in steps.readers(data).items() if k in splits}
     by_gene = None
     if rules.by_length:
@@ -244,6 +251,7 @@ def curated(
         batch=rules.batch if batch is None else batch,
         lengths=by_gene,
         n_keep=n_keep,
+        by=by,
     )
 
 
