@@ -292,7 +292,5 @@ def matched_said(names, embedding: pd.DataFrame) -> str:
     """How many perturbations an embedding knows."""
     there = sum(name in embedding.index for name in names)
     if there < 3:
-        return (
-            f"Of {len(names)} single perturbations {there} are in it: no model can learn from it."
-        )
+        return f"{there} of {len(names)} single perturbations are in it: too few to learn from."
     return f"{there} of {len(names)} single perturbations are in it."
