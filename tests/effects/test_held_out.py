@@ -219,7 +219,7 @@ def test_doubles_of_a_simulated_screen(screen):
     table = doubles.double_scores.function(screen, seed=0)
     own = table[table["metric"] == "l2"].set_index("prediction")["value"]
     assert own["additive"].mean() < own["no change"].mean()
-    with pytest.raises(DataError, match="no combination"):
+    with pytest.raises(DataError, match="0 combinations"):
         doubles.double_scores.function(
             screen[~screen.obs["perturbation"].astype(str).str.contains("+", regex=False)], seed=0
         )

@@ -109,12 +109,15 @@ def double_scores(
     Raises
     ------
     DataError
-        No double whose parts were perturbed alone too.
+        Fewer than two doubles whose parts were perturbed alone too.
     """
     scene = make_scene(screen, seed=seed, context=context, n_controls=n_controls, n_genes=n_genes)
     pairs = pairs_with_members(scene.names)
-    if not pairs:
-        raise DataError("no combination of two perturbations that were made alone too")
+    if len(pairs) < 2:
+        raise DataError(
+            f"{len(pairs)} combinations of two perturbations that were made alone too; 2 are "
+            "needed, to tell them apart"
+        )
     singles = [n for n in scene.names if "+" not in n]
     if len(pairs) < FEWEST_COMBINATIONS:
         split = splits.ConditionSplit(

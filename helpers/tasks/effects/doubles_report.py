@@ -12,7 +12,7 @@ from helpers.tasks.findings import listed, with_interval
 from helpers.tasks.prediction_panel import DUPLICATE
 from helpers.tasks.requirements import FEWEST_COMBINATIONS, Requirement, pairs_with_members
 
-NEEDS = (Requirement("pairs", 1, "pairs of genes perturbed together and each alone"),)
+NEEDS = (Requirement("pairs", 2, "pairs of genes perturbed together and each alone"),)
 
 DEPARTURES = (
     Departure(

@@ -159,6 +159,7 @@ def unseen_scores(
     embedding : DataFrame indexed by perturbation, optional
         Known before the screen.
     n_folds : int
+        At most; a fold has three perturbations at least, so that they can be told apart.
     similarity : float, optional
         Hold out perturbations whose effects are at most so similar to any training one instead
         of random folds.
@@ -206,6 +207,7 @@ def _splits(names, effects, *, seed, n_folds, similarity) -> list[splits.Conditi
     if similarity is not None:
         return [splits.similarity_controlled(names, effects, seed=seed, most=similarity)]
     order = np.random.default_rng(seed).permutation(len(names))
+    n_folds = max(2, min(n_folds, len(names) // 3))
     folds = [sorted(np.array(names)[part].tolist()) for part in np.array_split(order, n_folds)]
     return [
         splits.ConditionSplit(
