@@ -7,7 +7,7 @@ from helpers.words import Words
 
 KINDS = (
     *("screen", "large-screen", "profiles", "relationships", "scores", "distances"),
-    *("matching", "signatures", "indications", "gene-sets"),
+    *("matching", "indications", "gene-sets", "annotations", "signatures"),
 )
 
 
