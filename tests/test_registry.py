@@ -80,6 +80,10 @@ def test_entries_are_whole():
         *("scperturb-edistances", "gene-lengths-spared"),
         *("perturbqa-labels", "gene-sets", "norman2019-gi"),
         "himmelstein-drug-disease",
+        "indications-repodb-everycure",
+        "hallmark-gene-sets",
+        "drug-repurposing-hub",
+        "cmap1-drugvsdisease",
     ]
     assert sorted(registry.datasets()) == registry.names()
     large = ["replogle2022-rpe1", "nadig2024-hepg2", "nadig2024-jurkat"]
@@ -118,7 +122,7 @@ def test_another_version_of_gct_is_named(tmp_path, text, message):
 def test_an_unknown_name_gets_the_closest_and_all():
     with pytest.raises(DataError, match=r"no data set 'papalexi': did you mean 'papalexi2021'\?"):
         registry.dataset("papalexi")
-    with pytest.raises(DataError, match="known are ahlmann-eltze2025-scores, gene-lengths"):
+    with pytest.raises(DataError, match="known are ahlmann-eltze2025-scores, cmap1-drugvsdisease"):
         registry.load("qqq")
 
 

@@ -9,7 +9,7 @@ KINDS = (
     *("screen", "large-screen", "profiles", "tissue"),
     *("relationships", "scores", "distances", "lengths"),
     *("labels", "gene-sets", "interactions"),
-    *("matching", "signatures", "indications"),
+    *("matching", "signatures", "indications", "annotations"),
 )
 
 

@@ -38,6 +38,8 @@ class MatchingKnobs:
         Mean of the Poisson number of drugs that treat a disease; at least 2 are drawn.
     family : int
         Drugs that share their programs (analogues).
+    siblings : int
+        Diseases that share their programs.
     drug_offset : float
         Standard deviation of what a drug adds to its affinity with *every* disease: 0 in the
         published design, above it some drugs are popular whatever the disease.
@@ -62,6 +64,7 @@ class MatchingKnobs:
     noise_signature: float = 1.0
     n_indications: float = 9.0
     family: int = 1
+    siblings: int = 1
     drug_offset: float = 0.0
     n_samples: int = 0
 
@@ -74,7 +77,7 @@ class MatchingKnobs:
                 f"{self.n_programs} programs of {self.genes_per_program} genes among "
                 f"{self.n_genes}; at least 6 programs, each within the genes"
             )
-        counts = ("n_diseases", "n_drugs", "n_contrasts", "n_signatures", "family")
+        counts = ("n_diseases", "n_drugs", "n_contrasts", "n_signatures", "family", "siblings")
         found += [f"{name} is {getattr(self, name)}" for name in counts if getattr(self, name) < 1]
         if self.n_samples == 1 or self.n_samples < 0:
             found.append(f"n_samples is {self.n_samples}; 0, or at least 2 a group")
@@ -104,7 +107,8 @@ def simulate(knobs: MatchingKnobs, seed: int) -> dict[str, np.ndarray]:
         Data: `contrasts` (n_contrasts, n_genes; log fold changes, 0 where the adjusted p is
         `MOST_ADJUSTED_P` or more), `disease_of` (n_contrasts,), `signatures` (n_signatures,
         n_genes), `drug_of` (n_signatures,), `treats` (n_drugs, n_diseases; bool), `family`
-        (n_drugs,), and with samples `controls`, `cases` (n_contrasts, n_samples, n_genes).
+        (n_drugs,), `sibling` (n_diseases,), and with samples `controls`, `cases` (n_contrasts,
+        n_samples, n_genes).
         Truth: `programs` (n_programs, n_genes), `disease_activity` (n_diseases, n_programs),
         `drug_activity` (n_drugs, n_programs), `shift` (n_programs,; the drug's program that
         answers a disease's), `affinity` (n_drugs, n_diseases).
@@ -114,12 +118,14 @@ def simulate(knobs: MatchingKnobs, seed: int) -> dict[str, np.ndarray]:
     for row in programs:
         genes = rng.choice(k.n_genes, k.genes_per_program, replace=False)
         row[genes] = rng.standard_normal(k.genes_per_program)
-    disease = _activities(k.n_diseases, k.n_programs, 2, 5, rng)
-    n_families = -(-k.n_drugs // k.family)
+    sibling = np.arange(k.n_diseases) // k.siblings
+    disease = _activities(sibling[-1] + 1, k.n_programs, 2, 5, rng)[sibling]
     family = np.arange(k.n_drugs) // k.family
-    drug = _activities(n_families, k.n_programs, 1, 3, rng)[family]
-    if k.family > 1:
+    drug = _activities(family[-1] + 1, k.n_programs, 1, 3, rng)[family]
+    if k.family > 1:  # near each other, and not the same
         drug = drug * rng.uniform(0.7, 1.3, drug.shape)
+    if k.siblings > 1:
+        disease = disease * rng.uniform(0.7, 1.3, disease.shape)
     shift = np.roll(np.arange(k.n_programs), -1)
     affinity = -k.reversal * drug @ disease.T + (1 - k.reversal) * drug[:, shift] @ disease.T
     offset = k.drug_offset * rng.standard_normal(k.n_drugs)
@@ -130,6 +136,7 @@ def simulate(knobs: MatchingKnobs, seed: int) -> dict[str, np.ndarray]:
         **_signatures(drug, programs, k, rng),
         "treats": treats,
         "family": family,
+        "sibling": sibling,
         "programs": programs,
         "disease_activity": disease,
         "drug_activity": drug,

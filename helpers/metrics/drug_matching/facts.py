@@ -30,8 +30,18 @@ METRICS = by_name(
            0, 1, "higher", nan, "Järvelin & Kekäläinen 2002"),
     Metric("enrichment_at_10", "Precision of the first 10 over that of chance",
            0, inf, "higher", 1, _IR),
+    Metric("retrieval_auroc", "AUROC of signatures of the same compound, mechanism or target",
+           0, 1, "higher", 0.5, "this book, drug-matching/mechanism"),
+    Metric("planted_gene_auroc", "AUROC of planted genes by the size of their attribution",
+           0, 1, "higher", 0.5, "this book, drug-matching/why-this-drug"),
+    Metric("planted_pairs_found", "Share of the best pairs of genes that are planted",
+           0, 1, "higher", nan, "this book, drug-matching/why-this-drug"),
 )
 # fmt: on
 
-PRIMARY = {"drug-disease-matching": "within_disease_auroc"}
+PRIMARY = {
+    "drug-disease-matching": "within_disease_auroc",
+    "drug-disease-explanation": "planted_pairs_found",
+    "signature-retrieval": "retrieval_auroc",
+}
 """The metric that a task's verdicts are on, declared before models are compared."""

@@ -144,8 +144,7 @@ def learned_scores(data, *, scheme: str = "siblings", n_folds: int = 5) -> pd.Da
     n_folds : int
     """
     m = matching(data)
-    drugs = unit_rows(m.signatures.to_numpy(float))
-    diseases = unit_rows(m.contrasts.fillna(0).to_numpy(float))
+    drugs, diseases = components(m.signatures), components(m.contrasts.fillna(0))
     found = np.full(m.treats.shape, np.nan)
     for fold in folds(m.drug_groups, m.disease_groups, scheme=scheme, n_folds=n_folds):
         rows, columns = fold.train.any(axis=1), fold.train.any(axis=0)
@@ -156,6 +155,15 @@ def learned_scores(data, *, scheme: str = "siblings", n_folds: int = 5) -> pd.Da
         )
         found[fold.test] = model.predict(drugs, diseases)[fold.test]
     return pd.DataFrame(found, m.treats.index, m.treats.columns)
+
+
+def components(values, n: int = 60) -> np.ndarray:
+    """Coordinates of rows of unit length on their first principal axes; they know no pair.
+
+    All rows have a part in the axes, those of held-out drugs and diseases, too.
+    """
+    rows = unit_rows(np.asarray(values, dtype=float))
+    return rows @ np.linalg.eigh(rows.T @ rows)[1][:, : -n - 1 : -1]
 
 
 def unit_rows(values: np.ndarray) -> np.ndarray:

@@ -71,7 +71,7 @@ def simulated_metrics(
         pd.Index([f"{k}{i:03}" for i in range(m)]) for k, m in zip("dq", n, strict=True)
     )
     drug_groups = pd.Series([f"f{f:03}" for f in data["family"]], index=drug)
-    disease_groups = pd.Series(disease, index=disease)
+    disease_groups = pd.Series([f"s{s:03}" for s in data["sibling"]], index=disease)
     rule = {"drugs": drugs, "diseases": diseases}
     fixed = None if model in LEARNED else _fixed(data, model, seed, rule)
     tables = []
@@ -82,17 +82,21 @@ def simulated_metrics(
         elif model == "popularity":
             known = treats & fold.train
             scores = np.where(fold.test, known.sum(axis=1, keepdims=True), 0).astype(float)
-        tables += _held_out(scores, treats, fold.test, drug, disease)
+        tables += held_out_metrics(scores, treats, fold.test, drug, disease)
     return pd.concat(tables, ignore_index=True)
 
 
-def _held_out(scores, treats, test, drug, disease) -> list[pd.DataFrame]:
-    """Metrics of each disease over its held-out drugs; one ranking a pattern of held-out drugs."""
+FEWEST = 50
+"""Candidates of a ranking."""
+
+
+def held_out_metrics(scores, treats, test, drug, disease) -> list[pd.DataFrame]:
+    """Metrics of each disease over its held-out drugs, where these are `FEWEST` or more."""
     patterns, of = np.unique(test.T, axis=0, return_inverse=True)
     tables = []
     for i, rows in enumerate(patterns):
         columns = np.flatnonzero(of.ravel() == i)
-        if rows.sum() < 50:
+        if rows.sum() < FEWEST:
             continue
         part = np.ix_(rows, columns)
         values = pd.DataFrame(scores[part], drug[rows], disease[columns])
@@ -130,8 +134,8 @@ def _learned(data, model, fold, seed, rule, n_models, n_steps) -> np.ndarray:
     rows, columns = fold.train.any(axis=1), fold.train.any(axis=0)
     treats = data["treats"] & fold.train
     if model == "bilinear ridge":
-        drugs = _means(data["signatures"], data["drug_of"])
-        diseases = _means(data["contrasts"], data["disease_of"])
+        drugs = group_means_of(data["signatures"], data["drug_of"])
+        diseases = group_means_of(data["contrasts"], data["disease_of"])
         known = treats[np.ix_(rows, columns)]
         return BilinearRidge().fit(drugs[rows], diseases[columns], known).predict(drugs, diseases)
     own_drugs, own_diseases = rows[data["drug_of"]], columns[data["disease_of"]]
@@ -149,7 +153,7 @@ def _learned(data, model, fold, seed, rule, n_models, n_steps) -> np.ndarray:
     return aggregate(total / n_models, data["drug_of"], data["disease_of"], **rule)[0]
 
 
-def _means(values: np.ndarray, of: np.ndarray) -> np.ndarray:
+def group_means_of(values: np.ndarray, of: np.ndarray) -> np.ndarray:
     """Mean row of each group 0, 1, ..."""
     sums = np.zeros((of.max() + 1, values.shape[1]))
     np.add.at(sums, of, values)

@@ -1,0 +1,183 @@
+"""What is said of lists of indications, of failed trials, of later pairs, and of choices."""
+
+import numpy as np
+import pandas as pd
+
+from helpers import scores
+from helpers.summaries import group_means
+from helpers.tasks.drug_matching.matching_report import PRIMARY, TASK
+from helpers.tasks.findings import listed, with_interval
+
+FLOORS = ("popularity", "mean |z|")
+
+
+def list_rows(found: pd.DataFrame, *, dataset: str, by: str, seed: int) -> pd.DataFrame:
+    """Rows of the score table; `by` is the column that becomes the split."""
+    return scores.rows(
+        task=TASK,
+        dataset=dataset,
+        split=found[by].astype(str),
+        model=found["model"],
+        params={"candidates": "all"},
+        metric=PRIMARY,
+        role=["floor" if model in FLOORS else "candidate" for model in found["model"]],
+        unit_kind="disease",
+        unit=found["disease"].astype(str),
+        seed=seed,
+        **found[["n", "value"]],
+    )
+
+
+def by_list_means(table: pd.DataFrame, *, n_resamples: int = 2000) -> pd.DataFrame:
+    """Means over diseases with their intervals, by list (`split`) and model."""
+    return group_means(table, ["split", "model"], n_resamples=n_resamples)
+
+
+def about_lists(means: pd.DataFrame) -> str:
+    """Whether the list of indications changes who leads, and whether reversal finds anything."""
+    wide = means.pivot_table("mean", "split", "model")
+    leaders = wide.idxmax(axis=1)
+    own = means[means["model"] == "reversal"]
+    above = list(own.loc[own["low"] > 0.5, "split"])
+    told = "; ".join(f"{name} {wide.loc[name, 'reversal']:.3f}" for name in wide.index)
+    lead = (
+        f"{leaders.iloc[0]} leads by every list"
+        if len(set(leaders)) == 1
+        else "who leads depends on the list ("
+        + "; ".join(f"{name}: {model}" for name, model in leaders.items())
+        + ")"
+    )
+    found = (
+        f"reversal is told from chance by {listed(above)}"
+        if above
+        else "reversal is told from chance by none"
+    )
+    return f"Of {len(wide)} lists {lead}; {found} ({told})."
+
+
+def about_agreement(counts: pd.DataFrame) -> str:
+    """How many pairs the lists share; the table of `labels.lists_table`."""
+    names = [name for name in counts.index if ", failed" not in name]
+    if len(names) < 2:
+        return "There is one list only."
+    pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
+    told = [
+        f"{a} ({counts.loc[a, 'pairs']}) and {b} ({counts.loc[b, 'pairs']}) share "
+        f"{counts.loc[a, b]}"
+        for a, b in pairs
+    ]
+    return f"{'; '.join(told)}. A join by name loses synonyms, so that true agreement is higher."
+
+
+def about_failed(found: pd.DataFrame) -> str:
+    """Whether reversal tells approved from failed pairs."""
+    own = found[(found["model"] == "reversal") & (found["failures"] == "all")]
+    if own.empty:
+        return "No list here says what failed."
+    (row,) = own.itertuples()
+    says = (
+        f"{row.n_approved} approved pairs against {row.n_failed} that failed: "
+        f"{with_interval(row.value, row.low, row.high, 3)}"
+    )
+    if np.isnan(row.low) or row.low <= 0.5 <= row.high:
+        return f"Undecided whether reversal tells success from failure: {says}."
+    if row.low > 0.5:
+        return f"Reversal ranks approved pairs above failed ones: {says}."
+    return f"Reversal ranks failed pairs above approved ones: {says}."
+
+
+def about_later(means: pd.DataFrame, n_new: int) -> str:
+    """What foretells pairs of a later list; means by model."""
+    if means.empty:
+        return "No later list is here."
+    own = means.set_index("model")
+    said = {m: with_interval(*own.loc[m, ["mean", "low", "high"]], 3) for m in own.index}
+    head = (
+        "An earlier list foretells a later one by popularity"
+        if own.loc["popularity", "low"] > 0.5
+        else "It is undecided whether popularity foretells a later list"
+    )
+    tail = "reversal does" if own.loc["reversal", "low"] > 0.5 else "reversal is not told to"
+    return (
+        f"{head} ({said['popularity']}); {tail} ({said['reversal']}), on {n_new} pairs that are "
+        "new. This is a difference of lists, not of dates of approval."
+    )
+
+
+def settings(table: pd.DataFrame) -> pd.DataFrame:
+    """Mean over diseases of each way to make a query, the best first."""
+    by = ["scorer", "n_genes", "cut"]
+    found = table.groupby(by)["value"].agg(["mean", "count"]).reset_index()
+    return found.sort_values("mean", ascending=False, ignore_index=True)
+
+
+def optimism(table: pd.DataFrame) -> tuple[float, float]:
+    """Best mean of all ways, and what a choice on the *other* diseases gives for each disease.
+
+    Returns
+    -------
+    best, nested : float
+        Their difference is the optimism of reporting the best.
+    """
+    wide = table.pivot_table("value", ["scorer", "n_genes", "cut"], "disease").dropna(axis=1)
+    best = wide.mean(axis=1).max()
+    total = wide.sum(axis=1)
+    nested = [wide.loc[(total - wide[d]).idxmax(), d] for d in wide.columns]
+    return float(best), float(np.mean(nested))
+
+
+def about_optimism(table: pd.DataFrame) -> str:
+    """How much the best of many ways to make a query is worth on diseases that did not choose."""
+    best, nested = optimism(table)
+    values = settings(table)["mean"]
+    return (
+        f"{len(values)} ways to make a query give {values.min():.3f} to {values.max():.3f}. The "
+        f"best has {best:.3f}; chosen on the other diseases it has {nested:.3f}: "
+        f"{best - nested:.3f} of the best was luck."
+    )
+
+
+def in_short(means: pd.DataFrame | None, failed: pd.DataFrame | None) -> str:
+    """The answer of the page."""
+    if means is None or failed is None:
+        return "No real data set answers in this build."
+    return f"{about_lists(means)} {about_failed(failed)}"
+
+
+def thinned_rows(found: pd.DataFrame, *, seed: int) -> pd.DataFrame:
+    """Rows of the score table from `thinned.thinned_lists`."""
+    return scores.rows(
+        task=TASK,
+        dataset=[f"pure reversal, {how}" for how in found["how"]],
+        split="all",
+        model=found["model"],
+        params=[{"candidates": "all", "missing": float(share)} for share in found["missing"]],
+        metric=PRIMARY,
+        role=["floor" if model in FLOORS else "candidate" for model in found["model"]],
+        unit_kind="disease",
+        unit=found["disease"],
+        seed=seed,
+        **found[["n", "value"]],
+    )
+
+
+def about_thinned(means: pd.DataFrame) -> str:
+    """What an incomplete list does to a score and to the floor."""
+    value = means.set_index(["how", "model", "missing"])["mean"].sort_index()
+    said = []
+    for how in dict.fromkeys(means["how"]):
+        for model in ("reversal", "popularity"):
+            own = value[how, model]
+            first, last = own.index.min(), own.index.max()
+            said.append(f"{model} {own[first]:.2f} to {own[last]:.2f} ({how})")
+    raised = max(
+        value[how, "popularity"].iloc[-1] - value[how, "popularity"].iloc[0]
+        for how in dict.fromkeys(means["how"])
+    )
+    head = (
+        "A list that keeps popular drugs raises the floor"
+        if raised > 0.05
+        else "An incomplete list does not raise the floor here"
+    )
+    most = means["missing"].max()
+    return f"{head}. From the whole list to one without {most:.0%} of it: {'; '.join(said)}."

@@ -1,0 +1,51 @@
+"""What is said of second measurements."""
+
+import pandas as pd
+
+from helpers.stats import cluster_means, wilson_interval
+from helpers.tasks.findings import with_interval
+
+
+def about_diseases(found: pd.DataFrame) -> str:
+    """How many diseases find their own contrast first."""
+    if found.empty:
+        return "No disease was measured twice."
+    n, first = len(found), int((found["place"] == 1).sum())
+    low, high = wilson_interval(first, n)
+    says = (
+        f"{first} of {n} diseases ({low:.0%} to {high:.0%}) find their own contrast first of "
+        f"{found['n'].iloc[0]}; Spearman is {found['own'].mean():.2f} with their own and "
+        f"{found['others'].mean():.2f} with others"
+    )
+    chance = 1 / found["n"].iloc[0]
+    return f"{'Diseases replicate' if low > chance else 'Diseases do not replicate'}: {says}."
+
+
+def about_drugs(found: pd.DataFrame, *, rng) -> str:
+    """How high a drug's own signature stands among all."""
+    if found.empty:
+        return "No drug was measured twice."
+    (row,) = cluster_means(found["percentile"].to_numpy(), found["unit"], rng=rng).itertuples()
+    says = (
+        f"the own signature stands at percentile {with_interval(row.mean, row.low, row.high)} on "
+        f"average, and first for {found['first'].mean():.1%} of treatments, of {len(found)} drugs"
+    )
+    if not row.low > 0.5:
+        return f"Drugs do not replicate: {says}."
+    return f"Drugs replicate {'well' if row.mean > 0.75 else 'hardly'}: {says}."
+
+
+def about_strata(means: pd.DataFrame) -> str:
+    """Whether reversal does better with drugs that replicate; means by stratum."""
+    if len(means) < 2:
+        return "Too few drugs were measured twice to be divided."
+    own = means.set_index("stratum")
+    better, worse = own.loc["replicate better"], own.loc["replicate worse"]
+    says = (
+        f"{with_interval(better['mean'], better['low'], better['high'])} among drugs that "
+        f"replicate better, {with_interval(worse['mean'], worse['low'], worse['high'])} among the "
+        "others"
+    )
+    if better["low"] > worse["high"]:
+        return f"Reversal is better where drugs replicate: {says}."
+    return f"It is undecided whether reversal is better where drugs replicate: {says}."

@@ -1,0 +1,349 @@
+"""Lists of indications, what leaks, explanations, findings: numbers, and sentences by branch."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.data import registry
+from helpers.data.contract import DataError
+from helpers.data.drug_matching.lists import joined, plain_name
+from helpers.data.drug_matching.matching import linked_groups, matching
+from helpers.data.drug_matching.simulator import MatchingKnobs, simulate
+from helpers.data.fetch import locate
+from helpers.data.sets import (
+    hallmark_gene_sets,
+    himmelstein_drug_disease,
+    indications_repodb_everycure,
+)
+from helpers.metrics.drug_matching.gene_set_enrichment import over_represented
+from helpers.models.drug_matching.bilinear import BilinearRidge
+from helpers.models.drug_matching.explanations import attributions, interactions
+from helpers.models.drug_matching.two_tower import MatchingNetwork
+from helpers.scores import check
+from helpers.tasks.drug_matching import (
+    explained,
+    explained_report,
+    labels,
+    labels_report,
+    leakage_report,
+    thinned,
+)
+from helpers.tasks.drug_matching import matching as task
+
+SMALL = {"n_genes": 300, "n_diseases": 30, "n_drugs": 80, "n_programs": 12, "n_contrasts": 2}
+
+
+def read(module):
+    paths = {file.name: locate(file) for file in module.DATASET.files}
+    if None in paths.values():
+        pytest.skip(f"{module.DATASET.name} is not here")
+    return module.read(paths)
+
+
+@pytest.fixture(scope="module")
+def real():
+    data = read(himmelstein_drug_disease)
+    table = read(indications_repodb_everycure)
+    return data, table, task.reversal_scores.function(data, scorer="spearman")
+
+
+def test_lists_have_the_measured_pairs(real):
+    """repoDB as measured; Every Cure 300 of the 303 that another join by name counted."""
+    data, table, _ = real
+    assert (table["list"] == "repoDB").sum() <= 10_800
+    found = labels.lists_table.function(table, data)
+    assert found.loc["curated", ["pairs", "diseases"]].tolist() == [452, 39]
+    assert found.loc["repoDB", ["pairs", "diseases"]].tolist() == [132, 16]
+    assert found.loc["Every Cure", "pairs"] == pytest.approx(303, abs=4)
+    assert found.loc["Every Cure", "diseases"] == 29
+    assert found.loc["curated", "Every Cure"] == 127 and found.loc["curated", "repoDB"] == 64
+
+
+def test_scores_by_list_are_those_measured(real):
+    data, table, reversal = real
+    found = labels.by_list.function(reversal, table, data)
+    value = found.groupby(["list", "model"])["value"].mean()
+    for name, popular, reverse in (
+        ("curated", 0.748, 0.489),
+        ("repoDB", 0.732, 0.477),
+        ("Every Cure", 0.793, 0.502),
+    ):
+        assert value[name, "popularity"] == pytest.approx(popular, abs=0.02)
+        assert value[name, "reversal"] == pytest.approx(reverse, abs=0.003)
+
+
+def test_approved_against_failed_and_later_pairs_are_those_measured(real):
+    data, table, reversal = real
+    found = labels.approved_against_failed.function(reversal, table, data, n_resamples=200)
+    own = found[(found["failures"] == "all") & (found["model"] == "reversal")].iloc[0]
+    assert own["value"] == pytest.approx(0.466, abs=0.002) and own["n_failed"] == 38
+    assert own["low"] < 0.5 < own["high"]
+    later = labels.later_pairs.function(reversal, table, data, later="Every Cure")
+    value = later.groupby("model")["value"].mean()
+    assert later.drop_duplicates("disease")["n_new"].sum() == 134
+    assert value["reversal"] == pytest.approx(0.525, abs=0.005)
+    assert value["popularity"] == pytest.approx(0.687, abs=0.02)
+    assert labels.later_pairs.function(reversal, table, data, later="x").empty
+
+
+def test_names_are_joined_without_signs():
+    assert plain_name("Crohn's Disease ") == plain_name("crohns-disease")
+    reasons = indications_repodb_everycure.reason_of_stop
+    assert reasons("Slow accrual") == reasons("lack of funding") == "money or recruitment"
+    assert (reasons("toxicity"), reasons(None), reasons(" ")) == (
+        "other",
+        "not stated",
+        "not stated",
+    )
+    data = registry.dataset("indications-repodb-everycure")
+    assert data.kind == "indications" and data.verified
+
+
+def test_groups_are_linked_through_others():
+    found = linked_groups({"a": {"1"}, "b": {"1", "2"}, "c": {"2"}, "d": set(), "e": {"3"}})
+    assert found.to_dict() == {"a": "a", "b": "a", "c": "a", "d": "d", "e": "e"}
+
+
+def test_a_list_that_loses_its_rare_drugs():
+    data = simulate(MatchingKnobs(**SMALL), 0)
+    found = thinned.thinned_lists.function(data, shares=[0.0, 0.5], seed=0)
+    value = found.groupby(["how", "missing", "model"])["value"].mean()
+    for how in ("at random", "rare drugs first"):
+        assert value[how, 0.5, "reversal"] > 0.8
+    assert value["rare drugs first", 0.5, "popularity"] > value["rare drugs first", 0, "popularity"]
+    check(labels_report.thinned_rows(found, seed=0))
+
+
+# Explanations -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    data = simulate(MatchingKnobs(reversal=0.0, **SMALL), 0)
+    ridge = BilinearRidge().fit(
+        explained.group_means_of(data["signatures"], data["drug_of"]),
+        explained.group_means_of(data["contrasts"], data["disease_of"]),
+        data["treats"],
+    )
+    own = [data[k] for k in ("signatures", "drug_of", "contrasts", "disease_of", "treats")]
+    network = MatchingNetwork(n_steps=20, hidden=16, joint=8, batch_size=128).fit(*own)
+    return data, ridge, network
+
+
+def test_attributions_are_complete(fitted):
+    data, ridge, network = fitted
+    drug, disease = data["signatures"][3], data["contrasts"][4]
+    left, right = attributions(ridge, drug, disease)
+    score = ridge.predict(drug[None], disease[None]).item()
+    assert left.sum() + right.sum() == pytest.approx(score)
+    assert interactions(ridge, drug, disease).sum() == pytest.approx(score)
+    left, right = attributions(network, drug, disease, n_steps=400)
+    zero = network.predict(0 * drug[None], 0 * disease[None]).item()
+    score = network.predict(drug[None], disease[None]).item()
+    assert left.sum() + right.sum() == pytest.approx(
+        score - zero, abs=0.02 * abs(score - zero) + 0.01
+    )
+    with pytest.raises(TypeError, match="no attributions here"):
+        attributions(object(), drug, disease)
+
+
+def test_planted_genes_by_hand():
+    data = {
+        "disease_activity": np.array([[1.0, 0.0]]),
+        "drug_activity": np.array([[-1.0, 2.0]]),
+        "programs": np.array([[1.0, 0, 0, 0], [0, 1.0, 0, 0]]),
+        "shift": np.array([1, 0]),
+    }
+    reverse, forward = (explained.planted(data, 0, 0, rho) for rho in (1.0, 0.0))
+    # reversal: both move program 0, opposite; else the drug's program 1 answers program 0
+    assert [part.nonzero()[0].tolist() for part in reverse[:2]] == [[0], [0]]
+    assert [part.nonzero()[0].tolist() for part in forward[:2]] == [[1], [0]]
+    assert forward[2][1, 0] and forward[2].sum() == 1
+
+
+def test_without_reversal_an_overlap_finds_no_planted_pairs(fitted):
+    data, *_ = fitted
+    found = explained.explained_pairs.function(data, reversal=0.0, seed=0, n_pairs=6, n_steps=10)
+    value = found[found["side"] == "interactions"].groupby("explainer")["value"].mean()
+    assert value["bilinear ridge"] > value["overlap"] + 0.1
+    assert set(found["explainer"]) == set(explained.EXPLAINERS)
+    check(explained_report.explained_rows(found, dataset="d", seed=0))
+
+
+def test_enrichment_is_the_hypergeometric_test():
+    from scipy.stats import fisher_exact
+
+    universe = [f"g{i}" for i in range(100)]
+    sets = {"hit": universe[:10], "miss": universe[50:60], "small": universe[:3]}
+    found = over_represented(universe[:8] + universe[90:], universe, sets)
+    assert found.index.tolist() == ["hit", "miss"]
+    table = [[8, 2], [10, 80]]
+    assert found.loc["hit", "p_value"] == pytest.approx(fisher_exact(table, "greater").pvalue)
+    assert found.loc["hit", ["overlap", "size"]].tolist() == [8, 10]
+    assert found.loc["hit", "q_value"] == pytest.approx(2 * found.loc["hit", "p_value"])
+    for genes, said in (([], "there is no gene"), (["x"], "1 genes are not of the universe")):
+        with pytest.raises(ValueError, match=said):
+            over_represented(genes, universe, sets)
+
+
+def test_hallmark_sets_and_bad_files(tmp_path):
+    found = read(hallmark_gene_sets)
+    assert found["set"].nunique() == 50 and found["gene"].nunique() == 4_384
+    path = tmp_path / "a.gmt"
+    path.write_text("A\tx\tg1\tg2\nB\tx\n")
+    with pytest.raises(DataError, match="line 2 holds no genes"):
+        hallmark_gene_sets.read({"a": path})
+    path.write_text("A\tx\tg1\nA\tx\tg2\n")
+    with pytest.raises(DataError, match="1 sets come twice"):
+        hallmark_gene_sets.read({"a": path})
+
+
+# Sentences --------------------------------------------------------------------------------------
+
+
+def of_lists(**values):
+    rows = [[s, m, v, v - 0.05, v + 0.05] for s, own in values.items() for m, v in own.items()]
+    return pd.DataFrame(rows, columns=["split", "model", "mean", "low", "high"])
+
+
+def test_lists_and_agreement():
+    found = of_lists(a={"reversal": 0.5, "popularity": 0.7}, b={"reversal": 0.5, "popularity": 0.8})
+    said = labels_report.about_lists(found)
+    assert said.startswith(
+        "Of 2 lists popularity leads by every list; reversal is told from chance"
+    )
+    assert "by none" in said
+    other = of_lists(a={"reversal": 0.9, "popularity": 0.7}, b={"reversal": 0.5, "popularity": 0.8})
+    said = labels_report.about_lists(other)
+    assert "who leads depends on the list (a: reversal; b: popularity)" in said
+    assert "told from chance by a" in said
+    counts = pd.DataFrame({"pairs": [5, 4], "a": [5, 2], "b": [2, 4]}, index=["a", "b"])
+    assert labels_report.about_agreement(counts).startswith("a (5) and b (4) share 2.")
+    assert labels_report.about_agreement(counts.iloc[:1]) == "There is one list only."
+
+
+@pytest.mark.parametrize(
+    "low, high, head",
+    [
+        (0.4, 0.6, "Undecided whether"),
+        (np.nan, np.nan, "Undecided whether"),
+        (0.55, 0.6, "Reversal ranks approved pairs above"),
+        (0.3, 0.45, "Reversal ranks failed pairs above"),
+    ],
+)
+def test_failed(low, high, head):
+    row = {"model": "reversal", "failures": "all", "value": 0.5, "low": low, "high": high}
+    found = pd.DataFrame([row | {"n_approved": 10, "n_failed": 3}])
+    assert labels_report.about_failed(found).startswith(head)
+    assert labels_report.about_failed(found.iloc[:0]) == "No list here says what failed."
+    assert labels_report.in_short(None, None).startswith("No real data set")
+
+
+def test_later_and_thinned():
+    def means(popular, reverse):
+        rows = [["popularity", popular], ["reversal", reverse]]
+        table = pd.DataFrame(rows, columns=["model", "mean"])
+        return table.assign(low=table["mean"] - 0.05, high=table["mean"] + 0.05)
+
+    said = labels_report.about_later(means(0.7, 0.5), 12)
+    assert said.startswith("An earlier list foretells") and "reversal is not told to" in said
+    said = labels_report.about_later(means(0.5, 0.7), 12)
+    assert said.startswith("It is undecided whether") and "reversal does" in said
+    assert labels_report.about_later(means(0.5, 0.7).iloc[:0], 0) == "No later list is here."
+    rows = [
+        ["x", m, s, v]
+        for m, own in {"reversal": (0.9, 0.9), "popularity": (0.5, 0.8)}.items()
+        for s, v in zip((0.0, 0.5), own, strict=True)
+    ]
+    table = pd.DataFrame(rows, columns=["how", "model", "missing", "mean"])
+    assert labels_report.about_thinned(table).startswith("A list that keeps popular drugs raises")
+    table.loc[3, "mean"] = 0.5
+    assert labels_report.about_thinned(table).startswith("An incomplete list does not raise")
+
+
+def test_the_best_of_many_is_worth_less_elsewhere():
+    rng = np.random.default_rng(0)
+    ways = [(s, n, 0.0) for s in ("wtcs", "cmap") for n in (10, 25, 50)]
+    rows = [
+        [*way, f"q{i}", v] for way in ways for i, v in enumerate(0.5 + 0.1 * rng.normal(size=9))
+    ]
+    table = pd.DataFrame(rows, columns=["scorer", "n_genes", "cut", "disease", "value"])
+    best, nested = labels_report.optimism(table)
+    wide = np.array([r[-1] for r in rows]).reshape(6, 9)
+    assert best == pytest.approx(wide.mean(axis=1).max())
+    chosen = [np.delete(wide, i, axis=1).sum(axis=1).argmax() for i in range(9)]
+    assert nested == pytest.approx(np.mean([wide[c, i] for i, c in enumerate(chosen)]))
+    assert nested <= best
+    assert labels_report.about_optimism(table).startswith("6 ways to make a query give")
+
+
+def of_leak(**values):
+    schemes = list(leakage_report.HELD_OUT)
+    rows = [[s, m, v] for m, own in values.items() for s, v in zip(schemes, own, strict=True)]
+    return pd.DataFrame(rows, columns=["split", "model", "mean"])
+
+
+@pytest.mark.parametrize(
+    "values, head, end",
+    [
+        (
+            (0.8, 0.7, 0.7, 0.7, 0.55, 0.5),
+            "The split decides",
+            "siblings of a disease costs 0.150.",
+        ),
+        ((0.8, 0.7, 0.55, 0.7, 0.7, 0.5), "The split decides", "analogues of a drug costs 0.150."),
+        ((0.8, 0.7, 0.7, 0.7, 0.7, 0.5), "The split decides", "add little to that."),
+        ((0.5, 0.5, 0.5, 0.5, 0.5, 0.5), "Nothing leaks", "near them."),
+    ],
+)
+def test_leak(values, head, end):
+    found = of_leak(m=values, popularity=(0.7, 0.5, 0.5, 0.7, 0.7, 0.5))
+    said = leakage_report.about_leak(found, "m")
+    assert said.startswith(head) and said.endswith(end)
+    assert "0.700 or more wherever" in leakage_report.about_popularity(found)
+    flat = of_leak(popularity=[0.5] * 6)
+    assert leakage_report.about_popularity(flat).startswith("Popularity gains nothing")
+    short = leakage_report.in_short(of_leak(**{"bilinear ridge": values}), None)
+    assert short.startswith("Simulated: ") and short.endswith("in this build.")
+
+
+def of_explained(ridge, overlap, size=0.3):
+    values = {"bilinear ridge": ridge, "two-tower network": 0.2, "overlap": overlap,
+              "size of change": size, "random": 0.01}  # fmt: skip
+    rows = [["w", side, m, v] for side in explained_report.TITLES for m, v in values.items()]
+    return pd.DataFrame(rows, columns=["dataset", "split", "model", "mean"])
+
+
+def test_explanations():
+    about = explained_report.about_interactions
+    assert "bilinear ridge finds the planted pairs of genes best" in about(
+        of_explained(0.7, 0.1), "w"
+    )
+    assert "an overlap of genes finds" in about(of_explained(0.4, 0.6), "w")
+    assert "and the overlap of genes find as many" in about(of_explained(0.62, 0.6), "w")
+    assert "no explanation finds more" in about(of_explained(0.4, 0.6, 0.9), "w")
+    assert "bilinear ridge name planted genes" in explained_report.about_genes(
+        of_explained(0.7, 0.1)
+    )
+    assert "no attribution is clearly better" in explained_report.about_genes(
+        of_explained(0.3, 0.1)
+    )
+    signs = pd.DataFrame({"dataset": ["a", "b"], "explainer": "bilinear ridge"})
+    for values, head in (
+        ((0.9, 0.4), "Signs tell the relations apart"),
+        ((0.5, 0.5), "Signs do not tell"),
+        ((0.9, np.nan), "Too few of the best genes"),
+    ):
+        assert explained_report.about_signs(signs.assign(reversed=values)).startswith(head)
+    found = pd.DataFrame({"set": ["HALLMARK_A_B", "C"], "q_drug": [0.01, 0.5], "q_disease": 0.01})
+    assert explained_report.about_sets(found, "x", "y").endswith("on both sides: a b.")
+    assert explained_report.about_sets(found.iloc[1:], "x", "y").endswith("none on both sides.")
+    learned = pd.DataFrame({"q": [3.0, 2, 1], "p": [1.0, 2, 3]}, index=list("abc"))
+    treats = pd.DataFrame({"q": [False, True, False], "p": [False, False, True]}, index=list("abc"))
+    assert explained_report.best_pair(learned, treats) == ("c", "p")
+
+
+def test_a_matching_set_is_read_as_arrays(real):
+    m = matching(real[0])
+    rows = joined(real[1], m)
+    assert rows["drug"].isin(m.treats.index).all() and rows["disease"].isin(m.treats.columns).all()
