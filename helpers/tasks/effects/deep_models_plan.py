@@ -90,11 +90,11 @@ class Effort:
     Parameters
     ----------
     n_trials : int
-        Of a model's parameters; 0: its defaults are taken.
+        Of a model's parameters, each of half the steps; 0: its defaults are taken.
     n_steps : mapping of model to gradient steps
     n_splits, n_initialisations : int
     probes : bool
-        Fit on shuffled labels, too.
+        Fit on shuffled labels, too, in the first split.
     """
 
     n_trials: int
@@ -155,13 +155,13 @@ def asked(
                 *data,
                 n_trials=effort.n_trials,
                 seed=seed,
-                n_steps=effort.n_steps[name],
+                n_steps=-(-effort.n_steps[name] // 2),
                 **more[name],
             )
             for name, (of, _) in models.items()
         }
     scores = []
-    for manifest in plan["splits"][: effort.n_splits]:
+    for number, manifest in enumerate(plan["splits"][: effort.n_splits]):
         split = read_manifest(manifest)
         training = training_arrays(
             screen, conditions=list(split.train), cells_a_bulk=cells_a_bulk, **shared
@@ -172,7 +172,7 @@ def asked(
             fixed |= {"trials": found[name]} if found else {}
             for i in range(effort.n_initialisations):
                 given[named(name, i)] = means(training, seed=seed + i, **fixed)
-            if effort.probes:
+            if effort.probes and number == 0:
                 given[name + SHUFFLED] = means(training, seed=seed, shuffled=True, **fixed)
         judged = dict(manifest=manifest, kind=kind, given=given, gene_sets=gene_sets, **shared)
         scores.append(split_scores(screen, planted=planted, **judged))
