@@ -217,6 +217,14 @@ def test_nothing_that_is_hidden_reaches_a_method(small, masks):
         assert np.array_equal(fill(seen), fill(task.seen_by(spoiled, masks[0]))), name
 
 
+def test_methods_of_one_slide_need_no_other(small, masks):
+    found = task.scene(small)
+    for name in models.LOCAL:
+        alone = task.filler(small, found, name, spackle.Size(), 0)(masks[0])
+        among = models.COMPARATORS[name](task.seen_by(found, masks[0]))
+        assert np.allclose(alone[found.test], among[found.test], atol=1e-5), name
+
+
 def test_a_gene_that_no_training_spot_shows_is_refused(grid):
     values, seen = grid
     seen[:15, 1] = False

@@ -284,6 +284,13 @@ def test_claims(published, verdicts):
     every = table(ERRORS | {P: published}, rates=(0.3, 0.7), noise=0.001)
     found = findings.claims({findings.PAGE: every}, n_resamples=100, seed=0)
     assert found["verdict"].tolist() == verdicts
+    assert f"error of {P} " in found["ours"].iloc[0]
+    both = table(ERRORS | {P: published, C: 0.8})
+    found = findings.claims({findings.PAGE: both}, n_resamples=100, seed=0)
+    assert found["ours"].iloc[0] == (
+        f"error of {C} 73% smaller than that of the adaptive median, 47% smaller than that of the "
+        "mean of a gene"
+    )
     one = table(ERRORS | {P: published}, draws=1)
     found = findings.claims({findings.PAGE: one}, n_resamples=100, seed=0)
     assert len(found) == 2 and found["verdict"].iloc[1] == findings.OPEN

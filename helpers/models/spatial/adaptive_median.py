@@ -46,7 +46,7 @@ def adaptive_median(values, neighbours, *, n_hops: int = 4) -> np.ndarray:
 
 @njit(cache=True)
 def _filled(values, members, ends, over_slide):
-    """Genes x spots. The non-zero values of a neighbourhood are counted before they are sorted."""
+    """Genes x spots. What is not zero is kept in order while neighbourhoods grow."""
     out = values.copy()
     n_genes, n_spots = values.shape
     found = np.empty(members.size, dtype=values.dtype)
@@ -62,21 +62,22 @@ def _filled(values, members, ends, over_slide):
                 end = ends[spot, hop]
                 while at < end:
                     value = row[members[at]]
-                    if value != 0:
-                        found[n] = value
+                    if value != 0:  # into its place among those found before
+                        place = n
+                        while place > 0 and found[place - 1] > value:
+                            found[place] = found[place - 1]
+                            place -= 1
+                        found[place] = value
                         n += 1
                     at += 1
                 size = end - start
                 if 2 * n < size:
                     continue
-                ordered = np.sort(found[:n])
-                upper = ordered[size // 2 - (size - n)]
-                if size % 2:
-                    median = upper
-                else:
-                    place = size // 2 - 1 - (size - n)
-                    lower = ordered[place] if place >= 0 else values.dtype.type(0)
-                    median = (lower + upper) / 2
+                middle = size // 2 - (size - n)  # the zeros come first
+                median = found[middle]
+                if size % 2 == 0:
+                    below = found[middle - 1] if middle > 0 else values.dtype.type(0)
+                    median = (below + median) / 2
                 out[gene, spot] = median
                 break
     return out

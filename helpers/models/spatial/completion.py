@@ -34,6 +34,8 @@ class Seen:
         Spots whose slides train.
     k : int
         Neighbours on the array: 6 or 4.
+    mean : array of shape (n_genes,), optional
+        Of seen training entries, where the training spots are not among these.
     """
 
     matrix: np.ndarray
@@ -43,10 +45,11 @@ class Seen:
     depth: np.ndarray
     train: np.ndarray
     k: int
+    mean: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         blind = ~self.seen[self.train].any(axis=0)
-        if blind.any():
+        if self.mean is None and blind.any():
             raise DataError(
                 f"{int(blind.sum())} genes are not seen in any training spot, the first in column "
                 f"{int(blind.argmax())}: a mask must leave something of each gene"
@@ -62,10 +65,13 @@ def zeros(data: Seen) -> np.ndarray:
 
 def gene_mean(data: Seen) -> np.ndarray:
     """Mean of what is seen of a gene in the training spots."""
-    return np.broadcast_to(_train_mean(data), data.matrix.shape)
+    return np.broadcast_to(train_mean(data), data.matrix.shape)
 
 
-def _train_mean(data: Seen) -> np.ndarray:
+def train_mean(data: Seen) -> np.ndarray:
+    """Mean of what is seen of each gene in the training spots."""
+    if data.mean is not None:
+        return data.mean
     sums = data.matrix[data.train].sum(axis=0, dtype=float)
     return (sums / data.seen[data.train].sum(axis=0)).astype(np.float32)
 
@@ -87,7 +93,7 @@ def neighbours(data: Seen, *, k: int) -> np.ndarray:
     for column in around.T:
         total += data.matrix[column]
         count += data.seen[column]
-    return np.where(count > 0, total / np.maximum(count, 1), _train_mean(data))
+    return np.where(count > 0, total / np.maximum(count, 1), train_mean(data))
 
 
 def smoothing(data: Seen, *, weight: float = 1.0, n_steps: int = 60) -> np.ndarray:
@@ -96,7 +102,7 @@ def smoothing(data: Seen, *, weight: float = 1.0, n_steps: int = 60) -> np.ndarr
     Minimises squared distances to seen values plus `weight` times those between neighbours, around
     the training mean, by steps of Jacobi.
     """
-    mean = _train_mean(data)
+    mean = train_mean(data)
     around = nearest_within(data.places, data.slide, data.k)
     offset = np.where(data.seen, data.matrix - mean, 0)
     strength = weight * data.k
@@ -120,7 +126,7 @@ def low_rank(data: Seen, *, rank: int = 5, shrink: float = 0.1, n_steps: int = 3
     ----------
     Mazumder, Hastie and Tibshirani 2010, Journal of Machine Learning Research 11.
     """
-    mean = _train_mean(data)
+    mean = train_mean(data)
     offset = np.where(data.seen, data.matrix - mean, 0).astype(float)
     guess = np.zeros_like(offset)
     for _ in range(n_steps):
@@ -162,3 +168,6 @@ COMPARATORS: dict[str, Callable[[Seen], np.ndarray]] = {
     "low rank": low_rank,
 }
 """By name, in the order of tables."""
+
+LOCAL = ("adaptive median", "6 neighbours", "18 neighbours", "graph smoothing")
+"""Those that need nothing of other slides but the mean of a gene."""

@@ -12,7 +12,7 @@ from helpers.data.contract import DataError
 from helpers.data.spatial import masks as masking_of
 from helpers.data.spatial.geometry import NEIGHBOURS, by_slide
 from helpers.metrics.spatial.masked import masked_pearson, poisson_deviance, pooled_mse
-from helpers.models.spatial.completion import COMPARATORS, Seen
+from helpers.models.spatial.completion import COMPARATORS, LOCAL, Seen, train_mean
 from helpers.models.spatial.spackle import WIRINGS, Size, fit, perturbed
 from helpers.store.steps import step
 
@@ -191,6 +191,8 @@ def filler(data, found: Scene, model: str, size: Size, seed: int) -> Callable:
     DataError
         An unknown model, or no planted truth.
     """
+    if model in LOCAL:
+        return _local(found, model)
     if model in COMPARATORS:
         return lambda hidden: COMPARATORS[model](seen_by(found, hidden))
     if model == LATENT:
@@ -217,6 +219,31 @@ def filler(data, found: Scene, model: str, size: Size, seed: int) -> Callable:
         out = np.zeros_like(found.matrix)
         parts = (seen.matrix[rows], seen.seen[rows], seen.slide[rows], seen.places[rows])
         out[rows] = fitted.complete(*parts)
+        return out
+
+    return fill
+
+
+def _local(found: Scene, model: str) -> Callable:
+    """`filler` of a method that looks at one slide: the others are not filled for every mask."""
+    rows = np.flatnonzero(found.test)
+    nothing = np.zeros((len(rows), found.matrix.shape[1]), dtype=bool)
+    mean = train_mean(seen_by(found, nothing))
+
+    def fill(hidden):
+        seen = found.measured[rows] & ~hidden
+        part = Seen(
+            matrix=np.where(seen, found.matrix[rows], 0).astype(np.float32),
+            seen=seen,
+            slide=found.slide[rows],
+            places=found.places[rows],
+            depth=found.depth[rows],
+            train=np.ones(len(rows), dtype=bool),
+            k=found.k,
+            mean=mean,
+        )
+        out = np.zeros_like(found.matrix)
+        out[rows] = COMPARATORS[model](part)
         return out
 
     return fill
