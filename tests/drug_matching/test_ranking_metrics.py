@@ -8,7 +8,7 @@ from sklearn.metrics import average_precision_score, ndcg_score, roc_auc_score
 
 from helpers.metrics.drug_matching import ranking as r
 from helpers.metrics.drug_matching.aggregation import aggregate, max_quantile
-from helpers.metrics.drug_matching.pooled import pooled_auroc
+from helpers.tasks.drug_matching.pooled import pooled_auroc
 
 TIED = np.array([3.0, 2, 2, 2, 1, 1, 0])
 RELEVANT = np.array([False, True, False, True, False, True, False])

@@ -9,10 +9,10 @@ from helpers.data.drug_matching.frozen import group_folds
 from helpers.data.drug_matching.lists import label_lists
 from helpers.data.drug_matching.matching import matching
 from helpers.metrics.drug_matching import ranking
-from helpers.metrics.drug_matching.pooled import pooled_auroc
 from helpers.models.drug_matching.bilinear import BilinearRidge
 from helpers.store.steps import step
 from helpers.tasks.drug_matching.matching import components, popularity, reversal
+from helpers.tasks.drug_matching.pooled import pooled_auroc
 
 SCORERS = ("wtcs", "cmap")
 

@@ -9,10 +9,10 @@ from helpers.data.contract import DataError
 from helpers.data.drug_matching.frozen import folds
 from helpers.data.drug_matching.matching import Matching, matching
 from helpers.metrics.drug_matching import connectivity, ranking
-from helpers.metrics.drug_matching.pooled import pooled_auroc
 from helpers.metrics.drug_matching.similarity import similarity
 from helpers.models.drug_matching.bilinear import BilinearRidge
 from helpers.store.steps import step
+from helpers.tasks.drug_matching.pooled import pooled_auroc
 
 SIMILARITIES = ("spearman", "pearson", "cosine")
 QUERIES = ("wtcs", "cmap")
