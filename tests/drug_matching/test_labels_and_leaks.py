@@ -9,10 +9,8 @@ from helpers.data.contract import DataError
 from helpers.data.drug_matching.lists import joined, plain_name
 from helpers.data.drug_matching.matching import linked_groups, matching
 from helpers.data.drug_matching.simulator import MatchingKnobs, simulate
-from helpers.data.fetch import locate
 from helpers.data.sets import (
     hallmark_gene_sets,
-    himmelstein_drug_disease,
     indications_repodb_everycure,
 )
 from helpers.metrics.drug_matching.gene_set_enrichment import over_represented
@@ -33,17 +31,9 @@ from helpers.tasks.drug_matching import matching as task
 SMALL = {"n_genes": 300, "n_diseases": 30, "n_drugs": 80, "n_programs": 12, "n_contrasts": 2}
 
 
-def read(module):
-    paths = {file.name: locate(file) for file in module.DATASET.files}
-    if None in paths.values():
-        pytest.skip(f"{module.DATASET.name} is not here")
-    return module.read(paths)
-
-
 @pytest.fixture(scope="module")
-def real():
-    data = read(himmelstein_drug_disease)
-    table = read(indications_repodb_everycure)
+def real(data, paths_of):
+    table = indications_repodb_everycure.read(paths_of(indications_repodb_everycure))
     return data, table, task.reversal_scores.function(data, scorer="spearman")
 
 
@@ -186,8 +176,8 @@ def test_enrichment_is_the_hypergeometric_test():
             over_represented(genes, universe, sets)
 
 
-def test_hallmark_sets_and_bad_files(tmp_path):
-    found = read(hallmark_gene_sets)
+def test_hallmark_sets_and_bad_files(tmp_path, paths_of):
+    found = hallmark_gene_sets.read(paths_of(hallmark_gene_sets))
     assert found["set"].nunique() == 50 and found["gene"].nunique() == 4_384
     path = tmp_path / "a.gmt"
     path.write_text("A\tx\tg1\tg2\nB\tx\n")

@@ -9,22 +9,9 @@ import pytest
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
-from helpers.data import registry
-from helpers.data.contract import check
 from helpers.data.drug_matching.frozen import SCHEMES, folds, group_folds, split_hash
 from helpers.data.drug_matching.matching import check_matching, matching
-from helpers.data.fetch import locate
-from helpers.data.sets import himmelstein_drug_disease
 from helpers.tasks.drug_matching import matching as task
-
-
-@pytest.fixture(scope="module")
-def data():
-    entry = registry.dataset("himmelstein-drug-disease")
-    paths = {file.name: locate(file) for file in entry.files}
-    if None in paths.values():
-        pytest.skip("himmelstein-drug-disease is not here")
-    return check_matching(check(himmelstein_drug_disease.read(paths), screen=False))
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 
 from helpers.data.drug_matching.simulator import MatchingKnobs, simulate
-from helpers.data.fetch import locate
-from helpers.data.sets import cmap1_drugvsdisease, himmelstein_drug_disease
+from helpers.data.sets import cmap1_drugvsdisease
 from helpers.tasks.drug_matching import matching as task
 from helpers.tasks.drug_matching import (
     mechanism,
@@ -19,20 +18,8 @@ from helpers.tasks.requirements import CannotAnswer, require
 SMALL = {"n_genes": 300, "n_diseases": 30, "n_drugs": 80, "n_programs": 12, "n_contrasts": 2}
 
 
-def paths_of(module):
-    paths = {file.name: locate(file) for file in module.DATASET.files}
-    if None in paths.values():
-        pytest.skip(f"{module.DATASET.name} is not here")
-    return paths
-
-
-def read(module):
-    return module.read(paths_of(module))
-
-
-def test_second_measurements_are_those_measured():
+def test_second_measurements_are_those_measured(data, paths_of):
     """On landmark genes; 9 of 16 and 0.579 on all genes and treatments."""
-    data = read(himmelstein_drug_disease)
     reversal = task.reversal_scores.function(data, scorer="cosine")
     paths = paths_of(cmap1_drugvsdisease)
     profiles = cmap1_drugvsdisease.read_diseases(paths)

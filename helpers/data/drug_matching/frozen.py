@@ -5,6 +5,7 @@ any machine makes the same folds. Who reports a score states the hash of its spl
 """
 
 import hashlib
+import heapq
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -52,12 +53,14 @@ def group_folds(groups: pd.Series, *, n_folds: int = 5, salt: str = "") -> pd.Se
     sizes = groups.value_counts()
     if n_folds < 2 or len(sizes) < n_folds:
         raise DataError(f"{n_folds} folds of {len(sizes)} groups; at least 2, at most one a group")
-    order = sorted(sizes.index, key=lambda g: (-int(sizes[g]), _digest(f"{salt}:{g}")))
-    held, fold_of = [0] * n_folds, {}
+    counts = sizes.to_dict()
+    order = sorted(sizes.index, key=lambda g: (-counts[g], _digest(f"{salt}:{g}")))
+    fold_of = {}
+    held = [(0, fold) for fold in range(n_folds)]  # a heap: names in a fold, and its number
     for group in order:
-        fold = min(range(n_folds), key=lambda f: held[f])
+        names, fold = held[0]
         fold_of[group] = fold
-        held[fold] += int(sizes[group])
+        heapq.heapreplace(held, (names + int(counts[group]), fold))
     return groups.map(fold_of).astype(int)
 
 

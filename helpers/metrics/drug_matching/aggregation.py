@@ -1,7 +1,5 @@
 """From signatures to drugs and from contrasts to diseases: one layer for every score."""
 
-from collections.abc import Callable
-
 import numpy as np
 
 
@@ -11,12 +9,8 @@ def max_quantile(values: np.ndarray, high: float = 0.67, low: float = 0.33) -> n
     return np.where(np.abs(top) >= np.abs(bottom), top, bottom)
 
 
-RULES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "max": lambda values: values.max(axis=0),
-    "mean": lambda values: values.mean(axis=0),
-    "max-quantile": max_quantile,
-}
-"""How several scores of one drug, or of one disease, become one; along the first axis."""
+RULES = ("max", "mean", "max-quantile")
+"""How several scores of one drug, or of one disease, become one."""
 
 TOP_SUM = 50
 
@@ -57,24 +51,29 @@ def aggregate(scores, drug_of, disease_of, *, drugs: str = "max", diseases: str 
         )
     if not np.isfinite(scores).all():
         raise ValueError(f"{(~np.isfinite(scores)).sum()} scores are NaN or infinite")
-    by_drug, drug_names = _grouped(scores, drug_of, _rule(drugs))
+    by_drug, drug_names = _grouped(scores, drug_of, drugs)
     if diseases != "top-50-sum":
-        by_disease, disease_names = _grouped(by_drug.T, disease_of, _rule(diseases))
+        by_disease, disease_names = _grouped(by_drug.T, disease_of, diseases)
         return by_disease.T, drug_names, disease_names
     if by_drug.min() < 0:
         raise ValueError("top-50-sum counts what is left out as 0: pass scores of at least 0")
     place = np.argsort(np.argsort(-by_drug, axis=0, kind="stable"), axis=0, kind="stable")
     kept = np.where(place < TOP_SUM, by_drug, 0.0)
-    by_disease, disease_names = _grouped(kept.T, disease_of, lambda v: v.sum(axis=0))
+    by_disease, disease_names = _grouped(kept.T, disease_of, "sum")
     return by_disease.T, drug_names, disease_names
 
 
-def _rule(name: str):
-    if name not in RULES:
-        raise ValueError(f"aggregation {name!r}: choose from {', '.join(RULES)}")
-    return RULES[name]
-
-
-def _grouped(values: np.ndarray, names: np.ndarray, rule) -> tuple[np.ndarray, np.ndarray]:
+def _grouped(values: np.ndarray, names: np.ndarray, rule: str) -> tuple[np.ndarray, np.ndarray]:
+    if rule not in (*RULES, "sum"):
+        raise ValueError(f"aggregation {rule!r}: choose from {', '.join(RULES)}")
     found, code = np.unique(names, return_inverse=True)
-    return np.stack([rule(values[code == i]) for i in range(len(found))]), found
+    return np.stack([_one(values[code == i], rule) for i in range(len(found))]), found
+
+
+def _one(values: np.ndarray, rule: str) -> np.ndarray:
+    """One row of several."""
+    if rule == "max":
+        return values.max(axis=0)
+    if rule == "mean":
+        return values.mean(axis=0)
+    return values.sum(axis=0) if rule == "sum" else max_quantile(values)

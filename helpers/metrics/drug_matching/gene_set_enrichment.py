@@ -4,9 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
-from scipy.stats import hypergeom
-
-from helpers.stats import benjamini_hochberg
+from scipy.stats import false_discovery_control, hypergeom
 
 
 def over_represented(
@@ -53,5 +51,5 @@ def over_represented(
     found = pd.DataFrame.from_dict(
         rows, orient="index", columns=["overlap", "size", "fold", "p_value"]
     )
-    q = benjamini_hochberg(np.minimum(found["p_value"], 1)) if len(found) else []
+    q = false_discovery_control(np.minimum(found["p_value"], 1)) if len(found) else []
     return found.assign(q_value=q).sort_values(["p_value", "overlap"], ascending=[True, False])

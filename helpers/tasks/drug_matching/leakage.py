@@ -5,17 +5,19 @@ import pandas as pd
 
 from helpers.data.drug_matching.frozen import folds
 from helpers.data.drug_matching.matching import matching
+from helpers.metrics.drug_matching import ranking
 from helpers.models.drug_matching.bilinear import BilinearRidge
 from helpers.store.steps import step
 from helpers.tasks.drug_matching.matching import components
-from helpers.tasks.drug_matching.simulated import held_out_metrics
+from helpers.tasks.drug_matching.simulated import FEWEST
 
+AUROC = "within_disease_auroc"
 MODELS = ("bilinear ridge", "popularity", "reversal")
 
 
 @step
 def held_out(data, reversal, *, scheme: str) -> pd.DataFrame:
-    """Metrics of each disease over the drugs that a fold holds out, by each of `MODELS`.
+    """AUROC of each disease over the drugs that a fold holds out, by each of `MODELS`.
 
     Parameters
     ----------
@@ -28,8 +30,9 @@ def held_out(data, reversal, *, scheme: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        See `helpers.tasks.drug_matching.matching.metrics_of`; `model`, where popularity counts the
-        training pairs of a drug, and `fold`, which tells the rankings of one disease apart.
+        `model`, where popularity counts the training pairs of a drug; `disease`; `fold`, which
+        tells the rankings of one disease apart; `metric`; `value`; `n` (candidates). Rankings of
+        fewer than `FEWEST` candidates, or without a drug to find, are left out.
 
     Raises
     ------
@@ -39,18 +42,23 @@ def held_out(data, reversal, *, scheme: str) -> pd.DataFrame:
     m = matching(data)
     treats = m.treats.to_numpy()
     drugs, diseases = components(m.signatures), components(m.contrasts.fillna(0))
-    tables = []
+    rows = []
     for number, fold in enumerate(folds(m.drug_groups, m.disease_groups, scheme=scheme)):
         known = treats & fold.train
-        rows, columns = fold.train.any(axis=1), fold.train.any(axis=0)
-        ridge = BilinearRidge().fit(drugs[rows], diseases[columns], known[np.ix_(rows, columns)])
+        seen = np.ix_(fold.train.any(axis=1), fold.train.any(axis=0))
+        ridge = BilinearRidge().fit(drugs[seen[0][:, 0]], diseases[seen[1][0]], known[seen])
         counted = np.repeat(known.sum(axis=1)[:, None], treats.shape[1], axis=1)
         models = {
             "bilinear ridge": ridge.predict(drugs, diseases),
             "popularity": counted.astype(float),
             "reversal": reversal.to_numpy(),
         }
-        for model, scores in models.items():
-            found = held_out_metrics(scores, treats, fold.test, m.treats.index, m.treats.columns)
-            tables += [table.assign(fold=number, model=model) for table in found]
-    return pd.concat(tables, ignore_index=True)
+        for j, disease in enumerate(m.treats.columns):
+            own = fold.test[:, j]
+            relevant = treats[own, j]
+            if own.sum() < FEWEST or not relevant.any():
+                continue
+            for model, scores in models.items():
+                value = ranking.auroc(ranking.ranked(scores[own, j], relevant))
+                rows.append([model, disease, number, AUROC, value, len(relevant)])
+    return pd.DataFrame(rows, columns=["model", "disease", "fold", "metric", "value", "n"])

@@ -19,6 +19,12 @@ QUERIES = ("wtcs", "cmap")
 UNIVERSES = ("all", "curated", "treating")
 """Candidates: every drug; those in any curated pair; those that treat one of the diseases."""
 ALL_PAIRS = "all pairs"
+METRICS = (
+    *("within_disease_auroc", "retrieval_map", "average_precision_1to1", "reciprocal_rank"),
+    *("precision_at_10", "recall_at_50", "hits_at_10", "ndcg_at_50", "enrichment_at_10"),
+    "degree_matched_auroc",
+)
+"""Of each disease."""
 PRIORS = ("popularity", "popularity elsewhere", "magnitude", "random")
 
 
@@ -236,24 +242,24 @@ def metrics_of(scores: pd.DataFrame, treats: pd.DataFrame) -> pd.DataFrame:
     found = []
     for i, disease in enumerate(scores.columns):
         score, relevant = scores[disease].to_numpy(), treats[disease].to_numpy()
-        values = dict.fromkeys([*PER_DISEASE, "degree_matched_auroc"], np.nan)
+        values = dict.fromkeys(METRICS, np.nan)
         if relevant.any():
             one = ranking.ranked(score, relevant)
-            values = {name: metric(one) for name, metric in PER_DISEASE.items()}
-            matched = ranking.matched_auroc(score, relevant, others[:, i])
-            values["degree_matched_auroc"] = matched
+            values = _per_disease(one, score, relevant, others[:, i])
         found += [[disease, k, v, len(score), int(relevant.sum())] for k, v in values.items()]
     return pd.DataFrame(found, columns=["disease", "metric", "value", "n", "n_treats"])
 
 
-PER_DISEASE = {
-    "within_disease_auroc": ranking.auroc,
-    "retrieval_map": ranking.average_precision,
-    "average_precision_1to1": lambda f: ranking.average_precision(f, prevalence=0.5),
-    "reciprocal_rank": ranking.reciprocal_rank,
-    "precision_at_10": lambda found: ranking.precision_at(found, 10),
-    "recall_at_50": lambda found: ranking.recall_at(found, 50),
-    "hits_at_10": lambda found: ranking.hits_at(found, 10),
-    "ndcg_at_50": lambda found: ranking.ndcg_at(found, 50),
-    "enrichment_at_10": lambda found: ranking.enrichment_at(found, 10),
-}
+def _per_disease(found: ranking.Ranking, score, relevant, others) -> dict[str, float]:
+    return {
+        "within_disease_auroc": ranking.auroc(found),
+        "retrieval_map": ranking.average_precision(found),
+        "average_precision_1to1": ranking.average_precision(found, prevalence=0.5),
+        "reciprocal_rank": ranking.reciprocal_rank(found),
+        "precision_at_10": ranking.precision_at(found, 10),
+        "recall_at_50": ranking.recall_at(found, 50),
+        "hits_at_10": ranking.hits_at(found, 10),
+        "ndcg_at_50": ranking.ndcg_at(found, 50),
+        "enrichment_at_10": ranking.enrichment_at(found, 10),
+        "degree_matched_auroc": ranking.matched_auroc(score, relevant, others),
+    }
