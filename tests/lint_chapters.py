@@ -1,6 +1,7 @@
 """Lint and format check of chapters' code cells with ruff; exits 1 with `file: message` lines."""
 
 import ast
+import re
 import subprocess
 import sys
 import tempfile
@@ -21,15 +22,23 @@ def code_cells(path: Path) -> str:
 
 def problems(paths: list[Path]) -> list[str]:
     """What ruff says of chapters' code: each cell's format, and each chapter's code as one file."""
-    found = [
-        f"{path.relative_to(ROOT)}: {name} is imported, then assigned"
-        for path in paths
-        for name in _hidden(path)
-    ] + [
-        f"{path.relative_to(ROOT)}: a cell names the data set {name}: it is the reader's choice"
-        for path in paths
-        for name in named_data_sets(path)
-    ]
+    found = (
+        [
+            f"{path.relative_to(ROOT)}: {name} is imported, then assigned"
+            for path in paths
+            for name in _hidden(path)
+        ]
+        + [
+            f"{path.relative_to(ROOT)}: a cell names the data set {name}: it is the reader's choice"
+            for path in paths
+            for name in named_data_sets(path)
+        ]
+        + [
+            f"{path.relative_to(ROOT)}: {name} comes from real data, but a cell without that tag uses it"
+            for path in paths
+            for name in left_behind(path)
+        ]
+    )
     with tempfile.TemporaryDirectory() as folder:
         cells, whole = Path(folder, "cells"), Path(folder, "whole")
         for path in paths:
@@ -43,6 +52,25 @@ def problems(paths: list[Path]) -> list[str]:
         # Long strings are captions and alt texts.
         ignored = "--ignore=B018,E402,E501,I001,INP001"
         return found + _ruff(["check", "--output-format=concise", ignored], whole)
+
+
+def left_behind(path: Path) -> list[str]:
+    """What only cells of real data make, and cells use that stay where a set cannot answer."""
+    made, kept, used = set(), set(), set()
+    for cell in jupytext.read(path, fmt="md:myst").cells:
+        real = "real-data" in cell.metadata.get("tags", ())
+        if cell.cell_type == "code":
+            nodes = list(ast.walk(ast.parse(cell.source)))
+            names = [n for n in nodes if isinstance(n, ast.Name)]
+            stored = {n.id for n in names if isinstance(n.ctx, ast.Store)}
+            arguments = {n.arg for n in nodes if isinstance(n, ast.arg)}
+            glued = set(re.findall(r'glue\(\s*"([^"]+)"', cell.source))
+            (made if real else kept).update(stored, glued)
+            if not real and "in globals()" not in cell.source:  # which asks whether it is there
+                used |= {n.id for n in names} - stored - arguments
+        elif not real:
+            used.update(re.findall(r"\{glue(?::\w+)?\}`([^`:]+)", cell.source))
+    return sorted((made - kept) & used)
 
 
 def _write(path: Path, text: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from lint_chapters import named_data_sets, problems, sources
+from lint_chapters import left_behind, named_data_sets, problems, sources
 
 from helpers.store.source import imported_names
 
@@ -165,6 +165,20 @@ def test_a_cell_that_names_a_data_set_is_found(tmp_path):
     ]
     page.write_text("\n".join(cells))
     assert named_data_sets(page) == ["kang2018-subset"]
+
+
+def test_what_real_data_make_is_used_by_their_own_cells_only(tmp_path):
+    page = tmp_path / "page.md"
+    cells = [
+        "---\nkernelspec: {display_name: Python 3, language: python, name: python3}\n---\n",
+        '```{code-cell}\nplanted = 1\nglue("planted", planted)\n```\n',
+        '```{code-cell}\n:tags: [real-data]\nreal = planted\nglue("said", real)\n```\n',
+        '+++ {"tags": ["real-data"]}\n\n{glue:text}`said`\n\n+++\n\n{glue:text}`planted`\n',
+    ]
+    page.write_text("\n".join(cells))
+    assert left_behind(page) == []
+    page.write_text("\n".join([*cells, "{glue:text}`said`\n", "```{code-cell}\nsave(real)\n```"]))
+    assert left_behind(page) == ["real", "said"]
 
 
 @pytest.mark.parametrize("source", sources(), ids=lambda p: p.stem)
