@@ -1,5 +1,7 @@
 // Tables that ask for it get filters above them and buttons in their heads. Without this script
 // they are whole tables all the same.
+const MOST = 40; // values that a menu can hold
+
 document.addEventListener("DOMContentLoaded", () => {
   for (const table of document.querySelectorAll("table[data-sortable]")) {
     const heads = [...table.tHead.rows[0].cells];
@@ -7,6 +9,9 @@ document.addEventListener("DOMContentLoaded", () => {
     const rows = [...body.rows];
     const named = table.dataset.sortable.split("|");
     const text = (row, i) => row.cells[i].textContent.trim();
+    const numeric = (i) => heads[i].classList.contains("bb-number");
+    // "< 0.001" sorts by its bound, "1,200" without its comma
+    const number = (row, i) => parseFloat(text(row, i).replace(/^[<>] /, "").replace("−", "-").replaceAll(",", ""));
     const chosen = new Map();
     const bar = document.createElement("div");
     bar.className = "bb-filters";
@@ -26,19 +31,21 @@ document.addEventListener("DOMContentLoaded", () => {
     heads.forEach((head, i) => {
       const name = head.textContent.trim();
       if (!named.includes(name)) return;
-      const label = document.createElement("label");
-      const select = document.createElement("select");
       const values = [...new Set(rows.map((row) => text(row, i)))].sort();
-      for (const value of ["", ...values]) {
-        const option = new Option(value || "all", value);
-        select.add(option);
+      if (!numeric(i) && values.length > 1 && values.length <= MOST && values.length < rows.length) {
+        const label = document.createElement("label");
+        const select = document.createElement("select");
+        for (const value of ["", ...values]) {
+          const option = new Option(value || "all", value);
+          select.add(option);
+        }
+        select.addEventListener("change", () => {
+          chosen.set(i, select.value);
+          filter();
+        });
+        label.append(`${name} `, select);
+        bar.append(label);
       }
-      select.addEventListener("change", () => {
-        chosen.set(i, select.value);
-        filter();
-      });
-      label.append(`${name} `, select);
-      bar.append(label);
 
       const button = document.createElement("button");
       button.type = "button";
@@ -51,12 +58,19 @@ document.addEventListener("DOMContentLoaded", () => {
         head.setAttribute("aria-sort", down ? "descending" : "ascending");
         const sign = down ? -1 : 1;
         // stable: rows that are alike keep the order of the book
-        const sorted = [...rows].sort((a, b) => sign * text(a, i).localeCompare(text(b, i)));
+        const sorted = [...rows].sort((a, b) => {
+          if (!numeric(i)) return sign * text(a, i).localeCompare(text(b, i));
+          const [x, y] = [number(a, i), number(b, i)];
+          // what has no number stands at the end, whichever way the others go
+          return Number.isNaN(x) - Number.isNaN(y) || sign * (x - y) || 0;
+        });
         body.append(...sorted);
       });
     });
-    bar.append(count);
-    filter();
+    if (bar.childElementCount) {
+      bar.append(count);
+      filter();
+    }
     table.closest(".bb-table").prepend(bar);
   }
 });

@@ -10,22 +10,15 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from helpers.cli_data import app as data
+from helpers.terminal import Workers, console, plain_table
+
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
-data = typer.Typer(no_args_is_help=True, help="Data sets: list, get, check.")
 app.add_typer(data, name="data")
-console = Console(markup=False, highlight=False, soft_wrap=True)
 
 Parameters = Annotated[
     list[str] | None,
     typer.Option("-p", "--parameter", metavar="NAME=VALUE", help="Set a parameter of the chapter."),
-]
-Workers = Annotated[
-    int | None,
-    typer.Option(
-        min=1,
-        help="Processes that compute steps.",
-        show_default="the cores; one run alone computes its steps itself",
-    ),
 ]
 Scheduler = Annotated[
     str | None,
@@ -114,7 +107,7 @@ def diff(
     from helpers.book.diff import diff as compare
 
     found = compare(old, new, chapter)
-    table = _table()
+    table = plain_table()
     for column in ("chapter", *found.chapters.columns):
         table.add_column(column, justify="left" if column == "chapter" else "right")
     for name, row in found.chapters.iterrows():
@@ -355,7 +348,7 @@ def plan(
     asked = design.Plan(cells, controls, perturbations, effect)
     found = design.planned(asked, design_report.BETTER, seeds=child_seeds(seed, 2), n_genes=genes)
     shown = design_report.shown(found).drop(columns=["low", "high"])  # 80 characters
-    table = _table()
+    table = plain_table()
     for column in shown:
         table.add_column(column, justify="left" if column in ("metric", "verdict") else "right")
     for row in shown.itertuples(index=False):
@@ -394,7 +387,7 @@ def list_chapters() -> None:
     """Chapters and their parameters."""
     from helpers.book.chapters import Book
 
-    table = _table()
+    table = plain_table()
     table.add_column("chapter")
     table.add_column("parameters")
     for name, chapter in Book().chapters.items():
@@ -430,136 +423,6 @@ def clean(
             console.print(f"{runs} runs and {number} results removed ({freed / 1e6:.1f} MB)")
 
 
-@data.command("list")
-def data_list() -> None:
-    """Data sets, their size and licence, and whether they are here."""
-    from helpers.data import registry
-
-    table = _table()
-    for column in ("data set", "kind", "MB", "licence", "state"):
-        table.add_column(column)
-    own = {name: registry.dataset(name) for name in registry.known() if registry.is_own(name)}
-    for name, dataset in (registry.datasets() | own).items():
-        size = "?" if dataset.size is None else f"{dataset.size / 1e6:.1f}"
-        state = registry.status(name)["state"]
-        table.add_row(name, dataset.kind, size, dataset.licence, state)
-    console.print(table)
-
-
-@data.command("get")
-def data_get(names: Annotated[list[str], typer.Argument(help="Data sets, or all.")]) -> None:
-    """Download data sets into the cache; an interrupted download goes on where it stopped.
-
-    All are the verified ones. An unverified one, whose content nobody has stated, is named, and
-    asks before it is downloaded.
-    """
-    from helpers.data import registry
-    from helpers.data.fetch import fetch
-
-    for name in registry.verified() if names == ["all"] else names:
-        if registry.is_own(name):
-            console.print(f"{name}: {registry.status(name)['paths'].popitem()[1]}")
-            continue
-        for path in fetch(registry.dataset(name), confirm=typer.confirm).values():
-            console.print(f"{name}: {path}")
-
-
-@data.command("check")
-def data_check(
-    names: Annotated[
-        list[str] | None, typer.Argument(help="Data sets; verified ones by default.")
-    ] = None,
-) -> None:
-    """Hash every file, read the data and check it against the contract."""
-    from helpers.data import registry
-
-    for name in names or registry.verified():
-        facts = ", ".join(f"{k} {v}" for k, v in registry.verify(name).items() if k != "name")
-        console.print(f"{name}: {facts}")
-
-
-@data.command("add")
-def data_add(
-    name: Annotated[str, typer.Argument(help="What chapters shall call it: a-z, 0-9 and -.")],
-    file: Annotated[Path, typer.Argument(help="h5ad, or a zarr store; it stays where it is.")],
-    perturbation: Annotated[str, typer.Option(help="Column of obs.")],
-    control: Annotated[
-        list[str], typer.Option(help="What controls are called; repeat for several names.")
-    ],
-    batch: Annotated[str, typer.Option(help="Column of obs.")],
-    context: Annotated[
-        str | None, typer.Option(help="Column of obs: cell lines.", show_default="one context")
-    ] = None,
-    guide: Annotated[str | None, typer.Option(help="Column of obs.")] = None,
-    total_counts: Annotated[
-        str | None,
-        typer.Option(
-            help="Column of obs: library size before genes were dropped.", show_default="unknown"
-        ),
-    ] = None,
-    combination_separator: Annotated[
-        str | None, typer.Option(help="Between the names of a combination, as _ in KLF1_GATA1.")
-    ] = None,
-    layer: Annotated[
-        str | None, typer.Option(help="That holds the counts.", show_default="X")
-    ] = None,
-    raw: Annotated[bool, typer.Option("--raw", help="Counts are in raw.")] = False,
-) -> None:
-    """Take in a screen of one's own: check it, and keep what its columns mean under a name."""
-    from helpers.data import own, own_reader, registry
-
-    mapping = own.Mapping(
-        perturbation=perturbation,
-        control=control,
-        batch=batch,
-        context=context,
-        guide=guide,
-        total_counts=total_counts,
-        combination_separator=combination_separator,
-        layer=layer,
-        raw=raw,
-    )
-    _, screen = own_reader.add(name, file, mapping, registry.names())
-    facts = ", ".join(f"{value} {key}" for key, value in registry.screen_facts(screen).items())
-    console.print(f"{name}: {facts}")
-    console.print(f"chapters of screens know it now: -p dataset={name}")
-    console.print(f"what each of them can answer with it: benchbook data try {name}")
-
-
-@data.command("remove")
-def data_remove(name: Annotated[str, typer.Argument(help="A data set that was added.")]) -> None:
-    """Forget a data set of one's own; its file stays."""
-    from helpers.data import own
-
-    own.remove(name)
-    console.print(f"{name}: forgotten; the file stays")
-
-
-@data.command("try")
-def data_try(
-    name: Annotated[str, typer.Argument(help="A data set; `benchbook data list` shows all.")],
-    context: Annotated[
-        str, typer.Option(help="Of several.", show_default="that with most cells")
-    ] = "",
-    chapter: Annotated[
-        list[str] | None, typer.Option(help="This one only, or these.", show_default="all")
-    ] = None,
-    workers: Workers = None,
-) -> None:
-    """Run each chapter of its kind on a data set at preset tiny: what is answered, and why not."""
-    from helpers.book import tried
-    from helpers.book.chapters import Book
-
-    status, book = 0, Book()
-    chapters = [book.chapter(one) for one in chapter or book.chapters]
-    for one in tried.tried(
-        book, name, chapters=chapters, context=context, console=console, workers=workers
-    ):
-        console.print(f"{one.chapter}: {one.verdict}" + (f": {one.reason}" if one.reason else ""))
-        status |= one.verdict == "failed"
-    raise typer.Exit(int(status))
-
-
 def main() -> None:
     """Entry point: errors that a user can mend are one sentence and exit code 2."""
     for stream in (sys.stdout, sys.stderr):
@@ -580,12 +443,6 @@ def main() -> None:
         if end.code == 130:
             print("interrupted; the same command goes on where it stopped", file=sys.stderr)
         raise
-
-
-def _table():
-    from rich.table import Table
-
-    return Table(box=None, pad_edge=False)
 
 
 def _fail(message: str) -> None:

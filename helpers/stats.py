@@ -211,11 +211,13 @@ def cluster_bootstrap(
     estimate = float(statistic(values))
     if n_clusters < MIN_UNITS:
         return estimate, np.nan, np.nan
-    members = [values[code == c] for c in range(n_clusters)]
-    resampled = [
-        statistic(np.concatenate([members[c] for c in draw]))
-        for draw in rng.integers(n_clusters, size=(n_resamples, n_clusters))
-    ]
+    draws = rng.integers(n_clusters, size=(n_resamples, n_clusters))
+    if n_clusters == len(values) and statistic in (np.mean, np.median):
+        alone = values[np.argsort(code)]
+        resampled = statistic(alone[draws], axis=1)
+    else:
+        members = [values[code == c] for c in range(n_clusters)]
+        resampled = [statistic(np.concatenate([members[c] for c in draw])) for draw in draws]
     low, high = np.quantile(resampled, tails)
     return estimate, float(low), float(high)
 

@@ -202,6 +202,26 @@ CANNOT = {
     "embeddings/known-relationships": dict.fromkeys(
         [name for name in MADE if name != "known-genes"], "perturbed genes (needs 200)"
     ),
+    # halves of a perturbation's cells, one judging and one judged
+    "foundations/metrics": {
+        "known-genes": "0 perturbations of 8 cells or more",
+        "one-cell": "0 perturbations of 8 cells or more",
+        "two-perturbations": "2 perturbations of 8 cells or more",
+    },
+    "effects/calibration": {
+        "known-genes": "0 perturbations of 8 cells or more",
+        "one-cell": "0 perturbations of 8 cells or more",
+        "two-perturbations": "2 perturbations of 8 cells or more",
+    },
+    "effects/doubles": dict.fromkeys(MADE, "0 pairs of genes perturbed together"),
+    "effects/interactions": dict.fromkeys(MADE, "0 pairs of genes perturbed together"),
+    "effects/transfer": dict.fromkeys(
+        [name for name in MADE if name != "two-contexts"],
+        "0 perturbations that were made in two contexts",
+    ),
+    "effects/unseen-perturbations": _BY_BATCH
+    | {"two-perturbations": "2 single perturbations"}
+    | dict.fromkeys(("one-cell", "combinations-only", "known-genes"), "0 single perturbations"),
     "embeddings/reconstruction": {
         "one-batch": "1 batches with perturbed cells",
         "own-batches": "0 test batches with at least 4 controls",

@@ -3,6 +3,7 @@
 import os
 import re
 import threading
+from collections.abc import Container
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -25,12 +26,14 @@ ALLOWED: dict[str, str] = {}
 """Rules of axe-core that may fail, each with the reason; there are none."""
 
 
-def check_site(html_dir: Path, axe_at: tuple[int, ...] = WIDTHS) -> list[str]:
+def check_site(
+    html_dir: Path, axe_at: tuple[int, ...] = WIDTHS, axe_on: Container[str] | None = None
+) -> list[str]:
     """Problems of a built site, page by page; none means that it may be published.
 
     Every HTML page is opened at each width, light and dark. Reported: console errors, failed or
     outgoing requests, sideways scroll, tracebacks, dead links within the site, and at the widths of
-    `axe_at` violated axe rules.
+    `axe_at`, on the pages of `axe_on` (by default all), violated axe rules.
     """
     html_dir = Path(html_dir)
     problems = dead_links(html_dir)
@@ -38,7 +41,8 @@ def check_site(html_dir: Path, axe_at: tuple[int, ...] = WIDTHS) -> list[str]:
         for width in WIDTHS:
             page, log = _open(chromium, address, width)
             for name in pages(html_dir):
-                problems += _page_problems(page, log, address, name, width in axe_at)
+                axe = width in axe_at and (axe_on is None or name in axe_on)
+                problems += _page_problems(page, log, address, name, axe)
             problems += _missing_page_problems(page, log, address)
     return problems
 

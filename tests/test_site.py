@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 from bs4 import BeautifulSoup
-from site_checks import ALLOWED, check_site, dead_links, pages
+from site_checks import ALLOWED, browser, check_site, dead_links, pages
 
 from helpers.book.cards import parameters_card, provenance_card
 from helpers.plots import intervals
@@ -254,6 +254,42 @@ def test_browser_checks_can_fail(built_site, tmp_path):
         "axe image-alt",
     ):
         assert sign in text, sign
+
+
+@pytest.mark.browser
+def test_a_reader_sorts_numbers_as_numbers_and_filters_words(tmp_path):
+    frame = pd.DataFrame(
+        {
+            "metric": ["c", "a", "b", "d"],
+            "value_of": [10.0, np.nan, 0.0001, -2000.0],
+            "kind": ["x", "y", "x", "y"],
+        }
+    )
+    table = table_html(frame, caption="All", name="all", sortable=list(frame))
+    script = (ROOT / "_static" / "results.js").read_text()
+    (tmp_path / "page.html").write_text(
+        f"<html><body>{table}<script>{script}</script></body></html>"
+    )
+    with browser() as chromium:
+        opened = chromium.new_page()
+        opened.goto((tmp_path / "page.html").as_uri())
+
+        def column() -> list[str]:
+            return [c.inner_text() for c in opened.locator("tbody th").all() if c.is_visible()]
+
+        button = opened.get_by_role("button", name="value of")
+        button.click()
+        assert column() == ["d", "b", "c", "a"]
+        assert opened.locator("th[aria-sort=ascending]").inner_text() == "value of"
+        button.click()
+        assert column() == ["c", "b", "d", "a"]
+        opened.get_by_role("button", name="metric").click()
+        assert column() == ["a", "b", "c", "d"]
+        menus = opened.locator("select")
+        assert menus.count() == 1  # neither of numbers nor of what is different in each row
+        menus.first.select_option("y")
+        assert column() == ["a", "d"]
+        assert opened.get_by_role("status").inner_text() == "2 of 4 rows"
 
 
 def test_parameters_that_differ_from_their_default_are_marked():

@@ -242,3 +242,18 @@ def test_intervals_of_shares_have_ends(seed, n, ones):
     values = (rng.random(n) < ones).astype(float)
     found = cluster_means(values, np.arange(n), n_resamples=300, rng=rng)
     assert np.isfinite(found[["low", "high"]]).all(axis=None)
+
+
+@pytest.mark.parametrize("statistic", [np.mean, np.median])
+def test_resamples_of_single_values_are_those_of_clusters_of_one(statistic):
+    """All at once, or one by one: the same draws, to the last bit."""
+    rng = np.random.default_rng(0)
+    values, clusters = rng.normal(size=23), rng.permutation(23)
+    asked = {"n_resamples": 300}
+    at_once = cluster_bootstrap(
+        values, clusters, statistic=statistic, **asked, rng=np.random.default_rng(1)
+    )
+    one_by_one = cluster_bootstrap(
+        values, clusters, statistic=lambda v: statistic(v), **asked, rng=np.random.default_rng(1)
+    )
+    assert at_once == one_by_one

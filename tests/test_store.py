@@ -206,6 +206,44 @@ def test_values_come_back_as_they_were(home, kind):
         assert value == expected
 
 
+def test_who_changes_a_screen_changes_nobody_else_s(home):
+    step = made(kind="anndata")
+    for _ in range(3):  # written, read, at hand
+        mine = step.result()
+        np.testing.assert_array_equal(mine.X, VALUES["anndata"].X)
+        assert list(mine.obs) == []
+        assert mine.uns["scale"] == VALUES["anndata"].uns["scale"]
+        mine.X[:] = 9
+        mine.obs["of"] = "mine"
+        mine.uns["scale"]["kind"] = "mine"
+
+
+def test_a_screen_at_hand_is_refused_when_its_file_was_changed(home):
+    step = made(kind="anndata")
+    step.result()
+    with (step.folder / "result.h5ad").open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(disk.StoreError, match="differs from what was written"):
+        step.result()
+
+
+def test_screens_at_hand_are_the_last_ones_and_no_more_than_fit(home, monkeypatch):
+    monkeypatch.setattr(disk, "_AT_HAND", {})
+    screens = [anndata.AnnData(np.full((2, 3), i, np.float32)) for i in range(4)]
+    files = []
+    for i, screen in enumerate(screens):
+        monkeypatch.setitem(VALUES, str(i), screen)
+        made(kind=str(i)).result()
+        files.append((made(kind=str(i)).folder / "result.h5ad").stat().st_size)
+    monkeypatch.setattr(disk, "_AT_HAND_BYTES", files[2] + files[3])
+    for i in (0, 1, 2, 3, 2):
+        np.testing.assert_array_equal(made(kind=str(i)).result().X, screens[i].X)
+    assert [found.X[0, 0] for found, _ in disk._AT_HAND.values()] == [3, 2]
+    monkeypatch.setattr(disk, "_AT_HAND_BYTES", 1)
+    assert made(kind="0").result().X[0, 0] == 0
+    assert 0 not in [found.X[0, 0] for found, _ in disk._AT_HAND.values()]
+
+
 def test_a_result_that_cannot_be_kept_is_an_error_and_leaves_nothing(home, monkeypatch):
     monkeypatch.setitem(VALUES, "object", np.array([object()]))
     with pytest.raises(ValueError, match="pickle"):

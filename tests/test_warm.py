@@ -201,6 +201,31 @@ def test_a_home_that_is_a_file_is_a_sentence(book):
     assert (book.folder / "file").read_text() == "a letter"
 
 
+@LINUX
+@pytest.mark.all
+def test_workers_that_take_long_to_come_back_are_waited_for(book):
+    """As on a busy machine: their parent is stopped for longer than dask would wait."""
+    process = book.start("""
+        import time, distributed, psutil
+        from helpers.book import cluster, warm
+
+        warm.start_early({"distributed"})
+        with cluster.steps_cluster(2, cluster.Board(Console())) as address:
+            (parent,) = [p for p in psutil.Process().children() if p.children()]
+            workers = parent.children()
+            parent.suspend()
+            for worker in workers:
+                worker.kill()
+            time.sleep(18)
+            parent.resume()
+            with distributed.Client(address) as client:
+                print("computed", client.submit(abs, -7).result(timeout=60))
+    """)
+    said, _ = process.communicate(timeout=180)
+    assert process.returncode == 0, said
+    assert "computed 7" in said
+
+
 @pytest.mark.all
 def test_after_twenty_kills_at_any_time_the_scores_are_the_same_bytes(book):
     """From the start of the command on, so that some meet a kernel that is starting."""

@@ -169,7 +169,14 @@ def _chapters_elsewhere(address: str, board: Board) -> Iterator[tuple[Callable, 
         def start(run: Run) -> Future:
             return executor.submit(run_on_worker, run, label_of(run), str(home()))
 
-        yield start, max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
+        workers = len(client.scheduler_info(n_workers=-1)["workers"])
+        if not workers:
+            board.console.print(
+                f"the scheduler at {address} has no worker yet: the runs wait for one "
+                f"(`dask worker {address}`)",
+                markup=False,
+            )
+        yield start, max(1, workers)
 
 
 @contextlib.contextmanager
@@ -250,10 +257,17 @@ def steps_cluster(workers: int, board: Board) -> Iterator[str]:
     scheduler = {"cls": distributed.Scheduler, "options": options}
     # dask would have its workers give every freed block back to the system at once; the loops of
     # torch then take nearly twice as long (benchmarks/bench_workers.py).
-    as_glibc_does = {"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None}
-    how = {"distributed.worker.multiprocessing-method": "forkserver"} if warm.is_warm() else {}
+    how: dict[str, str | None] = {
+        "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
+        # A worker that died comes back; where the machine is so busy that it takes longer than
+        # this (15 s by default), dask would give it up, and with the last one the whole build.
+        "distributed.deploy.lost-worker-timeout": "1000 days",
+    }
+    if warm.is_warm():
+        how["distributed.worker.multiprocessing-method"] = "forkserver"
     with contextlib.ExitStack() as stack:
-        with warm.deaf_to_ctrl_c(), dask.config.set(as_glibc_does | how):
+        stack.enter_context(dask.config.set(how))  # it is read when a worker is lost, too
+        with warm.deaf_to_ctrl_c():
             cluster = stack.enter_context(
                 distributed.SpecCluster(
                     workers={f"steps-{i}": worker for i in range(workers)},

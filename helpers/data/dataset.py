@@ -6,8 +6,10 @@ from hashlib import sha256 as _sha256
 from helpers.words import Words
 
 KINDS = (
-    *("screen", "large-screen", "profiles", "relationships", "scores", "distances"),
-    *("matching", "indications", "gene-sets", "annotations", "signatures"),
+    *("screen", "large-screen", "profiles", "tissue"),
+    *("relationships", "scores", "distances", "lengths"),
+    *("labels", "gene-sets", "interactions"),
+    *("matching", "signatures", "indications", "annotations"),
 )
 
 

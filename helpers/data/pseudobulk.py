@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 from anndata.utils import make_index_unique
+from numba import njit
 from scipy.sparse import csr_matrix, issparse
 
 from helpers.data.contract import DataError
@@ -56,19 +57,22 @@ def pseudobulk(
             for name, key, codes in zip(by, keys, np.unravel_index(groups, sizes), strict=True)
         }
     )
-    names = pd.Index(obs.astype(str).agg("|".join, axis=1))
+    texts = [obs[name].astype(str) for name in by]
+    names = pd.Index(texts[0].str.cat(texts[1:], sep="|") if len(texts) > 1 else texts[0])
     # Two groups may spell the same name, such as ("a|b", "c") and ("a", "b|c").
     obs.index = make_index_unique(names)
     obs["n_cells"] = n_cells
 
-    indicator = csr_matrix(
-        (np.ones(adata.n_obs), (group, np.arange(adata.n_obs))),
-        shape=(len(groups), adata.n_obs),
-    )
-    X = indicator @ canonical(adata.X, cells=adata.obs_names, genes=adata.var_names)
-    X = X.toarray() if issparse(X) else np.asarray(X)
+    cells = canonical(adata.X, cells=adata.obs_names, genes=adata.var_names)
+    if issparse(cells):
+        X = np.zeros((len(groups), adata.n_vars))
+        order = np.argsort(group, kind="stable")
+        _add_up(cells.data, cells.indices, cells.indptr, group, order, X)
+    else:
+        X = np.asarray(_indicator(group, len(groups)) @ cells)
     if "total_counts" in adata.obs:
-        obs["total_counts"] = indicator @ adata.obs["total_counts"].to_numpy(dtype=np.float64)
+        total = adata.obs["total_counts"].to_numpy(dtype=np.float64)
+        obs["total_counts"] = _indicator(group, len(groups)) @ total
     if statistic == "mean":
         X /= n_cells[:, None]
         if "total_counts" in obs:
@@ -79,6 +83,23 @@ def pseudobulk(
             result.uns[key] = adata.uns[key]
     result.uns["pseudobulk"] = {"by": by, "statistic": statistic}
     return result
+
+
+@njit(cache=True)
+def _add_up(data, indices, indptr, group, order, sums):
+    """Add cells to their groups, group by group, so that the sums at hand stay in the cache.
+
+    Within a group cells keep their order, as in the product with the indicator.
+    """
+    for cell in order:
+        row = sums[group[cell]]
+        for k in range(indptr[cell], indptr[cell + 1]):
+            row[indices[k]] += data[k]
+
+
+def _indicator(group: np.ndarray, n_groups: int) -> csr_matrix:
+    n = len(group)
+    return csr_matrix((np.ones(n), (group, np.arange(n))), shape=(n_groups, n))
 
 
 def _grouping(adata: AnnData, by: list[str]) -> list[pd.Categorical]:

@@ -182,8 +182,9 @@ def verify(name: str) -> dict:
     dict
         `name`, `kind`, `licence`, `bytes`; of a screen `cells`, `genes`, `perturbations` (without
         control), `batches`, `contexts`, `controls` (cells); of a large screen the same without
-        contexts; of profiles `samples`, `genes`, `classes`; of drugs and diseases `drugs`,
-        `diseases`, `genes`, `pairs`; of a table `rows`, and `pairs` or `models`.
+        contexts; of profiles `samples`, `genes`, `classes`; of tissue `spots`, `genes`, `slides`,
+        `patients`; of drugs and diseases `drugs`, `diseases`, `genes`, `pairs`; of a table `rows`,
+        and `pairs` or `models`.
 
     Raises
     ------
@@ -215,6 +216,7 @@ def verify(name: str) -> dict:
         "large-screen": _largescreen_facts,
         "profiles": _profile_facts,
         "matching": _matching_facts,
+        "tissue": _tissue_facts,
     }
     return summary | facts.get(entry.kind, _table_facts)(content)
 
@@ -258,6 +260,13 @@ def _matching_facts(content) -> dict:
         "diseases": content.varm["diseases"].shape[1],
         "genes": content.n_vars,
         "pairs": int(sum(table.to_numpy().sum() for table in content.obsm.values())),
+    }
+
+
+def _tissue_facts(tissue) -> dict:
+    obs = tissue.obs
+    return {"spots": tissue.n_obs, "genes": tissue.n_vars} | {
+        f"{name}s": int(obs[name].nunique()) for name in ("slide", "patient")
     }
 
 

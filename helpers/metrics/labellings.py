@@ -26,5 +26,6 @@ def least_p_value(n_of_batch, of, *, n_draws: int | None = None):
     """
     n_of_batch, of = np.asarray(n_of_batch), np.asarray(of)
     # Whole numbers, so that one labelling of nine is the very 1 / 9 that a share of nine gives.
-    least = 1 / np.rint(comb(of, n_of_batch)).prod(axis=-1)
+    with np.errstate(over="ignore"):  # so many that a float cannot hold them: 1 / inf is 0
+        least = 1 / np.rint(comb(of, n_of_batch)).prod(axis=-1)
     return least if n_draws is None else np.maximum(least, 1 / (1 + n_draws))

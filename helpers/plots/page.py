@@ -178,7 +178,7 @@ def table(
     links : mapping, optional
         Of column to the address that each of its cells leads to.
     sortable : sequence of str
-        Columns by which a reader may sort and filter the rows.
+        Columns by which a reader may sort the rows, and filter them where they hold few words.
 
     Raises
     ------
@@ -240,7 +240,8 @@ def table_html(
         cells = "".join(f"<td{k}>{v}</td>" for k, v in zip(kind[1:], rest, strict=True))
         rows.append(f'<tr><th scope="row"{kind[0]}>{first}</th>{cells}</tr>')
     title = html.escape(caption.strip(), quote=True)
-    asked = f' data-sortable="{html.escape("|".join(sortable), quote=True)}"' if sortable else ""
+    named = html.escape("|".join(map(_heading, sortable)), quote=True)
+    asked = f' data-sortable="{named}"' if sortable else ""
     return (
         f'<div class="bb-table"><div class="bb-scroll" tabindex="0" role="region" '
         f'aria-label="{title}"><table{asked}><caption>{title}</caption><thead><tr>{head}</tr></thead>'

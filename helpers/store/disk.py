@@ -19,6 +19,11 @@ something else.
 """
 
 
+_AT_HAND_BYTES = 64_000_000
+_AT_HAND: dict[str, tuple[Any, int]] = {}
+"""Screens that this process read last, and the sizes of their files, by hash."""
+
+
 class StoreError(RuntimeError):
     """A result that cannot be written, or that is not what was written."""
 
@@ -87,7 +92,7 @@ def load(folder: Path) -> Any:
     if not intact:
         raise StoreError(f"{file}: differs from what was written (sha256); {advice}")
     with PARSING:
-        return _READERS[kind](file)
+        return _read_screen(file, sha256) if kind == "anndata" else _READERS[kind](file)
 
 
 def _write(value: Any, folder: Path) -> tuple[str, Path]:
@@ -134,10 +139,21 @@ def _read_frame(file: Path):
     return pd.read_parquet(file)
 
 
-def _read_anndata(file: Path):
+def _read_screen(file: Path, sha256: str):
+    """A copy of the screen, read from the file or at hand from the last time.
+
+    Most steps of a chapter take the same few screens, and to read one takes ten times as long as
+    to copy it. Those read last are kept, by what the file holds, up to `_AT_HAND_BYTES` of files.
+    """
     import anndata
 
-    return anndata.read_h5ad(file)
+    found = _AT_HAND.pop(sha256, None) or (anndata.read_h5ad(file), file.stat().st_size)
+    if found[1] > _AT_HAND_BYTES:
+        return found[0]
+    _AT_HAND[sha256] = found  # the last one asked for stands at the end
+    while sum(size for _, size in _AT_HAND.values()) > _AT_HAND_BYTES:
+        del _AT_HAND[next(iter(_AT_HAND))]
+    return found[0].copy()
 
 
 def _read_json(file: Path):
@@ -148,7 +164,6 @@ _READERS = {
     "array": _read_array,
     "arrays": _read_arrays,
     "frame": _read_frame,
-    "anndata": _read_anndata,
     "json": _read_json,
 }
 

@@ -6,8 +6,10 @@ from helpers.tasks.effects.tier import TIER as effects
 from helpers.tasks.embeddings.tier import TIER as embeddings
 from helpers.tasks.explanation.tier import TIER as explanation
 from helpers.tasks.foundations.tier import TIER as foundations
+from helpers.tasks.spatial.tier import TIER as spatial
 
-TIERS = (foundations, embeddings, effects, explanation, drug_matching)  # in the order of the book
+TIERS = (foundations, embeddings, effects, explanation, drug_matching, spatial)
+"""In the order of the book."""
 
 METRICS = by_name(*(metric for tier in TIERS for metric in tier.metrics.values()))
 """Facts of every metric of the book."""

@@ -10,7 +10,7 @@ from helpers.data.drug_matching.lists import joined, plain_name
 from helpers.data.drug_matching.matching import linked_groups, matching
 from helpers.data.drug_matching.simulator import MatchingKnobs, simulate
 from helpers.data.sets import (
-    gene_sets,
+    hallmark_gene_sets,
     indications_repodb_everycure,
 )
 from helpers.metrics.drug_matching.gene_set_enrichment import over_represented
@@ -177,15 +177,15 @@ def test_enrichment_is_the_hypergeometric_test():
 
 
 def test_hallmark_sets_and_bad_files(tmp_path, paths_of):
-    found = gene_sets.read(paths_of(gene_sets))
+    found = hallmark_gene_sets.read(paths_of(hallmark_gene_sets))
     assert found["set"].nunique() == 50 and found["gene"].nunique() == 4_384
     path = tmp_path / "a.gmt"
     path.write_text("A\tx\tg1\tg2\nB\tx\n")
     with pytest.raises(DataError, match="line 2 holds no genes"):
-        gene_sets.read({"a": path})
+        hallmark_gene_sets.read({"a": path})
     path.write_text("A\tx\tg1\nA\tx\tg2\n")
     with pytest.raises(DataError, match="1 sets come twice"):
-        gene_sets.read({"a": path})
+        hallmark_gene_sets.read({"a": path})
 
 
 # Sentences --------------------------------------------------------------------------------------

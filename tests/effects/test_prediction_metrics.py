@@ -105,6 +105,13 @@ def test_weighted_scores_agree_with_scikit_learn():
     assert np.isnan(expression.weighted_mse(predicted[:1, :5], observed[:1, :5], flat)).all()
 
 
+def test_weights_of_an_infinite_statistic_are_refused():
+    t = rng(1).standard_normal((3, 4))
+    t[1, 2] = -np.inf
+    with pytest.raises(ValueError, match="gene 2 in perturbation 1 is infinite"):
+        expression.change_weights(t)
+
+
 @pytest.mark.parametrize("distance", ["l1", "l2", "cosine"])
 @pytest.mark.parametrize("own", [False, True])
 def test_discrimination_is_a_loop_over_pairs(distance, own):

@@ -1,5 +1,6 @@
 """The consistency task: protocols, controls left out in turn, simulated truth, real data."""
 
+import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +9,9 @@ from scipy.stats import kstest
 from helpers import scores as score_table
 from helpers.data.contract import CONTROL, DataError
 from helpers.data.simulate.screen import simulate_screen
+from helpers.metrics.embeddings.centred_cells import centred_cells
 from helpers.metrics.embeddings.consistency import perturbation_consistency
+from helpers.metrics.embeddings.consistency_null import Relabelling, consistency_test
 from helpers.metrics.embeddings.facts import METRICS
 from helpers.metrics.embeddings.postprocess import postprocess
 from helpers.models.floors import gaussian_noise, latent, permuted_labels
@@ -361,8 +364,6 @@ def test_p_values_of_simulated_screens_without_effect_are_uniform():
 
 
 def test_after_tvn_targets_without_effect_are_called_unless_batches_are_centred():
-    from helpers.metrics.embeddings.postprocess import postprocess
-
     screen = simulate_screen(
         rng=np.random.default_rng(3), n_cells=2_000, n_genes=150, n_targets=60, n_batches=6,
         effect_size=0.0,
@@ -377,9 +378,47 @@ def test_after_tvn_targets_without_effect_are_called_unless_batches_are_centred(
 
     assert called(whitened, "raw") > 0.2
     assert called(embedding, "tvn") < 0.15
-    again = run(screen, embedding, protocol="revised", post="tvn", n_draws=19, n_bootstrap=0)
-    centred = run(screen, whitened, protocol="revised", post="centered", n_draws=19, n_bootstrap=0)
-    np.testing.assert_allclose(again["similarity"], centred["similarity"], rtol=1e-6)
+
+
+def test_tvn_of_a_target_is_fitted_on_its_cells_and_all_controls(screen, embeddings):
+    found = run(screen, embeddings["pca"], protocol="revised", post="tvn", n_draws=9, n_bootstrap=0)
+    name = found.index[0]
+    rows = screen.obs["perturbation"].isin([name, CONTROL]).to_numpy()
+    pool = screen[rows]
+    together = np.full(pool.n_obs, True)
+    white = postprocess(
+        embeddings["pca"][rows], pool.obs["batch"].to_numpy(), together, "tvn", shrink_below=30
+    )
+    alone = centred_cells(
+        white,
+        pool.obs["perturbation"].astype(str).to_numpy(),
+        pool.obs["batch"].to_numpy(),
+        replicates=pool.obs["batch"].to_numpy(),
+        control=CONTROL,
+        post="centered",
+    )
+    oracle = consistency_test(
+        alone, null=Relabelling(1), n_bootstrap=0, rng=np.random.default_rng(0)
+    )
+    assert found.loc[name, "similarity"] == pytest.approx(oracle.loc[name, "similarity"], rel=1e-9)
+
+
+@pytest.mark.parametrize("post", ["raw", "centered", "center_scaled", "tvn"])
+def test_each_labelling_of_a_pool_has_its_own_p_value(post):
+    """So that p is uniform without an effect, exactly: 5 x 5 labellings, and 25 p-values."""
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(10, 3)) * [1, 4, 9]
+    obs = pd.DataFrame({"batch": ["a"] * 5 + ["b"] * 5, "context": "x"})
+    obs.index = obs.index.map(str)
+    p_values = []
+    for i, j in np.ndindex(5, 5):
+        obs["perturbation"] = CONTROL
+        obs.iloc[[i, 5 + j], 2] = "t"
+        screen = ad.AnnData(np.ones((10, 2), dtype=np.float32), obs.astype("category"))
+        screen.uns = {"scale": {"kind": "counts"}, "dataset": {"name": "pool"}}
+        found = run(screen, points, protocol="revised", post=post, n_bootstrap=0)
+        p_values.append(found["p_value"].iloc[0])
+    np.testing.assert_allclose(np.sort(p_values), np.arange(1, 26) / 25)
 
 
 @pytest.mark.parametrize(

@@ -146,11 +146,21 @@ def change_weights(t) -> np.ndarray:
     ndarray of shape (n_perturbations, n_genes); rows sum to 1
         Squares of |t| brought to [0, 1] within a perturbation; NaN where all |t| are equal.
 
+    Raises
+    ------
+    ValueError
+        An infinite statistic: a gene that varies in neither group has none, and one such gene
+        would take all the weight.
+
     References
     ----------
     Mejia et al. 2025, Diversity by design, arXiv 2506.22641.
     """
-    size = np.nan_to_num(np.abs(np.asarray(t, dtype=float)))
+    size = np.abs(np.asarray(t, dtype=float))
+    if np.isinf(size).any():
+        row, gene = np.argwhere(np.isinf(size))[0]
+        raise ValueError(f"the statistic of gene {gene} in perturbation {row} is infinite")
+    size = np.where(np.isnan(size), 0.0, size)
     low, high = size.min(axis=1, keepdims=True), size.max(axis=1, keepdims=True)
     span = high - low
     unit = np.divide(size - low, span, out=np.full(size.shape, np.nan), where=span > 0) ** 2

@@ -171,8 +171,10 @@ def consistency(
         Not centred yet.
     protocol : {"published", "revised"}
     post : {"raw", "centered", "center_scaled", "tvn"}
-        In *revised*, typical variation normalisation is fitted once on all controls (batches with
-        few of them shrunk), and each batch is centred after it, anew under each labelling.
+        In *revised*, typical variation normalisation is fitted for each unit on its cells and all
+        controls together (batches with few of them shrunk): whatever cells a labelling calls the
+        unit, the fit is the same, and its p-value exact. Each batch is centred after it, anew
+        under each labelling.
     n_draws, n_bootstrap, seed : int
         Labellings of the null, resamples of the interval (*revised* only), what draws them.
     unit : {"perturbation", "guide", "control-guide"}
@@ -278,26 +280,23 @@ def _published(screen, embedding, labels, protocol: Protocol, post: str) -> pd.D
 def _revised(
     screen, embedding, labels, unit, seed, *, post, replicate, missing_controls, **arguments
 ) -> pd.DataFrame:
-    if post == "tvn":
-        embedding = postprocess(
-            embedding,
-            screen.obs["batch"].to_numpy(),
-            (screen.obs["perturbation"] == CONTROL).to_numpy(),
-            "tvn",
-            shrink_below=FEW_CONTROLS,
-            bare="global",
-        )
-        post = "centered"
-
     def test(rows, labels, rng):
-        obs = screen.obs[rows]
+        obs, points = screen.obs[rows], embedding[rows]
+        if post == "tvn":  # what is fitted must not know which cells are called controls
+            points = postprocess(
+                points,
+                obs["batch"].to_numpy(),
+                np.ones(len(points), dtype=bool),
+                "tvn",
+                shrink_below=FEW_CONTROLS,
+            )
         cells = centred_cells(
-            embedding[rows],
+            points,
             labels[rows],
             obs["batch"].to_numpy(),
             replicates=None if replicate is None else obs[replicate].to_numpy(),
             control=CONTROL,
-            post=post,
+            post="centered" if post == "tvn" else post,
             missing_controls=missing_controls,
         )
         return consistency_test(cells, rng=rng, **arguments)
@@ -314,7 +313,16 @@ def _revised(
         )
         frame.insert(0, "target", CONTROL)
         return frame
-    frame = test(np.full(screen.n_obs, True), labels, rng)
+    if post == "tvn":
+        units = np.unique(labels[labels != CONTROL])
+        frame = pd.concat(
+            [
+                test(np.isin(labels, [one, CONTROL]), labels, stream)
+                for one, stream in zip(units, rng.spawn(len(units)), strict=True)
+            ]
+        )
+    else:
+        frame = test(np.full(screen.n_obs, True), labels, rng)
     frame.insert(0, "target", _targets(screen, labels, frame.index))
     return frame
 

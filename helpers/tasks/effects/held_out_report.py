@@ -1,0 +1,292 @@
+"""What is said of models on conditions that they have not seen: rows, comparisons, sentences."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from helpers import scores
+from helpers.comparisons import as_family, compare, equivalence_margin
+from helpers.data.contract import CONTROL
+from helpers.metrics.effects.facts import METRICS
+from helpers.stats import MIN_UNITS
+from helpers.summaries import group_means
+from helpers.tasks.findings import listed, with_interval
+from helpers.tasks.prediction_panel import DUPLICATE
+from helpers.tasks.prediction_scene import FEWEST
+
+SHOWN = ("l2", "pearson_delta", "pearson_delta_mean", "weighted_mse", "l2_top20")
+SHOWN += ("discrimination_cosine",)
+"""Metrics of a page's tables; all of them are saved."""
+
+IMPUTED = "mean where none"
+"""Post-processing: a model's gaps are filled with the mean of the training conditions."""
+
+EFFECT_SIZE = {"weak": 0.0, "middle": 1.0, "strong": 2.0}
+
+
+def enough_cells(part) -> list[str]:
+    """Perturbations of a screen of one context that have cells for two halves, sorted."""
+    counts = part.obs["perturbation"].astype(str).value_counts()
+    return sorted(n for n, k in counts.items() if n != CONTROL and k >= 2 * FEWEST)
+
+
+def score_rows(
+    results: Mapping[tuple[str, int], pd.DataFrame], *, task: str, roles: Mapping[str, str]
+) -> pd.DataFrame:
+    """Results of `scores_of` by data set and seed, as a score table.
+
+    Parameters
+    ----------
+    results : mapping of (data set, seed) to DataFrame
+    task : str
+    roles : mapping of model to role; others are candidates, the duplicate is the ceiling
+
+    Returns
+    -------
+    DataFrame
+        A row a model, metric and scored condition; `split` is the stratum. A condition that a
+        model cannot predict is NaN, and has a second value under the post-processing `IMPUTED`, as
+        have all conditions of that model. The metric `effect_third` (0 weak, 1 middle, 2 strong)
+        of the duplicate says how large a change is.
+    """
+    tables = []
+    roles = {DUPLICATE: "ceiling"} | dict(roles)
+    for (dataset, seed), table in results.items():
+        shared = dict(task=task, dataset=dataset, unit_kind="perturbation", seed=seed)
+        gaps = table.groupby("prediction")["imputed"].transform("any")
+        for post, own in (("raw", table), (IMPUTED, table[gaps])):
+            if own.empty:
+                continue
+            value = own["value"].mask(own["imputed"]) if post == "raw" else own["value"]
+            tables.append(
+                scores.rows(
+                    **shared,
+                    split=own["stratum"],
+                    model=own["prediction"],
+                    post=post,
+                    metric=own["metric"],
+                    role=own["prediction"].map(lambda name: roles.get(name, "candidate")),
+                    unit=own["perturbation"],
+                    cluster=f"{dataset} {seed} " + own["perturbation"].astype(str),
+                    n=own["n_cells"],
+                    value=value,
+                )
+            )
+        one = table[table["prediction"] == DUPLICATE].drop_duplicates("perturbation")
+        tables.append(
+            scores.rows(
+                **shared,
+                split=one["stratum"],
+                model=DUPLICATE,
+                metric="effect_third",
+                role="ceiling",
+                unit=one["perturbation"],
+                cluster=f"{dataset} {seed} " + one["perturbation"].astype(str),
+                n=one["n_cells"],
+                value=one["effect"].map(EFFECT_SIZE).astype(float),
+            )
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+def chosen(rows: pd.DataFrame, metric: str, *, post: str = "raw") -> pd.DataFrame:
+    """Rows of a metric, models without gaps included whatever the post-processing."""
+    own = rows[rows["metric"] == metric]
+    if post == "raw":
+        return own[own["post"] == "raw"]
+    filled = own[own["post"] == post]
+    keys = filled.set_index(["dataset", "split", "model", "seed"]).index
+    rest = own[own["post"] == "raw"].set_index(["dataset", "split", "model", "seed"], drop=False)
+    return pd.concat([rest[~rest.index.isin(keys)], filled], ignore_index=True)
+
+
+def against(
+    rows: pd.DataFrame,
+    reference: str,
+    *,
+    metric: str,
+    seed: int,
+    n_resamples: int = 5_000,
+    by: str = "dataset",
+) -> pd.DataFrame:
+    """Candidates against one model, in each data set, on the conditions that both predict.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Of `chosen`.
+    reference : str
+    metric : str
+    seed, n_resamples : int
+    by : str
+        Column whose values are compared apart.
+
+    Returns
+    -------
+    DataFrame
+        Rows of `helpers.comparisons.compare` with the column `by`, corrected together as a family
+        within each of its values. A difference within a tenth of the way from no change to the
+        technical duplicate is *tied*. With fewer than six conditions, or none in common, the
+        verdict is *cannot* and there is no p-value.
+    """
+    better, parts = METRICS[metric].better, []
+    for value, own in rows.groupby(by, sort=False):
+        keys = ["dataset", "split", "unit", "seed"]
+        wide = own.pivot_table("value", [*keys, "cluster"], "model", dropna=True, sort=False)
+        role = own.groupby("model")["role"].first()
+        margin = _margin(wide)
+        found = []
+        for model in [m for m in role.index if role[m] != "ceiling" and m != reference]:
+            found.append(_pair(wide, model, reference, better, margin, seed, n_resamples))
+        if found:
+            table = pd.concat(found, ignore_index=True)
+            table["role"] = table["model"].map(role)
+            parts.append(as_family(table).assign(**{by: value}))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _margin(wide: pd.DataFrame) -> float:
+    ends = [wide[m].mean() for m in ("no change", DUPLICATE) if m in wide]
+    if len(ends) < 2 or not np.isfinite(ends).all() or ends[0] == ends[1]:
+        return 0.0
+    return equivalence_margin(*ends)
+
+
+def _pair(wide, model, reference, better, margin, seed, n_resamples) -> pd.DataFrame:
+    there = [m for m in (model, reference) if m in wide]
+    both = wide[there].dropna() if len(there) == 2 else wide.iloc[:0]
+    clusters = both.index.get_level_values("cluster").to_numpy() if len(both) else np.array([])
+    if len(set(clusters)) < MIN_UNITS:
+        nothing = dict.fromkeys(("low", "high", "p_value", "p_holm", "least_p", "least_p_holm"))
+        row = dict(model=model, other=reference, difference=np.nan) | nothing
+        if len(both):
+            row["difference"] = (both[model] - both[reference]).mean()
+        row |= dict(verdict="cannot", n_units=len(both), n_clusters=len(set(clusters)))
+        return pd.DataFrame([row]).astype(dict.fromkeys(nothing, float))
+    return compare(
+        both,
+        clusters,
+        better=better,
+        margin=margin,
+        reference=reference,
+        n_resamples=n_resamples,
+        rng=np.random.default_rng(seed),
+    )
+
+
+def means(rows: pd.DataFrame, *, n_resamples: int = 2_000, seed: int = 0) -> pd.DataFrame:
+    """Mean of each model and data set with its interval, for figures; ceilings first."""
+    table = group_means(rows, ["dataset", "model", "role"], n_resamples=n_resamples, rng=seed)
+    order = table["role"].map({"ceiling": 0, "candidate": 1, "floor": 2})
+    return table.assign(order=order).sort_values(["order"], kind="stable").drop(columns="order")
+
+
+def metric_table(rows: pd.DataFrame, metrics=SHOWN) -> pd.DataFrame:
+    """Models x metrics, means over conditions; one row a data set and model.
+
+    `predicted`: the share of conditions that the model predicts.
+    """
+    raw = rows[rows["post"] == "raw"]
+    table = raw[raw["metric"].isin(metrics)].pivot_table(
+        "value", ["dataset", "model"], "metric", dropna=False, sort=False
+    )
+    first = raw[raw["metric"] == metrics[0]]
+    share = first.groupby(["dataset", "model"])["value"].apply(lambda v: v.notna().mean())
+    table = table.reindex(share.index)
+    return table.assign(predicted=share)[["predicted", *metrics]].reset_index()
+
+
+def verdict_table(pairs: pd.DataFrame, *, by: str = "dataset") -> pd.DataFrame:
+    """Comparisons for a page: `by`, model, difference with its interval, verdict, units."""
+    columns = [by, "model", "difference", "low", "high", "p_holm", "verdict", "n_units"]
+    return pairs[columns].rename(columns={"n_units": "conditions"})
+
+
+def verdict_said(pairs: pd.DataFrame, reference: str) -> str:
+    """Which candidates are better than a reference, tied, worse, or left open, in one world."""
+    own = pairs[pairs["role"] == "candidate"]
+    if own.empty:
+        return f"No model was compared with {reference}."
+    said = []
+    words = {
+        "better": "better than {}",
+        "tied": "tied with {}",
+        "worse": "worse than {}",
+        "undecided": "undecided against {}",
+        "cannot": "not to be compared with {} for want of conditions",
+    }
+    for verdict, phrase in words.items():
+        some = own[own["verdict"] == verdict]
+        if some.empty:
+            continue
+        names = listed(
+            f"{row.model} ({_signed(row.difference)})"
+            if verdict in ("better", "worse") and np.isfinite(row.difference)
+            else row.model
+            for row in some.itertuples()
+        )
+        said.append(f"{phrase.format(reference)}: {names}")
+    text = "; ".join(said) + "."
+    return text[0].upper() + text[1:]
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "\N{MINUS SIGN}")
+
+
+def best_of(rows: pd.DataFrame, metric: str) -> pd.Series | None:
+    """Mean, interval and name of the candidate with the best mean, in rows of one data set."""
+    own = rows[(rows["role"] == "candidate") & rows["value"].notna()]
+    if own.empty:
+        return None
+    table = group_means(own, ["model"])
+    place = table["mean"].idxmax() if METRICS[metric].better == "higher" else table["mean"].idxmin()
+    return table.loc[place]
+
+
+def ceiling_said(rows: pd.DataFrame, metric: str) -> str:
+    """How far the best candidate is from a technical duplicate, in one data set."""
+    best = best_of(rows, metric)
+    duplicate = rows.loc[rows["model"] == DUPLICATE, "value"].mean()
+    if best is None or np.isnan(duplicate):
+        return "How much is left to gain cannot be said: a model or the ceiling is not scored."
+    sign = 1 if METRICS[metric].better == "higher" else -1
+    where = (
+        "no worse than a technical duplicate, which is as noisy as what it is compared with: what "
+        "is left is mostly counting noise"
+        if sign * (best["mean"] - duplicate) >= 0
+        else "and a technical duplicate is better"
+    )
+    value = with_interval(best["mean"], best["low"], best["high"])
+    return f"The best model, {best['model']}, has {value}, {where} ({duplicate:.2f})."
+
+
+def gaps_said(rows: pd.DataFrame) -> str:
+    """How many scored conditions models could not predict."""
+    own = rows[(rows["post"] == "raw") & (rows["metric"] == SHOWN[0])]
+    lost = own["value"].isna().groupby(own["model"]).mean()
+    lost = lost[lost > 0]
+    if lost.empty:
+        return "Every model predicts every scored condition."
+    each = listed(f"{model} lacks {share:.0%}" for model, share in lost.items())
+    return (
+        f"Not every model predicts every scored condition: {each}. "
+        "They are compared on what they predict, and again with the mean in these gaps."
+    )
+
+
+def ranks_said(rows: pd.DataFrame, metrics=SHOWN) -> str:
+    """Whether metrics agree on the best candidate, in one data set."""
+    best = {}
+    for metric in metrics:
+        found = best_of(rows[(rows["metric"] == metric) & (rows["post"] == "raw")], metric)
+        if found is not None:
+            best[metric] = found["model"]
+    names = sorted(set(best.values()))
+    if not names:
+        return "No metric could be computed for a candidate."
+    if len(names) == 1:
+        return f"All {len(best)} metrics of the table name {names[0]} as the best model."
+    each = listed(f"{n} by {sum(b == n for b in best.values())}" for n in names)
+    return f"The metrics of the table do not agree on the best model: {each} of {len(best)}."

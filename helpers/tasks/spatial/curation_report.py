@@ -1,0 +1,208 @@
+"""What is said of curation: departures, rows of scores, sentences."""
+
+import pandas as pd
+
+from helpers import scores
+from helpers.stats import mean_interval
+from helpers.tasks.departures import Departure
+from helpers.tasks.findings import with_interval
+from helpers.words import Words
+
+TASK = "curation"
+ROLES = {
+    "normalised": "candidate",
+    "completed": "candidate",
+    "shuffled, normalised": "floor",
+    "shuffled, completed": "floor",
+    "latent truth": "ceiling",
+}
+DEPARTURES = (
+    Departure(
+        "Slides that choose genes",
+        "Expression fractions, the rule of the running mean and Moran's I of all slides",
+        "Of training slides only",
+        "design choice",
+        "A gene that is kept because the test slide has it makes the test easier than a new slide.",
+    ),
+    Departure(
+        "ComBat",
+        "Over all sides of the split together",
+        "None",
+        "design choice",
+        "It moves the mean and the variance of each gene of the test slide to those of all slides: "
+        "the error that a new slide would have is removed before anything is scored.",
+    ),
+    Departure(
+        "Length of genes",
+        "Transcripts per million: counts divided by the length of all exons",
+        "Counts per million",
+        "design choice",
+        "A molecule is counted once at its 3' end, however long the gene: there is no bias to "
+        "remove, and division puts one in.",
+    ),
+    Departure(
+        "Sum of a spot",
+        "Millionths of the genes that are kept",
+        "The same",
+        "design choice",
+        "Kept, and said: a spot's values depend on which genes the rule keeps.",
+    ),
+    Departure(
+        "Permutations of Moran's I",
+        "1,000 a gene and slide, whose p-values nobody reads",
+        "None",
+        "design choice",
+        "The statistic alone ranks genes; one sparse sum gives it.",
+    ),
+    Departure(
+        "Zero entries after Moran's I of completed values",
+        "Genes are ranked by the smoothness of values that a filter has smoothed",
+        "The same, with shuffled spots beside it",
+        "design choice",
+        "The filter makes neighbours alike, and shuffled genes are smooth after it too: the size "
+        "of the statistic says little, its order is kept.",
+    ),
+    Departure(
+        "min_exp_frac and min_glob_exp_frac",
+        "In the settings of every data set, and never read",
+        "Not there",
+        "paper-code discrepancy",
+        "The page says that genes are filtered by them; the running mean does it.",
+    ),
+    Departure(
+        "Steps of the median",
+        "4 in the code, 3 on the web page, 7 distances in its forerunner",
+        "4",
+        "paper-code discrepancy",
+        "We follow the code.",
+    ),
+)
+
+
+def score_rows(found: pd.DataFrame, *, dataset: str, seed: int) -> pd.DataFrame:
+    """Result of `moran_scores` as rows of the score table; a gene is a unit."""
+    return scores.rows(
+        task=TASK,
+        dataset=dataset,
+        model=found["layer"],
+        metric="moran",
+        role=found["layer"].map(ROLES),
+        unit_kind="gene",
+        unit=found["gene"],
+        seed=seed,
+        value=found["moran"],
+    )
+
+
+def over_draws(table: pd.DataFrame) -> pd.DataFrame:
+    """Mean Moran's I of each layer and kind of gene, with the interval over draws of the data.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of `score_rows`.
+
+    Returns
+    -------
+    DataFrame
+        `dataset`, `model`, `mean`, `low`, `high` (NaN for one draw).
+    """
+    by_draw = table.groupby(["dataset", "model", "seed"], sort=False)["value"].mean()
+    rows = []
+    for (dataset, model), draws in by_draw.groupby(level=[0, 1], sort=False):
+        ends = mean_interval(draws) if len(draws) > 1 else (float("nan"),) * 2
+        rows.append((dataset, model, draws.mean(), *ends))
+    return pd.DataFrame(rows, columns=["dataset", "model", "mean", "low", "high"])
+
+
+def about_rule(steps: pd.DataFrame) -> Words:
+    """What the rule of the running mean, lengths and Moran's I leave."""
+    by = steps.set_index("step").astype({"genes": object})
+    first, rule, last = by.iloc[0], by.loc["running mean"], by.iloc[-1]
+    said = (
+        f"Of {first['genes']:,} genes the rule keeps {rule['genes']:,}, and the share of entries "
+        f"that are zero falls from {first['not measured']:.0%} to {rule['not measured']:.0%}."
+    )
+    if "genes with a length" in by.index:
+        lost = rule["genes"] - by.loc["genes with a length", "genes"]
+        said += f" {lost:,} of them have no known length and are dropped."
+    if last["genes"] < rule["genes"]:
+        return (
+            f"{said} Moran's I then chooses {last['genes']:,} of these, with "
+            f"{last['not measured']:.0%} zeros."
+        )
+    return f"{said} That is no more than Moran's I would choose, so that all of these stay."
+
+
+def about_smoothness(summary: pd.DataFrame, dataset: str) -> Words:
+    """What the median does to Moran's I, and what it makes of shuffled spots."""
+    mean = summary[summary["dataset"] == dataset].set_index("model")
+    before, after = mean.loc["normalised"], mean.loc["completed"]
+    nothing = mean.loc["shuffled, completed"]
+    said = (
+        f"Moran's I is {with_interval(*before[['mean', 'low', 'high']])} before the median and "
+        f"{with_interval(*after[['mean', 'low', 'high']])} after it; of shuffled spots it is "
+        f"{mean.loc['shuffled, normalised', 'mean']:z.2f} and {nothing['mean']:z.2f}."
+    )
+    if "latent truth" in mean.index:
+        said += f" The latent expression has {mean.loc['latent truth', 'mean']:.2f}."
+    if nothing["mean"] > 0.5 * after["mean"]:
+        return f"{said} Most of what it shows after the median, the median has made."
+    if nothing["mean"] > mean.loc["shuffled, normalised", "mean"] + 0.02:
+        return f"{said} A part of what it shows after the median, the median has made."
+    return f"{said} The median makes nothing of shuffled spots here."
+
+
+def about_sections(by: pd.DataFrame) -> Words:
+    """How far the number of genes hangs on which slides are taken together."""
+    alone = by.loc[by["level"] == "slide", "genes"]
+    whole = int(by.loc[by["level"] == "all", "genes"].iloc[0])
+    if len(alone) == 1:
+        return f"With one slide the rule keeps {whole:,} genes, and there is nothing to compare."
+    said = (
+        f"Alone, slides keep {alone.min():,} to {alone.max():,} genes; all {len(alone)} together "
+        f"keep {whole:,}."
+    )
+    if whole < alone.min():
+        return f"{said} Taken together they keep fewer than any of them alone."
+    if whole < alone.median():
+        return f"{said} A shallow slide decides for all."
+    if alone.max() > 1.2 * alone.min():
+        return f"{said} Deep slides keep genes in that shallow ones hardly have."
+    return f"{said} It hardly matters here which slides are taken together."
+
+
+def about_foreign(foreign: pd.DataFrame) -> Words:
+    """How many neighbours would be strangers if slides were not told apart."""
+    share = foreign["share"].mean()
+    if len(foreign) == 1:
+        return "There is one slide, so that every neighbour is of it."
+    if share == 0:
+        return (
+            f"The {len(foreign)} slides do not overlap in pixels: no neighbour would be a stranger."
+        )
+    return (
+        f"If the {len(foreign)} slides are not told apart, {share:.0%} of the 18 neighbours of a "
+        "spot lie on another slide."
+    )
+
+
+def about_lengths(bias: pd.DataFrame) -> Words:
+    """What division by length does to the order of genes."""
+    moved = (bias["rank by counts"] - bias["rank by length"]).abs()
+    size, top = len(bias), max(1, round(0.1 * len(bias)))
+    before = set(bias.nsmallest(top, "rank by counts")["gene"])
+    after = set(bias.nsmallest(top, "rank by length")["gene"])
+    return (
+        f"Division by length moves a gene by {moved.median():,.0f} of {size:,} places at the "
+        f"median; {len(before - after)} of the {top} most counted genes are no longer among the "
+        f"first {top}."
+    )
+
+
+def about_choice(published: list[str], revised: list[str]) -> Words:
+    """How many genes two protocols share."""
+    shared = len(set(published) & set(revised))
+    return (
+        f"The two protocols keep {len(published)} and {len(revised)} genes; {shared} are the same."
+    )

@@ -1,0 +1,15 @@
+"""What the book knows of tissue: the facts of its metrics, what it answers, and claims."""
+
+from helpers.metrics.spatial.facts import METRICS, PRIMARY
+from helpers.tasks.spatial.completion_report import MAIN
+from helpers.tasks.spatial.findings import CLAIMS, FINDINGS
+from helpers.tasks.tier import Tier
+
+TIER = Tier(
+    "spatial",
+    METRICS,
+    PRIMARY,
+    findings=FINDINGS,
+    claims=CLAIMS,
+    declared={"completion": dict(MAIN)},
+)

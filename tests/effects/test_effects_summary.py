@@ -1,0 +1,147 @@
+"""The tier's summary and claims: standings, agreement, strata, verdicts, every branch."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.tasks.effects import claims, findings, summary
+from helpers.tasks.prediction_panel import DUPLICATE
+from helpers.tasks.requirements import CannotAnswer
+
+ROLES = {DUPLICATE: "ceiling", "no change": "floor", "mean": "floor"} | {
+    "mean, own context": "floor"
+}
+
+
+def table(task, values, *, dataset="simulated: w", metric="l2", n=24, third=True):
+    """A score table: mean values by model, the same noise for all, and thirds of effects."""
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 0.2, n)
+    rows = []
+    given = {metric: values} | ({"effect_third": {DUPLICATE: None}} if third else {})
+    for name, models in given.items():
+        for model, mean in models.items():
+            for i in range(n):
+                value = float(i * 3 // n) if mean is None else mean + noise[i] + rng.normal(0, 0.01)
+                rows.append(
+                    dict(task=task, dataset=dataset, split="s", protocol="revised", model=model)
+                    | dict(params="{}", post="raw", metric=name, unit_kind="perturbation")
+                    | dict(role=ROLES.get(model, "candidate"), unit=f"u{i}", seed=0)
+                    | dict(cluster=f"u{i}", n=1, value=value)
+                )
+    return pd.DataFrame(rows)
+
+
+DOUBLES = {"no change": 9.0, "mean": 8.0, "additive": 5.0, "good": 4.0, DUPLICATE: 3.0}
+
+
+class TestSummary:
+    def test_a_standing_is_between_floor_and_duplicate(self):
+        tables = {"effects/doubles": table("doubles", DOUBLES)}
+        found = summary.standings(tables).set_index("model")["standing"]
+        assert found["mean"] == pytest.approx(0, abs=0.01)
+        assert found[DUPLICATE] == 1 and found["good"] == pytest.approx(0.8, abs=0.01)
+        assert found["no change"] < 0
+        with pytest.raises(CannotAnswer):
+            summary.standings({})
+
+    def test_higher_can_be_better(self):
+        values = {"no change": 0.5, "good": 0.7, DUPLICATE: 0.9}
+        metric = summary.PRIMARY["interactions"]
+        tables = {"effects/interactions": table("interactions", values, metric=metric)}
+        found = summary.standings(tables).set_index("model")["standing"]
+        assert found["good"] == pytest.approx(0.5, abs=0.05)
+
+    def test_no_range_has_no_standing(self):
+        values = {"no change": 3.0, "good": 2.0, DUPLICATE: 3.5}
+        tables = {"effects/doubles": table("doubles", values)}
+        assert summary.standings(tables)["standing"].isna().all()
+
+    def test_leaders(self):
+        tables = {"effects/doubles": table("doubles", DOUBLES)}
+        found = summary.leaders(summary.standings(tables))
+        assert found["best"].tolist() == ["good"] and found["next"].tolist() == ["additive"]
+        assert summary.leaders_said(found) == "Of 1 worlds, the best model is good in 1."
+        below = summary.leaders_said(found.assign(standing=-0.1))
+        assert below == "No model is above the floors in 1 (doubles, w)."
+        assert summary.leaders_said(found.iloc[:0]).startswith("No model was scored")
+
+    def test_agreement_is_in_the_better_direction(self):
+        one = table("doubles", {"a": 1.0, "b": 2.0, "c": 3.0}, third=False)
+        two = table("doubles", {"a": 0.9, "b": 0.5, "c": 0.1}, metric="pearson_delta", third=False)
+        tau = summary.agreement(pd.concat([one, two]), ("l2", "pearson_delta"))
+        assert (tau.to_numpy() == 1).all()
+        assert "agree by 1.00 in the middle" in summary.agreement_said(tau)
+        few = summary.agreement(one[one["model"] == "a"], ("l2", "pearson_delta"))
+        assert few.isna().all().all()
+        assert summary.agreement_said(few).startswith("Too few models")
+
+    def test_strata_by_effect(self):
+        rows = table("doubles", DOUBLES)
+        weak = (rows["model"] == "good") & (rows["unit"].isin([f"u{i}" for i in range(8)]))
+        rows.loc[weak, "value"] = 9.0
+        found = summary.by_effect(rows, floor="no change")
+        good = found.set_index("model").loc["good"]
+        assert good["weak"] > 0.9 and good["strong"] == pytest.approx(4 / 9, abs=0.05)
+        assert "good goes from" in summary.effect_said(found, "no change")
+        assert summary.effect_said(found.iloc[:0], "x").startswith("Effects of different size")
+        with pytest.raises(CannotAnswer, match="was not scored"):
+            summary.by_effect(rows, floor="nobody")
+
+
+class TestClaims:
+    @pytest.mark.parametrize(
+        "bears, verdict",
+        [
+            ([True, True], claims.SHOWN),
+            ([True, None], claims.IN_PART),
+            ([True, False, None], claims.BOTH),
+            ([False, None], claims.NOT_SHOWN),
+            ([None], claims.UNDECIDED),
+            ([], claims.UNTESTABLE),
+        ],
+    )
+    def test_a_verdict_counts_worlds(self, bears, verdict):
+        assert claims.verdict_of(bears) == verdict
+
+    def tables(self):
+        doubles = [
+            table("doubles", DOUBLES, dataset="simulated: saturates"),
+            table("doubles", DOUBLES | {"good": 5.0}, dataset="simulated: adds"),
+        ]
+        unseen = {"mean": 5.0, "linear model": 6.0, "linear model, known P": 4.0}
+        unseen |= {"linear model, random G": 5.0, "no change": 7.0, DUPLICATE: 3.0}
+        transfer = {"mean, own context": 5.0, "linear model, P of other contexts": 5.0}
+        transfer |= {"no change": 7.0, DUPLICATE: 3.0, "copied change": 4.0}
+        return {
+            "effects/doubles": pd.concat(doubles),
+            "effects/unseen-perturbations": table("unseen-perturbations", unseen),
+            "effects/transfer": table("transfer", transfer),
+        }
+
+    def test_worlds_decide(self):
+        found = claims.found_here(self.tables(), n_resamples=2_000).set_index("claim")
+        rows = found["verdict"].tolist()
+        assert rows[0] == claims.BOTH and "saturates: good better" in found["found"].iloc[0]
+        assert rows[1] == rows[2] == claims.UNTESTABLE  # no interactions were scored
+        assert rows[3] == claims.SHOWN  # the linear model is worse than the mean
+        assert rows[5] == claims.SHOWN  # known P is better
+        assert rows[6] == claims.NOT_SHOWN  # tied
+        assert set(rows[7:]) == {claims.UNTESTABLE}
+        said = claims.tally_said(found.reset_index())
+        assert said.startswith("Of 9 claims: 1 both ways on other data;")
+        assert set(claims.found_here({})["verdict"]) == {claims.UNTESTABLE}
+
+    def test_findings_read_the_scores(self):
+        tables = self.tables()
+        given = dict(n_resamples=2_000, seed=0)
+        by = {one.page: one for one in findings.FINDINGS}
+        said = by["effects/doubles"].answer(tables, **given)
+        assert said.startswith("Adding the single effects can be beaten where saturates: good")
+        said = by["effects/unseen-perturbations"].answer(tables, **given)
+        assert "linear model, known P changes its error" in said
+        assert "copied change changes" in by["effects/transfer"].answer(tables, **given)
+        with pytest.raises(CannotAnswer):
+            by["effects/doubles"].answer({}, **given)
+        ledger = findings.simulated_rows(tables, **given)
+        assert len(ledger) == 9 and ledger["why they differ"].str.contains("missing").all()

@@ -1,0 +1,289 @@
+"""What pages say of completion, branch by branch, and the rows that they read."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers import scores
+from helpers.metrics.spatial.facts import METRICS
+from helpers.tasks.requirements import CannotAnswer
+from helpers.tasks.spatial import completion_report as report
+from helpers.tasks.spatial import completion_sentences as says
+from helpers.tasks.spatial import findings
+
+NAN = float("nan")
+P, C = report.PUBLISHED, report.CLEAN
+
+
+def table(errors, *, draws=3, rates=(0.3,), kind="mask_prob", metric="masked_mse", noise=0.01):
+    """Rows of `score_rows` with an error for each model, a little different in each draw."""
+    parts = []
+    for model, error in errors.items():
+        for draw in range(draws):
+            found = pd.DataFrame(
+                {
+                    "masking": kind,
+                    "rate": list(rates),
+                    "repeat": 0,
+                    "n": 10,
+                    "n_genes": 5,
+                    "masked_mse": error * (1 + noise * draw),
+                    "masked_pearson": 0.5,
+                    "truth_mse": NAN,
+                }
+            )
+            last = {"masking": "none", "repeat": 0, "n": 9, "truth_mse": 2 * error}
+            found = pd.concat([found, pd.DataFrame([last])], ignore_index=True)
+            parts.append(
+                report.score_rows(
+                    found, model=model, dataset="simulated", split="t", seed=draw, cluster=f"{draw}"
+                )
+            )
+    every = pd.concat(parts, ignore_index=True)
+    return every[every["metric"] == metric]
+
+
+ERRORS = {"zeros": 140.0, "adaptive median": 3.0, "gene mean": 1.5, "18 neighbours": 0.9}
+
+
+def test_rows_are_a_score_table():
+    every = table(ERRORS | {P: 1.4})
+    checked = scores.check(every, METRICS)
+    assert set(checked["role"]) == {"floor", "candidate"}
+    chosen = report.of_masks(every, **report.MAIN)
+    assert len(chosen) == 15 and (chosen["rate"] == 0.3).all()
+    assert report.of_masks(every, "prob_median").empty
+    truth = scores.check(table({"zeros": 1.0}, metric="truth_mse"), METRICS)
+    assert (truth["value"] == 2).all()
+
+
+def test_kinds_of_masks_are_read_off_the_scores():
+    every = pd.concat(
+        [table(ERRORS, rates=(0.1, 0.3)), table(ERRORS, rates=(0.0,), kind="prob_median")]
+    )
+    kinds = report.kinds_of_masks(every)
+    assert kinds == [("mask_prob", 0.1), ("mask_prob", 0.3), ("prob_median", 0.0)]
+    assert [report.name_of_mask(*k) for k in kinds] == [
+        "hidden: 10% of all",
+        "hidden: 30% of all",
+        "hidden: as many as are not measured",
+    ]
+
+
+def test_means_and_reductions_are_over_draws():
+    every = table(ERRORS | {P: 0.45})
+    means = report.by_cluster(every).set_index("model")
+    assert means.loc["gene mean", "mean"] == pytest.approx(1.5 * 1.01)
+    assert means["n_draws"].eq(3).all() and means["low"].notna().all()
+    found = report.reductions(every, P).set_index("comparator")
+    assert found.loc["18 neighbours", "mean"] == pytest.approx(0.5)
+    assert found.index[-1] == "18 neighbours" and found.index[0] == "zeros"
+    with pytest.raises(CannotAnswer, match="clean was not scored"):
+        report.reductions(every, C)
+    exact = table({"gene mean": 1.0, report.LATENT: 0.0}, draws=1)
+    assert report.reductions(exact, "gene mean").empty
+    assert report.by_cluster(exact)["low"].isna().all()
+
+
+def wiring(a, b, c, d):
+    return pd.DataFrame(
+        {
+            "attention": ["batch", "batch", "neighbours", "neighbours"],
+            "changed": ["neighbour", "other spot"] * 2,
+            "moves its output by": [a, b, c, d],
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    "moves, said",
+    [((0.0, 0.2, 0.3, 0.0), "exactly 0, and a change"), ((0.1, 0.2, 0.3, 0.0), "is an error of")],
+)
+def test_whom_it_listens_to(moves, said):
+    assert said in says.about_wiring(wiring(*moves))
+
+
+@pytest.mark.parametrize(
+    "errors, said",
+    [
+        (ERRORS, "18 neighbours has the smallest error"),
+        (ERRORS, "3.3 times as large."),
+        ({"adaptive median": 0.5, "gene mean": 1.0}, "adaptive median has the smallest error"),
+        (ERRORS | {P: 1.4, C: 0.8}, f"The best network, {C}, has 0.81"),
+        (ERRORS | {P: 1.4, C: 0.8}, "which is below it"),
+        (ERRORS | {P: 1.4}, "which is not below it"),
+    ],
+)
+def test_who_fills_best(errors, said):
+    assert said in says.about_order(report.by_cluster(table(errors)))
+
+
+@pytest.mark.parametrize(
+    "row, said",
+    [
+        (
+            (0.2, 0.1, 0.3),
+            "20% smaller than that of x (95 % interval of the reduction 10% to 30%).",
+        ),
+        ((-0.2, -0.3, -0.1), "20% larger"),
+        ((0.2, -0.1, 0.5), "undecided"),
+        ((0.2, NAN, NAN), "in one draw"),
+    ],
+)
+def test_a_pair(row, said):
+    found = pd.DataFrame([("x", *row)], columns=["comparator", "mean", "low", "high"])
+    assert said in says.about_pair(found, "m", "x")
+
+
+@pytest.mark.parametrize(
+    "factor, said", [(3.0, "fills too high where it is used"), (1.0, "stands well for")]
+)
+def test_hidden_and_missing(factor, said):
+    masked = report.by_cluster(table(ERRORS))
+    truth = masked.assign(mean=masked["mean"] * factor)
+    text = says.about_truth(masked, truth)
+    assert said in text and "18 neighbours has the smallest" in text
+
+
+@pytest.mark.parametrize(
+    "errors, said",
+    [
+        ([[0.5, 1.0], [0.9, 1.0]], "at every share"),
+        ([[1.5, 1.0], [1.9, 1.0]], "at no share"),
+        ([[0.5, 1.0], [1.9, 1.0]], "at 10% it is below"),
+        ([[0.5, 1.0]], "One share was hidden"),
+    ],
+)
+def test_rates(errors, said):
+    rows = [
+        (rate, model, value)
+        for rate, pair in zip((0.1, 0.7), errors, strict=False)
+        for model, value in zip("ab", pair, strict=True)
+    ]
+    curve = pd.DataFrame(rows, columns=["rate", "model", "mean"])
+    assert said in says.about_rates(curve, "a", "b")
+
+
+@pytest.mark.parametrize("smooth, said", [(0.5, "one molecule is a poor"), (2.0, "gains nothing")])
+def test_molecules(smooth, said):
+    means = pd.DataFrame(
+        [("a", "filled", 1.0), ("b", "filled", 1.2), ("a", "smoothed", smooth)],
+        columns=["model", "post", "mean"],
+    )
+    assert said in says.about_molecules(means)
+
+
+@pytest.mark.parametrize(
+    "best, mean, said",
+    [
+        (0.3, 0.12, "better than both"),
+        (0.3, 0.28, "whatever replaces them"),
+        (0.15, 0.1, "due to smoothing"),
+    ],
+)
+def test_labels(best, mean, said):
+    means = pd.DataFrame(
+        {
+            "model": ["raw", "smoothed raw", "gene mean", "low rank"],
+            "mean": [0.1, 0.2, mean, best],
+        }
+    )
+    assert said in says.about_labels(means)
+
+
+@pytest.mark.parametrize(
+    "shares, said",
+    [
+        ((0.1, 0.2), "takes 10% off the error of the gene's mean, and is better than x."),
+        ((0.1, -0.2), "and is better than no method"),
+        ((-0.1, -0.2), "takes nothing off"),
+    ],
+)
+def test_depth(shares, said):
+    found = pd.DataFrame({"comparator": ["gene mean", "x"], "mean": shares})
+    assert said in says.about_depth(found, "these genes")
+
+
+def test_values_below_zero_are_counted():
+    filled = np.array([[1.0, -1.0], [-2.0, 3.0]])
+    assert "Of 3 filled values 1 are below" in says.about_below_zero(
+        filled, np.array([[True, True], [False, True]])
+    )
+    assert "none is below" in says.about_below_zero(abs(filled), filled < 0)
+
+
+@pytest.mark.parametrize(
+    "means, said",
+    [
+        ((0.99, 0.5, 0.1), "reaches 82.5% against x. Against z it is 10%."),
+        ((0.99, 0.9, -0.1), "against x and y. Against z there is no reduction"),
+        ((0.5, 0.4, 0.3), "Against no comparator does the reduction reach 82.5%. Against z"),
+        ((0.99, 0.98, 0.9), "against x, y and z."),
+    ],
+)
+def test_the_published_number(means, said):
+    found = pd.DataFrame({"comparator": list("xyz"), "mean": means})
+    assert said in says.about_published_number(found)
+
+
+@pytest.mark.parametrize(
+    "zeros, said", [(140.0, "against what, not how well"), (3.0, "so cheaply")]
+)
+def test_the_floor(zeros, said):
+    assert said in says.about_floor(table(ERRORS | {"zeros": zeros}))
+
+
+@pytest.mark.parametrize(
+    "wide, said",
+    [([[0.9, 0.1], [0.91, 0.12]], "The comparator decides."), ([[0.9, 0.8], [0.1, 0.2]], "Both")],
+)
+def test_entries_and_comparators(wide, said):
+    assert said in says.about_entries(pd.DataFrame(wide))
+
+
+# --------------------------------------------------------------------------- findings, claims
+
+
+def answer(errors, **more):
+    tables = {findings.PAGE: table(errors, **more)}
+    return findings.simple_or_network(tables, n_resamples=100, seed=0)
+
+
+@pytest.mark.parametrize(
+    "clean, draws, said",
+    [
+        (0.5, 3, "Yes, and better than by simple means: 18 neighbours is the best simple way"),
+        (1.4, 3, "Yes, but a network adds nothing"),
+        (0.5, 1, "One draw cannot say"),
+    ],
+)
+def test_the_finding(clean, draws, said):
+    assert answer(ERRORS | {C: clean}, draws=draws).startswith(said)
+    undecided = findings.about_network(
+        pd.Series({"mean": 0.0, "low": -0.1, "high": 0.1}), "18 neighbours", 3.0
+    )
+    assert "is undecided" in undecided
+
+
+def test_a_finding_without_scores():
+    with pytest.raises(CannotAnswer, match="clean was not scored"):
+        answer(ERRORS)
+    with pytest.raises(CannotAnswer, match="no simulated slide was scored with 30% hidden"):
+        answer(ERRORS, rates=(0.5,))
+
+
+@pytest.mark.parametrize(
+    "published, verdicts",
+    [
+        (1.49, [findings.FAILS, findings.FAILS, findings.HOLDS]),
+        (0.01, [findings.HOLDS] * 3),
+        (1.8, [findings.FAILS] * 3),
+    ],
+)
+def test_claims(published, verdicts):
+    every = table(ERRORS | {P: published}, rates=(0.3, 0.7), noise=0.001)
+    found = findings.claims({findings.PAGE: every}, n_resamples=100, seed=0)
+    assert found["verdict"].tolist() == verdicts
+    one = table(ERRORS | {P: published}, draws=1)
+    found = findings.claims({findings.PAGE: one}, n_resamples=100, seed=0)
+    assert len(found) == 2 and found["verdict"].iloc[1] == findings.OPEN

@@ -1,0 +1,178 @@
+"""What pages say of tissue, branch by branch."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.data.spatial.spared import card, good_for
+from helpers.tasks.spatial import curation_report, slides, slides_report
+
+
+def facts(*rows):
+    return pd.DataFrame(
+        [("hex", *row) for row in rows], columns=["geometry", "slide", "patient", "image"]
+    )
+
+
+@pytest.mark.parametrize(
+    "rows, said",
+    [
+        (
+            [("a", "p", True)],
+            "x has 1 slide of 1 patient or animal on a hex array, with its image.",
+        ),
+        (
+            [("a", "p", True), ("b", "q", True)],
+            "2 patients or animals on a hex array, with an image",
+        ),
+        ([("a", "p", True), ("b", "p", False)], "1 of them with an image"),
+        ([("a", "p", False)], "without an image, so that spots are drawn alone"),
+    ],
+)
+def test_slides_are_counted(rows, said):
+    assert said in slides_report.about_slides(facts(*rows), "x")
+
+
+@pytest.mark.parametrize(
+    "rows, said",
+    [
+        ([("a", "p", True)], "With one slide nothing can be held out"),
+        ([("a", "p", True), ("b", "p", True)], "a patient cannot"),
+        ([("a", "p", True), ("b", "q", True)], "Each slide is of another patient"),
+        ([("a", "p", True), ("b", "p", True), ("c", "q", True)], "Some patients have several"),
+    ],
+)
+def test_what_can_be_held_out(rows, said):
+    assert said in slides_report.about_patients(facts(*rows))
+
+
+@pytest.mark.parametrize(
+    "expected, said", [(np.nan, "nobody knows here"), (0.3, "all zeros are chance")]
+)
+def test_zeros(expected, said):
+    table = pd.DataFrame(
+        {"counts": [100, 900], "zero": [0.8, 0.4], "expected zero": [expected, expected]}
+    )
+    text = slides_report.about_zeros(table)
+    assert said in text and "(about 100) 80% of the entries are zero" in text
+
+
+def test_the_card_adds_up_as_the_sources_do():
+    table = card()
+    assert len(table) == 26 and table["spots"].sum() == 308_843
+    assert table[["train", "val", "test"]].to_numpy().sum() == 105
+    assert (table["test"] == 0).sum() == 15 and (table["patients"] == "between").sum() == 7
+    assert table.loc[table["image"] != "H&E", "data set"].tolist() == ["10XGHB", "10XGMBC"]
+    assert (table["processed"] < table["raw"]).all()
+    said = slides_report.about_card(table)
+    assert "15 have no slide to test on" in said and "10XGHB and 10XGMBC are stained" in said
+    assert "MMBP2 and MMBP1 are slides of MMBR again" in said
+
+
+@pytest.mark.parametrize(
+    "row, said",
+    [
+        ({"test": 0, "patients": "within", "image": "H&E", "part of": ""}, "selection only"),
+        ({"test": 1, "patients": "between", "image": "H&E", "part of": ""}, "new patients"),
+        ({"test": 1, "patients": "within", "image": "IF", "part of": "A"}, "not H&E; not beside A"),
+    ],
+)
+def test_what_a_set_is_good_for(row, said):
+    assert said in good_for(row)
+
+
+def test_sizes_of_neighbourhoods_are_those_of_the_formula():
+    table = slides.hop_sizes()
+    assert table.iloc[:, 1:].to_numpy().tolist() == [[6, 7, 19, 37, 61], [4, 5, 13, 25, 41]]
+    # centred hexagonal numbers, and centred squares
+    h = np.arange(1, 5)
+    assert (table.iloc[0, 2:] == 3 * h * (h + 1) + 1).all()
+    assert (table.iloc[1, 2:] == 2 * h * (h + 1) + 1).all()
+
+
+def left(*rows):
+    return pd.DataFrame(rows, columns=["step", "spots", "genes", "not measured"])
+
+
+def test_what_the_rule_left():
+    first = ("as read", 10, 400, 0.4)
+    rule, moran = ("running mean", 10, 300, 0.3), ("Moran's I", 10, 64, 0.2)
+    said = curation_report.about_rule(left(first, rule, moran))
+    assert "Of 400 genes the rule keeps 300" in said and "then chooses 64" in said
+    lengths = ("genes with a length", 10, 290, 0.3)
+    said = curation_report.about_rule(left(first, rule, lengths, moran))
+    assert "10 of them have no known length" in said
+    said = curation_report.about_rule(left(first, rule, ("Moran's I", 10, 300, 0.3)))
+    assert "all of these stay" in said
+
+
+@pytest.mark.parametrize(
+    "shuffled, said",
+    [
+        (0.4, "Most of what it shows after the median, the median has made."),
+        (0.1, "A part of what it shows"),
+        (0.01, "makes nothing of shuffled spots"),
+    ],
+)
+def test_smoothness(shuffled, said):
+    means = {
+        "normalised": 0.3,
+        "completed": 0.5,
+        "shuffled, normalised": 0.0,
+        "shuffled, completed": shuffled,
+    }
+    table = pd.DataFrame({"dataset": "x", "model": means.keys(), "mean": means.values()})
+    table = table.assign(low=table["mean"] - 0.1, high=table["mean"] + 0.1)
+    text = curation_report.about_smoothness(table, "x")
+    assert said in text and "latent" not in text
+    truth = pd.DataFrame([{"dataset": "x", "model": "latent truth", "mean": 0.8}])
+    assert "0.80" in curation_report.about_smoothness(pd.concat([table, truth]), "x")
+
+
+def sections(*genes, whole):
+    rows = [("slide", f"s{i}", g) for i, g in enumerate(genes)] + [("all", "all slides", whole)]
+    return pd.DataFrame(rows, columns=["level", "name", "genes"])
+
+
+@pytest.mark.parametrize(
+    "table, said",
+    [
+        (sections(50, whole=50), "With one slide the rule keeps 50"),
+        (sections(50, 90, whole=40), "keep fewer than any of them alone"),
+        (sections(50, 90, whole=60), "A shallow slide decides for all"),
+        (sections(50, 90, whole=80), "Deep slides keep genes in"),
+        (sections(80, 90, whole=88), "It hardly matters here"),
+    ],
+)
+def test_genes_by_section(table, said):
+    assert said in curation_report.about_sections(table)
+
+
+@pytest.mark.parametrize(
+    "shares, said",
+    [([0.0], "There is one slide"), ([0.0, 0.0], "do not overlap"), ([0.5, 0.7], "60% of the 18")],
+)
+def test_strangers(shares, said):
+    assert said in curation_report.about_foreign(pd.DataFrame({"share": shares}))
+
+
+def test_lengths_and_choices():
+    bias = pd.DataFrame(
+        {"gene": list("ab"), "rank by counts": [1.0, 2], "rank by length": [2.0, 1]}
+    )
+    assert "1 of the 1 most counted genes" in curation_report.about_lengths(bias)
+    assert "keep 2 and 3 genes; 1 are the same" in curation_report.about_choice(
+        ["a", "b"], ["b", "c", "d"]
+    )
+
+
+def test_rows_and_means_over_draws():
+    found = pd.DataFrame(
+        {"gene": ["a", "b"] * 2, "layer": ["normalised"] * 2 + ["latent truth"] * 2,
+         "moran": [0.1, 0.3, 0.5, 0.7]}
+    )  # fmt: skip
+    table = pd.concat(curation_report.score_rows(found, dataset="x", seed=s) for s in (0, 1))
+    assert set(table["role"]) == {"candidate", "ceiling"}
+    means = curation_report.over_draws(table)
+    assert means["mean"].round(9).tolist() == [0.2, 0.6] and means["low"].notna().all()
+    assert curation_report.over_draws(table[table["seed"] == 0])["low"].isna().all()
