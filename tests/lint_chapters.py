@@ -34,7 +34,7 @@ def problems(paths: list[Path]) -> list[str]:
             for name in named_data_sets(path)
         ]
         + [
-            f"{path.relative_to(ROOT)}: {name} comes from real data, but a cell without that tag uses it"
+            f"{path.relative_to(ROOT)}: {name} is of real data, and used by a cell without that tag"
             for path in paths
             for name in left_behind(path)
         ]

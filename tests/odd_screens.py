@@ -178,6 +178,14 @@ _REPLICATES = {
     "no-controls-here": "0 replicates with at least 4 control cells",
     "one-cell": "0 perturbations with cells in two such replicates",
 }
+_FEW = dict.fromkeys(("known-genes", "one-cell"), "0 perturbations of 8 cells or more") | {
+    "two-perturbations": "2 perturbations of 8 cells or more"
+}
+_HALVES = {  # each batch needs controls on both sides
+    "own-batches": "1 batches with control cells (needs 21)",
+    "half-controlled": "2 batches with control cells (needs 4)",
+    "no-controls-here": "0 batches with control cells",
+}
 CANNOT = {
     "foundations/data": _ALL_BATCHES,
     "foundations/simulator": _ALL_BATCHES | {"one-cell": "0 perturbations with at least 2 cells"},
@@ -203,16 +211,18 @@ CANNOT = {
         [name for name in MADE if name != "known-genes"], "perturbed genes (needs 200)"
     ),
     # halves of a perturbation's cells, one judging and one judged
-    "foundations/metrics": {
-        "known-genes": "0 perturbations of 8 cells or more",
-        "one-cell": "0 perturbations of 8 cells or more",
-        "two-perturbations": "2 perturbations of 8 cells or more",
+    "foundations/metrics": _FEW | _HALVES,
+    "foundations/design": _HALVES,
+    "effects/calibration": _FEW | _HALVES,
+    # 60 cells of 200 genes with 1,500 counts: their effects are small beside counting noise
+    "effects/vcc2026": dict.fromkeys(MADE, "no larger than their own noise")
+    | {
+        **dict.fromkeys(("known-genes", "one-cell"), "0 perturbations with 20 cells (needs 8)"),
+        "two-perturbations": "2 perturbations with 20 cells (needs 8)",
+        "no-controls-here": "0 control cells (needs 40)",
+        "small-panel": "a half of the experiment does not agree better",
     },
-    "effects/calibration": {
-        "known-genes": "0 perturbations of 8 cells or more",
-        "one-cell": "0 perturbations of 8 cells or more",
-        "two-perturbations": "2 perturbations of 8 cells or more",
-    },
+    # no two of their perturbations were made together and alone, or in one context
     "effects/doubles": dict.fromkeys(MADE, "0 pairs of genes perturbed together"),
     "effects/interactions": dict.fromkeys(MADE, "0 pairs of genes perturbed together"),
     "effects/transfer": dict.fromkeys(

@@ -78,12 +78,9 @@ def test_entries_are_whole():
         "known-relationships",
         "ahlmann-eltze2025-scores",
         *("scperturb-edistances", "gene-lengths-spared"),
-        *("perturbqa-labels", "gene-sets", "norman2019-gi"),
-        "himmelstein-drug-disease",
-        "indications-repodb-everycure",
-        "hallmark-gene-sets",
-        "drug-repurposing-hub",
-        "cmap1-drugvsdisease",
+        *("perturbqa-labels", "gene-sets", "hallmark-gene-sets", "norman2019-gi"),
+        *("himmelstein-drug-disease", "cmap1-drugvsdisease"),
+        *("indications-repodb-everycure", "drug-repurposing-hub"),
     ]
     assert sorted(registry.datasets()) == registry.names()
     large = ["replogle2022-rpe1", "nadig2024-hepg2", "nadig2024-jurkat"]

@@ -116,7 +116,7 @@ def test_pooled_auroc_is_that_of_all_pairs_and_resamples_queries():
     assert found == pytest.approx(roc_auc_score(relevant.ravel(), scores.ravel()))
     assert low < found < high
     draw = np.array([0, 0, 3, 5, 5, 5, 6, 7])  # one resample, by hand
-    from helpers.metrics.drug_matching.pooled import wins
+    from helpers.tasks.drug_matching.pooled import wins
 
     counted, n1, n0 = wins(scores, relevant)
     weights = np.bincount(draw, minlength=8)
