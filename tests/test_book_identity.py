@@ -76,6 +76,7 @@ class Called:
 
     def __init__(self, start):
         self.found: set[tuple[str, str]] = set()
+        self.read: set[types.CodeType] = set()
         self.add(start)
 
     def add(self, value) -> None:
@@ -101,8 +102,9 @@ class Called:
                     self.code(inner.__code__, inner.__globals__)
         elif isinstance(value, types.FunctionType):
             top = value.__qualname__.partition(".")[0]
-            if (module, top) in self.found:
+            if value.__code__ in self.read:  # of a name there may be several closures
                 return
+            self.read.add(value.__code__)
             self.found.add((module, top))
             self.code(value.__code__, value.__globals__)
 

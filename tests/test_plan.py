@@ -74,7 +74,10 @@ def test_a_further_data_set_that_is_given_is_not_replaced(chapters):
     [
         ({"seed": 2**32}, "parameter seed is 4294967296; it is at most 4294967295"),
         ({"seed": -1}, "parameter seed is -1; it is at least 0"),
-        ({"guides": "norman"}, "parameter guides: no data set 'norman': known are"),
+        (
+            {"guides": "norman"},
+            "parameter guides: no data set 'norman': did you mean 'norman2019-gi'",
+        ),
         ({"guides": "ljp005"}, "parameter guides is 'ljp005'; it is one of"),
         ({"plate": "papalexi2021"}, "parameter plate is 'papalexi2021'; it is one of ljp005"),
     ],
