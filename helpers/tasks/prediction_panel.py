@@ -148,7 +148,7 @@ def judged(
     predictions: Mapping[str, Prediction],
     *,
     seed: int,
-    measures: Mapping[str, Measure] = MEASURES,
+    measures: Mapping[str, Measure],
 ) -> pd.DataFrame:
     """Values of all metrics for all predictions.
 
