@@ -74,7 +74,8 @@ def test_the_cell_shows_what_it_had_shown_and_the_note_though_it_was_to_be_hidde
     found[1].metadata["tags"] = ["real-data", "remove-cell"]
     table = new_output("display_data", {"text/html": "table"})
     found[1].outputs = [table, output_from_msg(ERROR)]
-    assert list(sections.refuse(found, 1, "why")) == []
+    sections.refuse(found, 1, "why")
+    assert list(sections.end_section(found, 1)) == []
     assert [o["data"]["text/html"][:5] for o in found[1].outputs] == ["table", "<div "]
     assert found[1].metadata["tags"] == ["real-data"]
     assert found[2].source == "## B"
@@ -91,6 +92,11 @@ from helpers.tasks.requirements import Requirement, require
 
 require("x, guides,", (Requirement("n", 2, "guides"),), {"n": 1})
 found = 1
+```
+
+```{code-cell}
+:tags: [real-data]
+print("of guides", found)
 ```
 
 +++ {"tags": ["real-data"]}
@@ -125,9 +131,15 @@ def test_a_run_goes_on_behind_a_section_that_cannot_be_answered(tmp_path):
         from helpers.book.run import execute
         from helpers.book.run import plan
 
+        import nbformat
+        from helpers.book import site
+
         for name in ("lab/cannot", "lab/must"):
             chapter = book.chapter(name)
-            execute(plan(chapter, book.chapters, {}, {}))
+            run = plan(chapter, book.chapters, {}, {})
+            execute(run)
+            if name == "lab/cannot":
+                nbformat.write(site._page(book, run), "page.ipynb")
         """
     )
     told = {}
@@ -145,6 +157,15 @@ def test_a_run_goes_on_behind_a_section_that_cannot_be_answered(tmp_path):
     text = "".join("".join(c["source"]) for c in notebook["cells"])
     assert "found`" not in text and "## Batches" in text and "## Limits" in text
     assert any("batches 3" in "".join(o.get("text", "")) for o in outputs)
+    page = json.loads((book.folder / "page.ipynb").read_text())["cells"]
+    text = "".join("".join(c["source"]) for c in page if c["cell_type"] == "markdown")
+    assert "found`" not in text and "## Batches" in text and "## Limits" in text
+    assert not [c for c in page if "of guides" in "".join(c["source"])]
+    shown = {"".join(c["source"]): json.dumps(c.get("outputs", [])) for c in page}
+    (refusing,) = [out for source, out in shown.items() if "Requirement" in source]
+    (batches,) = [out for source, out in shown.items() if "batches" in source]
+    assert "there are 1 guides" in refusing and "batches 3" not in refusing
+    assert "batches 3" in batches
 
 
 def assigned(source: str) -> set[str]:

@@ -29,6 +29,7 @@ from helpers.store.reach import PAGE_SOURCES, Code, digest, unchanged
 
 SOCKETS = "bb"  # folders of this name, and the number of the process, hold a kernel's sockets
 KERNEL = "python3"  # of Jupyter, that runs the cells
+FORMAT = 2  # of what a run leaves; a larger number runs every chapter again
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -85,7 +86,7 @@ class Run:
             self.chapter.name,
             text,
             canonical_json(self.parameters),
-            canonical_json([sorted(self.unavailable), self.chapter.saves_scores]),
+            canonical_json([FORMAT, sorted(self.unavailable), self.chapter.saves_scores]),
             canonical_json([code.definitions, code.versions]),
             *(canonical_json(own) for d in self.datasets if (own := registry.identity(d))),
             *(need.key for need in self.needs),

@@ -70,13 +70,18 @@ def note(reason: str) -> dict[str, Any]:
     return {"output_type": "display_data", "data": data, "metadata": {}}
 
 
-def refuse(cells: list, index: int, reason: str) -> range:
-    """Say in a cell why its section is not answered, and end the section; return what goes."""
+def refuse(cells: list, index: int, reason: str) -> None:
+    """Say in a cell why its section is not answered."""
     import nbformat
 
     cell = cells[index]
     shown = [output for output in cell.outputs if output.output_type != "error"]
     cell.outputs = [*shown, nbformat.from_dict(note(reason))]
+
+
+def end_section(cells: list, index: int) -> range:
+    """End a section behind the cell that could not answer; return the cells that go whole."""
+    cell = cells[index]
     hiding = ("remove-cell", "remove-output", "hide-output", "hide-cell")
     cell.metadata["tags"] = [tag for tag in cell.metadata["tags"] if tag not in hiding]
     gone, start = rest_of_section(cells, index)
@@ -84,6 +89,43 @@ def refuse(cells: list, index: int, reason: str) -> range:
         after = cells[gone.stop]
         after.source = after.source[start:]
     return gone
+
+
+def _codes(cells: list) -> list[int]:
+    """Places of the chapter's own cells of code."""
+    return [
+        i
+        for i, cell in enumerate(cells)
+        if cell.cell_type == "code" and not has_tag(cell, "injected-parameters")
+    ]
+
+
+def marks(cells: list, refused: set[int], gone: set[int]) -> dict[str, list[int]]:
+    """Which cells of code, by number, could not answer, and which went with their sections."""
+    numbers = {place: number for number, place in enumerate(_codes(cells))}
+    return {
+        "refused": sorted(numbers[i] for i in refused),
+        "gone": sorted(numbers[i] for i in gone if i in numbers),
+    }
+
+
+def page_cells(cells: list, found: dict[str, list[int]]) -> list:
+    """Cells of a chapter as it is today, without the sections that a run could not answer.
+
+    Parameters
+    ----------
+    cells : list of cells
+        Changed: the sections end behind the cells that could not answer.
+    found : dict
+        `marks` of the run.
+    """
+    codes = _codes(cells)
+    gone = {codes[number] for number in found["gone"]}
+    for number in found["refused"]:
+        # code as the run had it, whatever is tagged since: outputs are told apart by their order
+        rest = end_section(cells, codes[number])
+        gone |= {i for i in rest if cells[i].cell_type != "code"}
+    return [cell for i, cell in enumerate(cells) if i not in gone]
 
 
 def engine() -> str:
@@ -94,7 +136,7 @@ def engine() -> str:
 
     class SectionsClient(PapermillNotebookClient):
         def papermill_execute_cells(self):
-            cells, gone = self.nb.cells, set()
+            cells, refused, gone = self.nb.cells, set(), set()
             for index, cell in enumerate(cells):
                 if index in gone:
                     continue
@@ -105,10 +147,13 @@ def engine() -> str:
                     if error.ename != REFUSAL or not has_tag(cell, REAL_DATA):
                         self.nb_man.cell_exception(cell, cell_index=index, exception=error)
                         break
-                    gone |= set(refuse(cells, index, error.evalue))
+                    refuse(cells, index, error.evalue)
+                    gone |= set(end_section(cells, index))
+                    refused.add(index)
                 finally:
                     self.nb_man.cell_complete(cell, cell_index=index)
             else:
+                self.nb.metadata["sections"] = marks(cells, refused, gone)
                 self.nb.cells = [cell for i, cell in enumerate(cells) if i not in gone]
 
     class SectionsEngine(NBClientEngine):

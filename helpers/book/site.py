@@ -18,6 +18,7 @@ import yaml
 from helpers.book.cards import parameters_card, provenance_card
 from helpers.book.chapters import Book, has_tag
 from helpers.book.run import Run
+from helpers.book.sections import page_cells
 from helpers.tasks.results import MEANINGS
 
 NOTEBOOKS_BRANCH = "notebooks"  # executed notebooks are published there, for Colab and Binder
@@ -226,7 +227,10 @@ def _with_outputs(page, executed, record: dict) -> list:
         ]
     done = iter(outputs)
     cells = []
-    for cell in page.cells:
+    asked = page.cells
+    if executed is not None and (found := executed.metadata.get("sections")):
+        asked = page_cells(asked, found)
+    for cell in asked:
         if cell.cell_type == "code" and (ran := next(done, None)) is not None:
             cell.outputs = [o for o in ran.outputs if o.output_type != "error"]
             cell.execution_count = None
