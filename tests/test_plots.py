@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from scipy.stats import binom
 
@@ -475,6 +476,22 @@ def standings() -> pd.DataFrame:
         ("recall", "PCA", 0.8, 0.7, 0.9, "candidate", "b"),
     ]
     return pd.DataFrame(rows, columns=["task", "model", "x", "low", "high", "role", "group"])
+
+
+@pytest.mark.parametrize("n_columns", [2, 3])
+def test_titles_of_panels_do_not_run_into_each_other(n_columns):
+    long = ["effects saturate, some interact", "effects saturate strongly, few do", "effects add"]
+    frame = pd.concat([standings().query("task == 'mixing'").assign(task=name) for name in long])
+    figure = panels.side_by_side(
+        frame, column="task", row="model", x="x", low="low", high="high", n_columns=n_columns
+    )
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    boxes = [
+        a.title.get_window_extent(canvas.get_renderer()) for a in figure.axes if a.get_visible()
+    ]
+    assert not [1 for i, a in enumerate(boxes) for b in boxes[:i] if a.overlaps(b)]
+    assert all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 for box in boxes)
 
 
 def test_panels_keep_rows_and_say_what_is_missing():

@@ -1,6 +1,7 @@
 """Models beside one another, one panel a metric or a task."""
 
 from collections.abc import Mapping
+from textwrap import fill
 
 import matplotlib as mpl
 import pandas as pd
@@ -10,6 +11,8 @@ from helpers.plots.intervals import interval_plot
 from helpers.plots.parts import check_columns, check_roles, draw_dot, draw_note, name_rows
 from helpers.plots.style import DASHED, INK, MARKERS, ROLES, WIDTH, style
 from helpers.summaries import score_summary
+
+TITLE = 54  # characters of titles that stand beside one another
 
 
 @style()
@@ -125,10 +128,13 @@ def side_by_side(
     check_roles(frame[role].unique().tolist())
     names, labels = list(dict.fromkeys(frame[column])), list(dict.fromkeys(frame[row]))
     n_rows = -(-len(names) // n_columns)
-    figure = Figure(figsize=(WIDTH, n_rows * (0.22 * len(labels) + 0.75)))
+    titles = [fill(str(name), TITLE // n_columns) for name in names]
+    n_lines = max(title.count("\n") for title in titles) + 1
+    height = 0.22 * len(labels) + 0.6 + 0.15 * n_lines
+    figure = Figure(figsize=(WIDTH, n_rows * height))
     axes = figure.subplots(n_rows, n_columns, sharex=not line, sharey=True, squeeze=False)
     axes = axes.ravel()
-    for ax, name in zip(axes, names, strict=False):
+    for ax, name, title in zip(axes, names, titles, strict=False):
         rows = frame[frame[column] == name].set_index(row).reindex(labels)
         for value in [*(references or {}), *(rows[line].dropna().unique() if line else [])]:
             ax.axvline(value, color=INK, linewidth=0.9, linestyle=DASHED, alpha=0.5)
@@ -137,7 +143,7 @@ def side_by_side(
             if note and isinstance(one[note], str):
                 edge = ("axes fraction", "data")
                 draw_note(ax, one[note], (1.0, y), (2, 0), xycoords=edge, va="center")
-        ax.set_title(name, fontsize=8)
+        ax.set_title(title, fontsize=8)
         name_rows(ax, labels)
         ax.tick_params(axis="x", labelbottom=True)
         if references:
