@@ -399,3 +399,12 @@ def test_tasks_without_a_primary_metric_are_named():
     tables = {"a/0": table(), "a/1": table(task="screen-quality")}
     assert results.left_out([one], tables) == "screen quality"
     assert results.left_out([one], {"a/0": table()}) == "none"
+
+
+def test_the_front_page_has_what_its_answers_read_and_a_card_for_each_page_of_a_tier():
+    book = Book(Path(__file__).parents[1])
+    asked = {n for tier in TIERS for f in tier.findings if f.front for n in f.needs}
+    assert asked <= set(book.chapters["intro"].needs)
+    text = (book.folder / "intro.md").read_text()
+    pages = {n for tier in book.tiers for n in book.pages_of(tier) if not n.endswith("/index")}
+    assert {n for n in pages if f":link: {n}\n" not in text} == set()
