@@ -232,6 +232,11 @@ CANNOT = {
     "effects/unseen-perturbations": _BY_BATCH
     | {"two-perturbations": "2 single perturbations"}
     | dict.fromkeys(("one-cell", "combinations-only", "known-genes"), "0 single perturbations"),
+    "effects/deep-models": _HALVES
+    | {"two-perturbations": "2 single perturbations of 8 cells"}
+    | dict.fromkeys(
+        ("one-cell", "combinations-only", "known-genes"), "0 single perturbations of 8 cells"
+    ),
     "embeddings/reconstruction": {
         "one-batch": "1 batches with perturbed cells",
         "own-batches": "0 test batches with at least 4 controls",

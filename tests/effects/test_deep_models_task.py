@@ -316,3 +316,14 @@ def test_our_ratios_are_means_of_ratios():
 def test_what_a_real_screen_must_have():
     part = mechanism_world.function("latent", seed=0, n_targets=6, n_doubles=3, n_genes=10)
     assert words.available(part) == {"single_perturbations": 6}
+
+
+def test_a_linear_model_whose_embedding_knows_no_perturbation_is_left_out():
+    known = {"set one": ["A", "B", "C", "D"], "set two": ["A", "C", "E"], "set three": ["B", "D"]}
+    names = ["A", "B", "C", "D"]
+    measured = set(task.simple_models("singles", known, train=names, genes=["A", "x"]))
+    assert {"linear model", "linear model, gene sets"} <= measured
+    numbered = set(task.simple_models("singles", known, train=["1", "2", "3"], genes=["A", "x"]))
+    assert measured - numbered == {"linear model", "linear model, gene sets"}
+    doubles = set(task.simple_models("doubles", None, train=["1", "1+2"], genes=["x"]))
+    assert {"additive", "linear model"} <= doubles

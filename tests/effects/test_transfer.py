@@ -1,5 +1,6 @@
 """Effects carried from one context to another: training sets, scores, and what is said."""
 
+import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
@@ -76,6 +77,32 @@ class TestTask:
         for step in (task.transfer_scores, task.copied_between_contexts):
             with pytest.raises(DataError, match="in the same way"):
                 step.function(mixed, seed=0)
+        assert words.available(mixed) == {"in_common": 0}
+
+    @pytest.mark.parametrize(
+        ("ways", "some"),
+        [
+            (["CRISPRa"] * 4, False),  # nothing is left of the screen
+            (["CRISPRa", "CRISPRa", "CRISPRi", "CRISPRi"], True),
+            (["CRISPRa", "CRISPRa", "CRISPRi", "drug"], False),  # each in its own way
+        ],
+    )
+    def test_what_the_rest_has_in_common_is_what_is_copied_there(self, shared, ways, some):
+        both = ad.concat({"first": shared, "again": shared[::2]}, label="part", index_unique="-")
+        where = both.obs["part"].astype(str) + " " + both.obs["context"].astype(str)
+        names = sorted(set(where), key=lambda c: (not c.startswith("first"), c))
+        both.obs["context"] = where
+        both.obs["perturbation_type"] = where.map(dict(zip(names, ways, strict=True)))
+        both.uns = shared.uns
+        found = words.available(both, rest=True)["in_common"]
+        assert bool(found) == some
+        if some:
+            table = task.copied_between_contexts.function(both, seed=0, rest=True)
+            assert found == table["perturbation"].nunique()
+            assert set(table["context"]) == set(names[2:])
+        else:
+            with pytest.raises(DataError, match="in the same way"):
+                task.copied_between_contexts.function(both, seed=0, rest=True)
 
     def test_a_change_is_copied_from_the_other_contexts(self, shared):
         table = task.copied_between_contexts.function(shared, seed=0)

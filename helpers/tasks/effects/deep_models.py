@@ -291,19 +291,27 @@ def _means(model, training, names, seed, trials, shuffled) -> pd.DataFrame:
     return pd.DataFrame(model.fit(data).predict(names), index=names, columns=data.genes)
 
 
-def simple_models(kind: str, gene_sets: Mapping | None) -> dict[str, EffectModel]:
-    """What the deep models are compared with, by name."""
+def simple_models(
+    kind: str, gene_sets: Mapping | None, *, train: Iterable[str], genes: Iterable[str]
+) -> dict[str, EffectModel]:
+    """What the deep models are compared with, by name.
+
+    Left out is a linear model whose embedding knows too few of the training perturbations: of
+    measured genes none, of gene sets fewer than three.
+    """
+    parts = pd.Index({part for name in train for part in name.split("+")})
     found = {"no change": NoChange(), "mean": MeanChange(with_control=True)}
     if kind == "doubles":
         found |= {
             "additive": Additive(),
             "linear model": BilinearModel(perturbations="changes"),
         }
-    else:
+    elif parts.isin(genes).any():
         found |= {"linear model": BilinearModel()}
     if gene_sets:
         embedding = gene_set_embedding(gene_sets, n_dims=20, at_least=2)
-        found["linear model, gene sets"] = BilinearModel(perturbations=embedding)
+        if parts.isin(embedding.index).sum() >= 3:
+            found["linear model, gene sets"] = BilinearModel(perturbations=embedding)
     return found
 
 
@@ -346,7 +354,7 @@ def split_scores(
     """
     split = read_manifest(manifest)
     scene = make_scene(screen, seed=seed, context=context, n_controls=n_controls, n_genes=n_genes)
-    models = dict(simple_models(kind, gene_sets))
+    models = simple_models(kind, gene_sets, train=split.train, genes=scene.genes)
     for name, means in given.items():
         models[name] = Stored(means)
         if name.endswith(named("", 0)):

@@ -214,12 +214,25 @@ def _types(screen) -> dict[str, str]:
     return {c: "+".join(sorted(set(map(str, kinds)))) for c, kinds in by}
 
 
-def in_common(screen) -> list[str]:
-    """Perturbations that two contexts of one type have, with cells to halve, and controls."""
+def _rest(screen, kind: dict[str, str]) -> dict[str, str]:
+    """Types of the contexts that were not perturbed as the one with most cells was."""
+    largest = screen.obs["context"].astype(str).value_counts().sort_index().idxmax()
+    return {c: k for c, k in kind.items() if k != kind.get(largest)}
+
+
+def in_common(screen, *, rest: bool = False) -> list[str]:
+    """Perturbations that two contexts of one type have, with cells to halve, and controls.
+
+    With `rest`, of contexts that were not perturbed as the one with most cells was.
+    """
     kind = _types(screen)
+    if rest:
+        kind = _rest(screen, kind)
     obs = screen.obs[["context", "perturbation"]].astype(str)
     counts = obs.value_counts()
     enough = counts[counts >= 2 * FEWEST].index.to_frame(index=False)
+    if rest:
+        enough = enough[enough["context"].isin(kind)]
     bare = enough.loc[enough["perturbation"] == CONTROL, "context"]
     enough = enough[enough["context"].isin(bare) & (enough["perturbation"] != CONTROL)]
     enough = enough.assign(kind=enough["context"].map(lambda c: kind.get(c, "")))
@@ -288,8 +301,7 @@ def _halved_means(screen, *, seed: int, rest: bool) -> tuple[dict, dict, dict]:
     contexts = screen.obs["context"].astype(str).to_numpy()
     labels = screen.obs["perturbation"].astype(str).to_numpy()
     if rest:
-        largest = pd.Series(contexts).value_counts().sort_index().idxmax()
-        kind = {c: k for c, k in kind.items() if k != kind.get(largest)}
+        kind = _rest(screen, kind)
     values = log1p_cp10k(screen).X
     means, n_cells = {}, {}
     for context in sorted(set(contexts) & set(kind) if rest else set(contexts)):

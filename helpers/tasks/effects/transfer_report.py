@@ -47,9 +47,12 @@ DEPARTURES = (
 )
 
 
-def available(screen) -> dict[str, int]:
-    """Perturbations made in the same way in two contexts or more, with cells and controls."""
-    return {"in_common": len(in_common(screen))}
+def available(screen, *, rest: bool = False) -> dict[str, int]:
+    """Perturbations made in the same way in two contexts or more, with cells and controls.
+
+    With `rest`, of contexts that were not perturbed as the one with most cells was.
+    """
+    return {"in_common": len(in_common(screen, rest=rest))}
 
 
 def in_short(pairs: pd.DataFrame) -> str:
