@@ -156,3 +156,10 @@ def test_the_sum_of_the_best_fifty_grows_with_the_contrasts_of_a_disease():
         aggregate(scores, names, ["x", "y", "y", "y"], drugs="median")
     with pytest.raises(ValueError, match="59 signatures"):
         aggregate(scores, names[1:], ["x", "y", "y", "y"])
+
+
+def test_a_perfect_ranking_has_an_ndcg_of_exactly_one():
+    for n_relevant in range(1, 60):
+        relevant = np.arange(80) < n_relevant
+        found = r.ranked(-np.arange(80.0), relevant)
+        assert {r.ndcg_at(found, k) for k in (1, 7, 50, 80)} == {1.0}

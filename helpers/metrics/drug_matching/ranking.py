@@ -112,7 +112,9 @@ def ndcg_at(ranking: Ranking, k: int) -> float:
     _check_k(ranking, k)
     discount = 1 / np.log2(np.arange(2, k + 2))
     share = np.repeat(ranking.hits / ranking.size, ranking.size)[:k]  # a place's chance of a hit
-    return float((share @ discount) / discount[: min(ranking.n_relevant, k)].sum())
+    # the most it can be, summed as the gain is: a perfect ranking has exactly 1
+    most = (np.arange(len(share)) < ranking.n_relevant).astype(float) @ discount
+    return float(share @ discount / most)
 
 
 def reciprocal_rank(ranking: Ranking) -> float:
