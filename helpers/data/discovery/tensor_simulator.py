@@ -101,7 +101,8 @@ def simulate(k: TensorKnobs, seed: int) -> dict[str, np.ndarray]:
     -------
     dict of ndarray
         Those of `Profiles.to_arrays`, with `second` (a second measurement of each profile) and
-        `truth` (both without noise) beside them. `gene`, `cluster` (n_genes,): functions.
+        `truth` (without noise) beside them. `gene`, `cluster` (n_genes,): functions; `activity`
+        (n_genes, n_programs): what each gene does, whatever the context.
         `compound`, `target` (n_compounds,): the gene that each hits. `annotation` (n_genes, 20): a
         noisy embedding of genes that knows their clusters and not the screen.
     """
@@ -141,6 +142,7 @@ def simulate(k: TensorKnobs, seed: int) -> dict[str, np.ndarray]:
         "truth": truth.astype(np.float32),
         "gene": gene,
         "cluster": cluster,
+        "activity": activity,
         "compound": compound,
         "target": gene[target] if k.n_compounds else np.array([], str),
         "annotation": _annotation(activity, rng),

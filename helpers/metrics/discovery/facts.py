@@ -30,6 +30,14 @@ METRICS = by_name(
            0, inf, "lower", nan, _LPM),
     Metric("flat_r2", "Variance explained, all values at once",
            -inf, 1, "higher", nan, _LPM),
+    Metric("function_precision", "Genes of one function among the nearest, as many as there are",
+           0, 1, "higher", nan, _HERE),
+    Metric("target_percentile", "Other compounds that lie farther than those that hit a gene",
+           0, 1, "higher", 0.5, _HERE),
+    Metric("group_percentile", "Other compounds that lie farther than a left-out member",
+           0, 1, "higher", 0.5, _HERE),
+    Metric("recall_10", "Compounds that hit a gene among its ten nearest",
+           0, 1, "higher", nan, _LPM),
     Metric("reported_correlation", "Correlation of effects as published, over genes",
            -1, 1, "higher", 0, "Zhu et al. 2025"),
     *network_facts.METRICS.values(),
@@ -38,6 +46,10 @@ METRICS = by_name(
 
 PRIMARY = {
     "unseen-pairs": "profile_pearson_centred",
+    "scaling": "profile_pearson_centred",
+    "gene-function": "function_precision",
+    "mechanism": "target_percentile",
+    "mechanism-groups": "group_percentile",
     "context-transfer": "reported_correlation",
     **network_facts.PRIMARY,
 }
