@@ -76,10 +76,12 @@ def test_entries_are_whole():
         *("ljp005", "tcga-brca", "tcga-brca-mixomics", "tcga-kirc", "tcga-pancan"),
         *("her2st", "mob-stutility", "pdac-moncada2020"),
         "known-relationships",
-        "ahlmann-eltze2025-scores",
+        *("ahlmann-eltze2025-scores", "gwt-cd4-perturbseq"),
         *("scperturb-edistances", "gene-lengths-spared"),
-        *("perturbqa-labels", "gene-sets", "hallmark-gene-sets", "norman2019-gi"),
+        *("perturbqa-labels", "gene-sets", "hallmark-gene-sets"),
+        *("lincs-overexpression", "norman2019-gi"),
         *("himmelstein-drug-disease", "cmap1-drugvsdisease"),
+        *("lincs2020-level5", "replogle2022-znormalised"),
         *("indications-repodb-everycure", "drug-repurposing-hub"),
     ]
     assert sorted(registry.datasets()) == registry.names()
