@@ -144,9 +144,11 @@ def test_circular_labels_are_as_many_and_favour_the_screen(tensor):
 
 def test_compounds_that_hit_a_gene_are_found(tensor):
     mean = {}
+    vectors = mechanisms.simulated_vectors.function(tensor, size=SIZE, n_networks=2)
+    assert vectors["compounds"].shape[:2] == (2, 30)
     for name in mechanisms.SIMULATED:
         found = mechanisms.simulated_mechanisms.function(
-            tensor, representation=name, seed=0, size=SIZE, n_networks=1
+            tensor, vectors, representation=name, seed=0
         )
         assert set(found["gene"]) == set(tensor["target"]) and found["n"].sum() == 30
         mean[name] = found["target_percentile"].mean()
@@ -154,7 +156,7 @@ def test_compounds_that_hit_a_gene_are_found(tensor):
     assert abs(mean["random vectors"] - 0.5) < 0.15
     assert mean["profiles less the mean of their kind"] > 0.6
     with pytest.raises(DataError, match="no representation 'magic'"):
-        mechanisms.simulated_mechanisms.function(tensor, representation="magic", seed=0)
+        mechanisms.simulated_mechanisms.function(tensor, None, representation="magic", seed=0)
 
 
 @pytest.fixture

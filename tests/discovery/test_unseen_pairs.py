@@ -152,6 +152,14 @@ def test_both_mistakes_of_the_released_look_up():
         boosting.bare(["A", CONTROL], "k_")
 
 
+def test_trees_refuse_a_readout_that_they_never_saw():
+    embedding = pd.DataFrame(np.eye(11), index=list("pqrstuvwxyz"))
+    train = planted(lambda c, p: np.full(3, c + p), names=[f"k_{n}" for n in "pqrstuvwxyz"])
+    trees = boosting.EmbeddingBoosting(embedding, "k_", max_iter=2).fit(train)
+    with pytest.raises(DataError, match="readouts were never seen: R9"):
+        trees.predict(["a"], ["k_p"], ["R9"])
+
+
 # --------------------------------------------------------------------------- the task
 
 

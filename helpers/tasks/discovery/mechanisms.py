@@ -43,21 +43,34 @@ KS = (1, 5, 10)
 
 
 @step
-def simulated_mechanisms(
-    data, *, representation: str, seed: int, size: dict | None = None, n_networks: int = 2
-) -> pd.DataFrame:
+def simulated_vectors(data, *, size: dict, n_networks: int) -> dict[str, np.ndarray]:
+    """Vectors of genes and compounds in each network of an ensemble.
+
+    Returns
+    -------
+    dict of ndarray
+        `genes` (n_networks, n_genes, d), `compounds` (n_networks, n_compounds, d).
+    """
+    names = data["gene"].tolist() + data["compound"].tolist()
+    both = stands.model_vectors(Profiles.from_arrays(data), names, size, n_networks)
+    n = len(data["gene"])
+    return {"genes": np.array(both)[:, :n], "compounds": np.array(both)[:, n:]}
+
+
+@step
+def simulated_mechanisms(data, vectors, *, representation: str, seed: int) -> pd.DataFrame:
     """How well a gene finds the compounds that hit it, one row a gene that has any.
 
     Parameters
     ----------
     data : dict of ndarray
         Of `helpers.data.discovery.tensor_simulator`, with compounds.
+    vectors : dict of ndarray or None
+        Of `simulated_vectors`, for representations of the model.
     representation : str
         Of `SIMULATED`.
     seed : int
         Of random vectors.
-    size, n_networks
-        See `helpers.tasks.discovery.unseen_pairs.pair_scores`.
 
     Returns
     -------
@@ -66,7 +79,7 @@ def simulated_mechanisms(
     """
     asked = np.array([g for g in data["gene"] if (data["target"] == g).any()])
     relevant = data["target"][None, :] == asked[:, None]
-    genes, compounds = _sides(data, representation, seed, dict(size or {}), n_networks)
+    genes, compounds = _sides(data, vectors, representation, seed)
     at = [data["gene"].tolist().index(g) for g in asked]
     found = stands.mean_cosines([g[at] for g in genes], compounds)
     recalls = {f"recall_{k}": recall_at(found, relevant, k) for k in KS}
@@ -80,24 +93,26 @@ def simulated_mechanisms(
     )
 
 
-def _sides(data, representation, seed, size, n_networks) -> tuple[list, list]:
+def _sides(data, vectors, representation: str, seed: int) -> tuple[list, list]:
     """Vectors of genes and of compounds, a network each."""
+    if representation not in SIMULATED:
+        raise DataError(f"no representation {representation!r}; there are {', '.join(SIMULATED)}")
     profiles = Profiles.from_arrays(data)
     names = [data["gene"].tolist(), data["compound"].tolist()]
     n = len(names[0])
     if representation in (LPM, CENTRED):
-        both = stands.model_vectors(profiles, names[0] + names[1], size, n_networks)
-    elif representation == "random vectors":
-        both = [np.random.default_rng(seed).standard_normal((sum(map(len, names)), 16))]
-    elif representation == "planted activity":
-        at = [names[0].index(t) for t in data["target"]]
-        both = [np.concatenate([data["activity"], data["activity"][at]])]
+        sides = list(vectors["genes"]), list(vectors["compounds"])
     else:
-        raw = np.array([_raw_mean(profiles, name) for name in names[0] + names[1]])
-        both = [stands.components(raw, 16) if representation == "PCA of profiles" else raw]
-        if representation not in SIMULATED:
-            raise DataError(f"no representation {representation!r}: {', '.join(SIMULATED)}")
-    sides = [v[:n] for v in both], [v[n:] for v in both]
+        if representation == "random vectors":
+            both = np.random.default_rng(seed).standard_normal((sum(map(len, names)), 16))
+        elif representation == "planted activity":
+            at = [names[0].index(t) for t in data["target"]]
+            both = np.concatenate([data["activity"], data["activity"][at]])
+        else:
+            both = np.array([_raw_mean(profiles, name) for name in names[0] + names[1]])
+        if representation == "PCA of profiles":
+            both = stands.components(both, 16)
+        sides = [both[:n]], [both[n:]]
     if "less the mean" in representation:
         sides = tuple([v - v.mean(axis=0) for v in side] for side in sides)
     return sides

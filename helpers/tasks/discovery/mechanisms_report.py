@@ -78,9 +78,9 @@ def about_simulated(means: pd.DataFrame) -> Words:
     own = means[means["metric"] == "target_percentile"].set_index("model")["mean"]
     best = own[[m for m in ("profiles", "profiles less the mean of their kind") if m in own]]
     said = (
-        f"Compounds that do not hit a gene lie farther from it than those that do by "
-        f"{own[LPM]:.0%} in vectors of the model, {own[CENTRED]:.0%} when each kind's mean is "
-        f"taken off, and by {own['profiles']:.0%} and {best.max():.0%} in plain profiles."
+        f"Of the compounds that do not hit a gene, {own[LPM]:.0%} lie farther from it than those "
+        f"that do in vectors of the model, {own[CENTRED]:.0%} with each kind's mean taken off, and "
+        f"{own['profiles']:.0%} in plain profiles, at best {best.max():.0%}; 50 % is chance."
     )
     if own[[LPM, CENTRED]].max() > best.max() + 0.02:
         return f"{said} The model brings them together better than profiles do."

@@ -10,5 +10,9 @@ TIER = Tier(
     PRIMARY,
     findings=FINDINGS,
     claims=CLAIMS,
-    declared={"unseen-pairs": {"split": "covered"}},
+    declared={
+        "unseen-pairs": {"split": "covered"},
+        "gene-function": {"split": "planted functions"},
+        "scaling": {"share": 1.0},
+    },
 )
