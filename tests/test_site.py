@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 from bs4 import BeautifulSoup
-from site_checks import ALLOWED, browser, check_site, dead_links, pages
+from site_checks import ALLOWED, browser, check_site, dead_links, pages, serve
 
 from helpers.book.cards import parameters_card, provenance_card
 from helpers.plots import intervals
@@ -182,6 +182,30 @@ def test_scripts_are_loaded_once(soup):
     assert len(sources) == len(set(sources))
     assert sum("mathjax" in source for source in sources) == 1
     assert "thebe" not in str(soup).lower()
+
+
+def test_a_page_loads_no_script_that_it_does_not_use(built_site):
+    """Formulas are set where there are any, the index is read where one searches."""
+    for page in pages(built_site):
+        soup = BeautifulSoup((built_site / page).read_text(), "html.parser")
+        sources = " ".join(tag["src"] for tag in soup.select("script[src]"))
+        assert ("mathjax" in sources) == bool(soup.select(".math")), page
+        assert ("searchindex" in sources) == (page == "search.html"), page
+        assert "fontawesome" not in sources
+
+
+@pytest.mark.browser
+def test_icons_are_drawn_and_the_search_finds(built_site):
+    with serve(built_site) as address, browser() as chromium:
+        page = chromium.new_page()
+        page.goto(address + "chapters/sample.html")
+        drawn = page.evaluate(
+            "async () => { await document.fonts.ready;"
+            " return [...document.fonts].filter(f => f.status == 'loaded').map(f => f.family) }"
+        )
+        assert any("Font Awesome" in family for family in drawn)
+        page.goto(address + "search.html?q=perturbation")
+        page.wait_for_selector("#search-results li a")
 
 
 def test_edit_and_source_lead_to_the_chapter_on_main(soup):
