@@ -107,6 +107,14 @@ def _declared(tables: Mapping, task: str, metric: str, declared: Mapping) -> pd.
     rows = pd.concat(kept, ignore_index=True).drop_duplicates(
         [c for c in MEANINGS if c not in ("value", "n", "cluster")]
     )
+    return settings(rows)
+
+
+def settings(rows: pd.DataFrame) -> pd.DataFrame:
+    """Score rows with the column `page`, with `setting`: the parameters that vary, as text.
+
+    Splits that are repeats are one.
+    """
     by_page = rows.groupby(["page", "dataset"], sort=False)
     return pd.concat(_pooled(own.assign(setting=_setting(own))) for _, own in by_page)
 
