@@ -1,0 +1,4 @@
+"""What gene networks answer, and the claims about them."""
+
+FINDINGS = ()
+CLAIMS = ()
