@@ -58,16 +58,14 @@ def causalbench(edges, values, target, *, longest, n_negatives, draw):
 
     paths, reach = [], dict(network)
     for _ in range(longest - 1):
-        further = {
-            v: c.union(*[reach[m] for m in c if m in reach]) - {v} for v, c in reach.items()
-        }
+        further = {v: c.union(*[reach[m] for m in c if m in reach]) - {v} for v, c in reach.items()}
         if further == reach:
             break
         paths.append(judge((a, b) for a in further for b in further[a] - reach[a]))
         reach = further
     free = [(a, b) for a, b in itertools.permutations(range(n), 2) if b not in reach.get(a, ())]
     chosen = [free[i] for i in draw(len(free))] if n_negatives else free
-    hits, misses, distance = judge(chosen)
+    hits, _, distance = judge(chosen)
     return judge((a, b) for a in network for b in network[a]), paths, hits / len(chosen), distance
 
 

@@ -114,7 +114,7 @@ def test_parts_regimes_and_equal_arms():
     part = cells.parts(target, (0.4, 0.4, 0.2), seed=0)
     for code, n in ((-1, 40), (0, 20), (1, 10), (2, 5)):
         assert np.bincount(part[target == code]).tolist() == [0.4 * n, 0.4 * n, 0.2 * n]
-    with pytest.raises(DataError, match="sum to 0.9"):
+    with pytest.raises(DataError, match=r"sum to 0\.9"):
         cells.parts(target, (0.5, 0.4), seed=0)
     none, half, whole = (cells.regime(target, s, seed=1) for s in (0, 0.67, 1))
     assert (none == (target < 0)).all() and whole.all()

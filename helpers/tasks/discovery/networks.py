@@ -163,9 +163,7 @@ def construction(data, *, seed: int) -> pd.DataFrame:
     values, target = data["values"], data["target"]
     part = parts(target, SHARES, seed=seed)
     tests = metrics.pair_tests(values[part == 2], target[part == 2])
-    seen, judge = (
-        mean_difference(arm_means(values[part == p], target[part == p])) for p in (0, 2)
-    )
+    seen, judge = (mean_difference(arm_means(values[part == p], target[part == p])) for p in (0, 2))
     kind = np.where(data["direct"], "edge", np.where(data["ancestral"], "path", "none"))
     own = tests.tested
     return pd.DataFrame(

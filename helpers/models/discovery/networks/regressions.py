@@ -1,4 +1,4 @@
-"""Networks by regressing each gene on others: boosted trees, and lasso in the order of variances."""
+"""Networks by regressing each gene on others: boosted trees, or lasso in order of variance."""
 
 import numpy as np
 
