@@ -35,4 +35,5 @@ PRIMARY = {
     "completion": "masked_mse",
     "completion-labels": "label_share",
     "leaderboard": "expression_pearson",
+    "protocols": "expression_pearson",
 }
