@@ -36,4 +36,5 @@ PRIMARY = {
     "completion-labels": "label_share",
     "leaderboard": "expression_pearson",
     "protocols": "expression_pearson",
+    "patients": "expression_pearson",
 }
