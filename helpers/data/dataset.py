@@ -8,7 +8,7 @@ from helpers.words import Words
 KINDS = (
     *("screen", "large-screen", "profiles", "tissue"),
     *("relationships", "scores", "distances", "lengths"),
-    *("labels", "gene-sets", "interactions"),
+    *("labels", "gene-sets", "interactions", "interventions"),
     *("matching", "signatures", "indications", "annotations"),
 )
 

@@ -11,5 +11,9 @@ TIER = Tier(
     PRIMARY,
     findings=FINDINGS,
     claims=CLAIMS,
-    declared={"completion": dict(MAIN)},
+    declared={
+        "completion": dict(MAIN),
+        "protocols": {"how": "revised"},
+        "patients": {"train": "all sections"},
+    },
 )

@@ -1,0 +1,194 @@
+"""What is said of simulated networks, branch by branch."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.scores import check
+from helpers.tasks.discovery import networks_report as report
+
+METRIC = report.PRIMARY
+
+
+def table(values, kind="linear", metric=METRIC, post="as predicted"):
+    """Score rows from draws of each model."""
+    asked = {}
+    for model, draws in values.items():
+        for seed, value in enumerate(draws):
+            rows = [(post, metric, value, 30)]
+            found = pd.DataFrame(rows, columns=["post", "metric", "value", "n"])
+            asked[kind, model, seed, report.WHOLE] = found
+    return report.score_rows(asked)
+
+
+GOOD = {m: [0.6, 0.7, 0.65] for m in report.METHODS} | {"random": [0.1, 0.12, 0.08]}
+
+
+def test_score_rows_are_a_score_table_with_floors():
+    own = check(pd.concat([table(GOOD), table(GOOD, post="rewired")], ignore_index=True))
+    assert set(own.loc[own["post"] == "rewired", "role"]) == {"floor"}
+    assert set(own.loc[own["model"] == "GuanLab", "role"]) == {"candidate", "floor"}
+
+
+def test_about_random():
+    found = report.gaps(table(GOOD), METRIC, "random", kind="linear")
+    said = report.about_random(found)
+    assert said.startswith("Every method is better than random order over 3 draws")
+    assert "0.55 (95 % interval" in said
+    poor = GOOD | {"GuanLab": [0.1, 0.2, 0.0]}
+    said = report.about_random(report.gaps(table(poor), METRIC, "random", kind="linear"))
+    assert "draws of a linear network, GuanLab cannot be told from random order" in said
+    one = {model: draws[:1] for model, draws in GOOD.items()}
+    said = report.about_random(report.gaps(table(one), METRIC, "random", kind="linear"))
+    assert said.startswith("One draw has no interval")
+
+
+def test_gaps_turn_round_where_lower_is_better():
+    own = table({"GuanLab": [0.1, 0.2], "random": [0.3, 0.5]}, metric="false_omission_rate")
+    found = report.gaps(own, "false_omission_rate", "random", kind="linear")
+    assert found.loc["GuanLab", "mean"] == pytest.approx(0.25)
+
+
+def test_about_direct():
+    sure = {"sparse inverse": [0.9, 0.91, 0.92], "GuanLab": [0.5, 0.51, 0.52]}
+    close = {"sparse inverse": [0.5, 0.9, 0.2], "GuanLab": [0.6, 0.4, 0.5]}
+    own = pd.concat([table(sure), table(close, kind="cyclic")], ignore_index=True)
+    said = report.about_direct(own)
+    assert "linear: sparse inverse (0.91), ahead of GuanLab" in said
+    assert "cyclic: sparse inverse (0.53), not told apart from GuanLab" in said
+    assert said.endswith("The lead is certain over draws in 1 of 2 kinds.")
+
+
+def distances(difference, planted, other=0.5, kind="linear"):
+    own = {"Mean Difference": [difference], "planted edges": [planted], "GuanLab": [other]}
+    return table(own, kind=kind, metric="mean_wasserstein")
+
+
+@pytest.mark.parametrize(
+    "rows, said",
+    [
+        ([(0.9, 0.8, 0.5)], "in 1 of 1 kinds of network. It has a larger one than the planted"),
+        ([(0.7, 0.8, 0.9)], "in 0 of 1 kinds of network. It does not pass the planted edges"),
+        ([(0.9, 0.8, 0.5), (0.7, 0.8, 0.5)], "passes the planted edges themselves in linear:"),
+    ],
+)
+def test_about_distance(rows, said):
+    kinds = ("linear", "cyclic")
+    own = pd.concat([distances(*r, kind=k) for r, k in zip(rows, kinds, strict=False)])
+    assert said in report.about_distance(report.over_draws(own))
+
+
+def test_about_construction():
+    rng = np.random.default_rng(0)
+    judge = rng.random(200)
+    pairs = pd.DataFrame({"mean difference": judge, "mean difference, judge": judge})
+    said = report.about_construction(pairs.assign(distance=judge + 0.01))
+    assert "is never below" in said and "Spearman 1.00" in said
+    assert "is almost never below" in report.about_construction(pairs.assign(distance=judge - 0.1))
+
+
+def test_about_chains():
+    def of(total, direct):
+        own = {"Mean Difference": [total], "sparse inverse": [direct]}
+        return report.over_draws(table(own, metric="mediated_share"))
+
+    assert "of 60% of the planted chains, sparse inverse of 10%: the first sees" in (
+        report.about_chains(of(0.6, 0.1))
+    )
+    assert "does not ask for direct effects more" in report.about_chains(of(0.1, 0.2))
+
+
+@pytest.mark.parametrize(
+    "draws, said",
+    [
+        ([1.0, 1.2, 0.8], "Mean Difference is where its duplicate"),
+        ([1.5, 1.5, 1.52], "lies above it by 0.507"),
+        ([0.5, 0.5, 0.52], "lies below it by"),
+        ([1.0], "One draw has no interval"),
+    ],
+)
+def test_about_ceiling(draws, said):
+    own = {"Mean Difference": [1.0] * len(draws), report.DUPLICATE: draws}
+    found = report.gaps(
+        table(own, metric="mean_wasserstein"), "mean_wasserstein", "Mean Difference", kind="linear"
+    )
+    assert said in report.about_ceiling(found)
+
+
+def test_about_parents():
+    def of(own, same, free):
+        parts = [
+            table({"Mean Difference": [own], "random": [free]}, metric="mean_wasserstein"),
+            table({"Mean Difference": [same]}, metric="mean_wasserstein", post="same parents"),
+        ]
+        return pd.concat(parts)
+
+    assert "the choice of parents alone is 40% of the gain" in report.about_parents(of(1, 0.7, 0.5))
+    assert "does not pass random pairs" in report.about_parents(of(0.4, 0.7, 0.5))
+
+
+def test_left_out_by_hand():
+    # b beats a by the rank that c takes from it; without c they tie or turn round
+    values = pd.DataFrame(
+        {"a": [3.0, 1.0, 2.0], "b": [2.0, 3.0, 1.0], "c": [1.0, 2.0, 3.0]}, index=["m", "m", "m"]
+    )
+    found = report.left_out(values, {"m": "higher"})
+    assert found["left out"].tolist() == ["none", "a", "b", "c"]
+    assert found["turned"].tolist() == [0, 1, 1, 1]  # all tie; any two do not
+    steady = pd.DataFrame({"a": [3.0, 3], "b": [2.0, 2], "c": [1.0, 1]}, index=["m", "n"])
+    found = report.left_out(steady, {"m": "higher", "n": "higher"})
+    assert found["turned"].sum() == 0 and found["order"].iloc[0] == "a, b, c"
+    turned = report.left_out(steady, {"m": "lower", "n": "lower"})
+    assert turned["first"].iloc[0] == "c"
+    part = pd.DataFrame({"a": [1.0, np.nan], "b": [2.0, 2.0]}, index=["m", "m"])
+    assert report.left_out(part, {"m": "higher"})["first"].iloc[0] == "b"
+
+
+@pytest.mark.parametrize(
+    "rows, said",
+    [
+        ([("none", "a", 0), ("a", "b", 0), ("b", "a", 0)], "No pair of methods turns round"),
+        ([("none", "a", 0), ("a", "b", 2), ("b", "a", 0)], "up to 2 pairs of the others turn"),
+        ([("none", "a", 0), ("a", "b", 1), ("b", "c", 1)], "Without b another method is first"),
+    ],
+)
+def test_about_left_out(rows, said):
+    found = pd.DataFrame(rows, columns=["left out", "first", "turned"])
+    assert said in report.about_left_out(found)
+    assert report.about_left_out(found).startswith("By mean rank over all metrics and kinds a is")
+
+
+def test_about_shares():
+    def of(a, b):
+        rows = [[s, m, v] for m, own in (("Mean Difference", a), ("sparse inverse", b)) for s, v in
+                zip((0.5, 1.0), own, strict=True)]  # fmt: skip
+        return pd.DataFrame(rows, columns=["share", "model", "mean"])
+
+    assert report.about_shares(of((0.1, 0.3), (0.2, 0.5))).startswith("More interventions help")
+    assert report.about_shares(of((0.3, 0.1), (0.2, 0.5))).startswith("More interventions do not")
+    none = of((np.nan, 0.1), (np.nan, 0.5))
+    assert report.about_shares(none).startswith("Too few shares")
+
+
+@pytest.mark.parametrize(
+    "row, said",
+    [
+        ((0.1, 0.05, 0.15), "is better than GuanLab"),
+        ((-0.1, -0.15, -0.05), "is worse than GuanLab"),
+        ((0.0, -0.1, 0.1), "cannot be told apart"),
+        ((0.0, np.nan, np.nan), "One draw has no interval"),
+    ],
+)
+def test_about_imputed(row, said):
+    found = pd.DataFrame([row], index=["a copy"], columns=["mean", "low", "high"])
+    assert said in report.about_imputed(found, "a copy", "GuanLab")
+
+
+def test_in_short():
+    planted = {"sparse inverse": [0.9, 0.92], "Mean Difference": [0.6, 0.6]}
+    far = {"sparse inverse": [1.0, 1.1], "Mean Difference": [1.4, 1.5], "planted edges": [1.2, 1.2]}
+    own = pd.concat([table(planted), table(far, metric="mean_wasserstein")])
+    said = report.in_short(own)
+    assert said.startswith("In 1 of 1 kinds of simulated network the method with the largest")
+    assert "sparse inverse finds edges best (average precision 0.91)" in said
+    assert "plus 0.25 (95 % interval" in said
