@@ -179,7 +179,7 @@ class LPM:
         values = torch.from_numpy(np.ascontiguousarray(profiles.value, dtype=np.float32))
         mask = torch.from_numpy(np.ascontiguousarray(profiles.mask))
         whole = bool(mask.all())
-        optimiser = torch.optim.AdamW(net.parameters(), lr=size.learning_rate)
+        optimiser = torch.optim.AdamW(net.parameters(), lr=size.learning_rate, fused=True)
         schedule = torch.optim.lr_scheduler.ExponentialLR(optimiser, size.decay)
         order = torch.Generator().manual_seed(self.random_state)
         at = mask.nonzero()  # scalar form: profile and readout of each measured value
