@@ -85,7 +85,8 @@ def test_sentence_on_what_completion_adds():
     assert "completion is worse" in report.about_added(worse, 0.2)
     one = {k: t.head(1) for k, t in tables().items()}
     open_ = task.effects(task.errors(one), region=0.2)
-    assert "undecided: ViT" in report.about_added(open_, 0.2)
+    said = report.about_added(open_, 0.2)
+    assert "undecided: ViT" in said and "is completion shown" in said
 
 
 def test_sentence_on_the_ridge():

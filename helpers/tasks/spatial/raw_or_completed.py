@@ -11,12 +11,10 @@ from helpers.tasks.spatial.histology import CELLS, MASKED, PUBLISHED
 from helpers.tasks.spatial.histology_report import by_slide
 
 RAW = ("zeros", "all")
-BOTH = ("completed", "measured")
 EFFECTS = {
     "completed instead of zeros": (PUBLISHED, RAW),
     "masked loss instead of all": (MASKED, RAW),
     "completed instead of masked loss": (PUBLISHED, MASKED),
-    "completed as well as masked loss": (BOTH, MASKED),
 }
 """A pair of cells each: by how much the error of the first is smaller than that of the second."""
 ADDED = "completed instead of masked loss"

@@ -75,6 +75,8 @@ def about_added(found: pd.DataFrame, region: float) -> Words:
         f"differences below {region:.2f} counted as none: {'; '.join(parts)}."
     )
     better = (own["verdict"] == "lower").sum()
+    if better == 0 and (own["verdict"] == "undecided").any():
+        return f"{head} For no model is completion shown to add anything."
     if better == 0:
         return f"{head} For no model does completion add anything to not training on zeros."
     return f"{head} For {better} of {len(own)} models completion adds to it."
