@@ -79,7 +79,7 @@ def test_entries_are_whole():
         *("ahlmann-eltze2025-scores", "gwt-cd4-perturbseq"),
         *("scperturb-edistances", "gene-lengths-spared"),
         *("perturbqa-labels", "gene-sets", "hallmark-gene-sets"),
-        *("lincs-overexpression", "norman2019-gi"),
+        *("lincs-overexpression", "norman2019-gi", "interventions-dixit-sachs"),
         *("himmelstein-drug-disease", "cmap1-drugvsdisease"),
         *("lincs2020-level5", "replogle2022-znormalised"),
         *("indications-repodb-everycure", "drug-repurposing-hub"),

@@ -37,4 +37,6 @@ PRIMARY = {
     "leaderboard": "expression_pearson",
     "protocols": "expression_pearson",
     "patients": "expression_pearson",
+    "histology": "expression_pearson",
+    "raw-or-completed": "expression_mse",
 }

@@ -15,5 +15,6 @@ TIER = Tier(
         "completion": dict(MAIN),
         "protocols": {"how": "revised"},
         "patients": {"train": "all sections"},
+        "raw-or-completed": {"target": "zeros", "loss": "measured"},
     },
 )
