@@ -483,3 +483,21 @@ def test_all_scores_are_one_file_with_the_meaning_of_its_columns():
         assert archive.namelist() == ["columns.txt", "a-b.csv"]
         assert "cluster: rows of one cluster" in archive.read("columns.txt").decode()
         assert archive.read("a-b.csv").decode() == tables["scores/a-b.csv"]
+
+
+@pytest.mark.browser
+def test_words_and_screens_of_a_page_are_counted_as_a_reader_sees_them(tmp_path):
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    from page_length import lengths, too_long
+
+    (tmp_path / "404.html").write_text("<main><h1>x</h1></main>")
+    (tmp_path / "page.html").write_text(
+        "<html><body><article class='bd-article' style='height: 1800px'><p>Two words</p>"
+        "<details><summary>Code</summary><p>three folded words</p>"
+        "<div class='cell_input'>code = 1</div></details><svg><text>drawn</text></svg>"
+        "<span class='bb-hidden'>of it</span></article></body></html>"
+    )
+    assert lengths(tmp_path) == [("page.html", 3, 3, pytest.approx(2.0))]
+    assert not too_long("chapters/x.html", 2_000, 2_000, 8.0)
+    assert too_long("chapters/x.html", 2_001, 0, 1.0) and too_long("chapters/x.html", 1, 1, 8.1)
+    assert not too_long("glossary.html", 9_000, 0, 30.0)
