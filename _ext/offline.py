@@ -1,5 +1,6 @@
-"""Every script comes from the site itself, once."""
+"""Every script comes from the site itself, once, and only where a page uses it."""
 
+import re
 from importlib.metadata import files
 from pathlib import Path
 from shutil import rmtree
@@ -7,6 +8,10 @@ from shutil import rmtree
 MATHJAX = "sphinx-mathjax-offline"
 # the page loads the first; the others are what it asks for while it typesets
 NEEDED = ("tex-mml-chtml.js", "output/chtml/fonts/woff-v2", "input/tex/extensions")
+# 1.5 MB that draw again the icons which the theme's fonts draw; the index of all pages, which
+# the theme loads everywhere for a search within the page that this site does not have
+UNUSED = ("scripts/fontawesome.js", "searchtools.js", "language_data.js", "searchindex.js")
+TAG = r'[ \t]*<script[^>]*? src="[^"]*?(?:%s)[^"]*"></script>\n?'
 
 
 def copy_mathjax(app, exception):
@@ -31,17 +36,32 @@ def drop_thebe(app, config):
 
 
 def load_once(app, pagename, templatename, context, doctree):
-    """Extensions that each ask for a script (MathJax, for one) get it once."""
+    """Extensions that each ask for a script get it once; MathJax comes where formulas are."""
     kept = {}
+    formulas = 'class="math ' in (context.get("body") or "")
     for script in context.get("script_files", []):
         name = getattr(script, "filename", None)
-        kept.setdefault(name or id(script), script)
+        if formulas or not str(name).endswith(app.config.mathjax_path):
+            kept.setdefault(name or id(script), script)
     context["script_files"] = list(kept.values())
+
+
+def drop_unused(app, exception):
+    """Take out the scripts that the theme's own templates load without being asked."""
+    if exception is not None or app.builder.format != "html":
+        return
+    for page in Path(app.outdir).rglob("*.html"):
+        unused = UNUSED[:1] if page.name == "search.html" else UNUSED
+        text = page.read_text(encoding="utf-8")
+        lighter = re.sub(TAG % "|".join(map(re.escape, unused)), "", text)
+        if lighter != text:
+            page.write_text(lighter, encoding="utf-8")
 
 
 def setup(app):
     app.connect("config-inited", drop_thebe)
     app.connect("html-page-context", load_once, priority=900)
     app.connect("build-finished", copy_mathjax)
+    app.connect("build-finished", drop_unused)
     app.config.mathjax_path = "mathjax/tex-mml-chtml.js"
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -11,10 +11,13 @@ import typer
 from rich.console import Console
 
 from helpers.cli_data import app as data
+from helpers.cli_kept import keep, verify
 from helpers.terminal import Workers, console, plain_table
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 app.add_typer(data, name="data")
+app.command()(keep)
+app.command()(verify)
 
 Parameters = Annotated[
     list[str] | None,

@@ -71,6 +71,10 @@ def data_add(
         str | None, typer.Option(help="Column of obs: cell lines.", show_default="one context")
     ] = None,
     guide: Annotated[str | None, typer.Option(help="Column of obs.")] = None,
+    replicate: Annotated[
+        str | None, typer.Option(help="Column of obs: biological replicates.")
+    ] = None,
+    donor: Annotated[str | None, typer.Option(help="Column of obs.")] = None,
     total_counts: Annotated[
         str | None,
         typer.Option(
@@ -94,16 +98,23 @@ def data_add(
         batch=batch,
         context=context,
         guide=guide,
+        replicate=replicate,
+        donor=donor,
         total_counts=total_counts,
         combination_separator=combination_separator,
         layer=layer,
         raw=raw,
     )
     _, screen = own_reader.add(name, file, mapping, registry.names())
-    facts = ", ".join(f"{value} {key}" for key, value in registry.screen_facts(screen).items())
-    console.print(f"{name}: {facts}")
+    facts = registry.screen_facts(screen).items()
+    counts = [f"{n} {_one(key) if n == 1 else key}" for key, n in facts]
+    console.print(f"{name}: {', '.join(counts)}")
     console.print(f"chapters of screens know it now: -p dataset={name}")
     console.print(f"what each of them can answer with it: benchbook data try {name}")
+
+
+def _one(counted: str) -> str:
+    return "batch" if counted == "batches" else counted.removesuffix("s")
 
 
 @app.command("remove")

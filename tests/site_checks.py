@@ -24,6 +24,15 @@ FLAGS = (
 )
 ALLOWED: dict[str, str] = {}
 """Rules of axe-core that may fail, each with the reason; there are none."""
+CUT = """() => [...document.querySelectorAll('.bb-figure svg, svg[role=img]')].flatMap(svg => {
+  const box = svg.getBoundingClientRect();
+  return [...svg.querySelectorAll('text')].filter(text => {
+    const own = text.getBoundingClientRect();
+    return own.width && (own.left < box.left - 1 || own.right > box.right + 1
+      || own.top < box.top - 1 || own.bottom > box.bottom + 1);
+  }).map(text => text.textContent);
+})"""
+"""Texts of figures of which a part lies outside of the drawing, and is not seen."""
 
 
 def check_site(
@@ -181,6 +190,7 @@ def _page_problems(page, problems: list[str], address: str, name: str, axe: bool
         wide = page.evaluate("document.documentElement.scrollWidth")
         if wide > width:
             problems.append(f"in {theme} it scrolls sideways ({wide} px of {width})")
+        problems += [f"cut in a figure: {text!r}" for text in page.evaluate(CUT)]
         # a theme changes colours and nothing else
         rules = ["color-contrast"] if theme == "dark" else None
         if axe:

@@ -366,6 +366,17 @@ def test_repeats_under_seeds_of_their_own_are_pooled():
     assert set(found["n_units"]) == {60} and set(found["n_clusters"]) == {3}
 
 
+def test_a_parameter_that_counts_draws_is_no_setting_and_one_that_crosses_them_is():
+    draws = [
+        table(seed=seed, params=params({"draw": i, "k": k}), cluster=f"draw {i}")
+        for i in range(2)
+        for k in (5, 10)
+        for seed in (0, 1)  # the same trainings of each draw
+    ]
+    found = of(pd.concat(draws))
+    assert set(found["setting"]) == {"k 5", "k 10"} and set(found["n_clusters"]) == {2}
+
+
 def test_units_that_are_other_things_for_each_model_are_not_paired():
     apart = table()
     apart["cluster"] = apart["model"] + apart["unit"]

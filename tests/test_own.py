@@ -34,6 +34,7 @@ def made(n_cells=40, n_genes=6):
             "well": np.resize([1, 1, 1, 1, 1, 2, 2, 2, 2, 2], n_cells),
             "line": "K562",
             "sg": np.resize(list("abcde"), n_cells),
+            "mouse": np.resize([1, 1, 1, 1, 1, 2, 2, 2, 2, 2], n_cells),
             "size": 1_000,
         },
         index=[f"cell{i}" for i in range(n_cells)],
@@ -57,13 +58,15 @@ def test_a_file_is_taken_in_and_read_by_its_name(folder):
     done = add(
         *(path, *GIVEN, "--combination-separator", "_", "--context", "line"),
         *("--guide", "sg", "--total-counts", "size"),
+        *("--replicate", "mouse", "--donor", "mouse"),
     )
     assert done.exit_code == 0, done.exception
-    assert "40 cells, 6 genes, 3 perturbations, 2 batches, 1 contexts, 8 controls" in done.output
+    assert "40 cells, 6 genes, 3 perturbations, 2 batches, 1 context, 8 controls" in done.output
     screen = registry.load("mine").result()
     assert violations(screen) == []
     assert sorted(set(screen.obs["perturbation"])) == ["GATA1+KLF1", "KLF1", "TP53", CONTROL]
     assert set(screen.obs["batch"]) == {"1", "2"} and set(screen.obs["guide"]) == set("abcde")
+    assert set(screen.obs["replicate"]) == set(screen.obs["donor"]) == {"1", "2"}
     assert screen.obs["total_counts"].tolist() == [1_000] * 40 and not screen.uns["panel"]
     assert np.array_equal(screen.X.toarray(), made().X.toarray())
     assert registry.dataset("mine").sha256 == screen.uns["dataset"]["sha256"] == before

@@ -76,15 +76,18 @@ def test_entries_are_whole():
         *("ljp005", "tcga-brca", "tcga-brca-mixomics", "tcga-kirc", "tcga-pancan"),
         *("her2st", "mob-stutility", "pdac-moncada2020"),
         "known-relationships",
-        "ahlmann-eltze2025-scores",
+        *("ahlmann-eltze2025-scores", "gwt-cd4-perturbseq"),
         *("scperturb-edistances", "gene-lengths-spared"),
-        *("perturbqa-labels", "gene-sets", "hallmark-gene-sets", "norman2019-gi"),
+        *("perturbqa-labels", "gene-sets", "hallmark-gene-sets"),
+        *("lincs-overexpression", "norman2019-gi", "interventions-dixit-sachs"),
         *("himmelstein-drug-disease", "cmap1-drugvsdisease"),
+        *("lincs2020-level5", "replogle2022-znormalised"),
         *("indications-repodb-everycure", "drug-repurposing-hub"),
     ]
     assert sorted(registry.datasets()) == registry.names()
     large = ["replogle2022-rpe1", "nadig2024-hepg2", "nadig2024-jurkat"]
     unverified = [*large, "tcga-pancan", "tcga-brca", "tcga-kirc"]
+    unverified += ["lincs2020-level5", "replogle2022-znormalised"]
     assert registry.verified() == [n for n in registry.datasets() if n not in unverified]
     for name, entry in registry.datasets().items():
         assert entry.name == name

@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 import yaml
 from bs4 import BeautifulSoup
-from site_checks import ALLOWED, browser, check_site, dead_links, pages
+from site_checks import ALLOWED, browser, check_site, dead_links, pages, serve
 
 from helpers.book.cards import parameters_card, provenance_card
 from helpers.plots import intervals
-from helpers.plots.page import svg, table_html
+from helpers.plots.page import figure_html, table_html
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -79,12 +79,13 @@ def sample_notebook() -> nbformat.NotebookNode:
             "role": ["candidate"] * 4 + ["floor"],
         }
     )
-    forest = svg(
+    figure = figure_html(
         intervals.interval_plot(
             effects, x="similarity", low="low", high="high", label="target", role="role"
         ),
         alt="Five targets with intervals.",
         name="forest",
+        data=effects,
     )
     wide = pd.DataFrame(rng.normal(size=(3, 12)), columns=[f"a column {i}" for i in range(12)])
     table = table_html(wide.rename_axis("row"), caption="A table wider than a phone", name="wide")
@@ -94,9 +95,6 @@ def sample_notebook() -> nbformat.NotebookNode:
         data = {"text/html": markup, "text/plain": plain}
         return code(source, outputs=[nbformat.v4.new_output("display_data", data)])
 
-    figure = (
-        f'<figure class="bb-figure"><div class="bb-scroll" tabindex="0">{forest}</div></figure>'
-    )
     return nbformat.v4.new_notebook(
         metadata={
             "kernelspec": {"name": "python3", "display_name": "Python 3"},
@@ -106,8 +104,28 @@ def sample_notebook() -> nbformat.NotebookNode:
             text("# Consistency\n\nDo cells with one perturbation agree {cite:p}`celik2024`?"),
             text(parameters_card({"seed": 3}, {"seed": 0}, {"seed": int})),
             text("The share of pairs is $p_i$:\n\n$$\\frac{1 + b}{1 + B} \\boldsymbol{x}$$"),
-            shown("page.show(" + "'a long line of code', " * 8 + ")", figure, "Five targets."),
+            code("import numpy as np\nfrom helpers.plots import page"),
+            shown(
+                "import numpy as np\n\nfigure = 1\npage.show("
+                + "'a long line of code', " * 8
+                + ")",
+                figure,
+                "Five targets.",
+            ),
             shown("page.table(wide)", table),
+            shown(
+                "%matplotlib inline\nimport os\npage.show(figure)",
+                figure.replace("forest", "again"),
+            ),
+            nbformat.v4.new_code_cell(
+                "page.show(figure)",
+                metadata={"tags": ["remove-input"]},
+                outputs=[
+                    nbformat.v4.new_output(
+                        "display_data", {"text/html": figure.replace("forest", "third")}
+                    )
+                ],
+            ),
             shown("wide", wide.to_html()),
             text(
                 "```{exercise}\n:label: one\n\nWhy?\n```\n\n"
@@ -184,6 +202,30 @@ def test_scripts_are_loaded_once(soup):
     assert "thebe" not in str(soup).lower()
 
 
+def test_a_page_loads_no_script_that_it_does_not_use(built_site):
+    """Formulas are set where there are any, the index is read where one searches."""
+    for page in pages(built_site):
+        soup = BeautifulSoup((built_site / page).read_text(), "html.parser")
+        sources = " ".join(tag["src"] for tag in soup.select("script[src]"))
+        assert ("mathjax" in sources) == bool(soup.select(".math")), page
+        assert ("searchindex" in sources) == (page == "search.html"), page
+        assert "fontawesome" not in sources
+
+
+@pytest.mark.browser
+def test_icons_are_drawn_and_the_search_finds(built_site):
+    with serve(built_site) as address, browser() as chromium:
+        page = chromium.new_page()
+        page.goto(address + "chapters/sample.html")
+        drawn = page.evaluate(
+            "async () => { await document.fonts.ready;"
+            " return [...document.fonts].filter(f => f.status == 'loaded').map(f => f.family) }"
+        )
+        assert any("Font Awesome" in family for family in drawn)
+        page.goto(address + "search.html?q=perturbation")
+        page.wait_for_selector("#search-results li a")
+
+
 def test_edit_and_source_lead_to_the_chapter_on_main(soup):
     links = {tag["href"] for tag in soup.select("a[href*='github.com/SOMEBODY']")}
     base = "https://github.com/SOMEBODY/sample-book"
@@ -241,10 +283,13 @@ def test_browser_checks_can_fail(built_site, tmp_path):
     (broken / "404.html").write_text("<main><h1>x</h1></main>")
     (broken / "page.html").write_text(
         "<html><body><main><p style='width:3000px'>Traceback (most recent call last)</p>"
+        "<svg role='img' aria-label='x' width='90' height='20' style='overflow: visible'>"
+        "<text x='60' y='15'>a label that is cut</text><text x='2' y='15'>whole</text></svg>"
         "<img src='gone.png'><script>throw Error('boom')</script>"
         "<script src='https://example.org/x.js'></script></main></body></html>"
     )
     text = "\n".join(check_site(broken))
+    assert "whole" not in text
     for sign in (
         "scrolls sideways",
         "traceback",
@@ -252,8 +297,74 @@ def test_browser_checks_can_fail(built_site, tmp_path):
         "404 for",
         "request to https://example.org",
         "axe image-alt",
+        "cut in a figure: 'a label that is cut'",
     ):
         assert sign in text, sign
+
+
+def test_code_folds_without_a_script_and_imports_are_not_shown(soup):
+    folds = soup.select("details.above-input")
+    assert len(folds) == len(soup.select("div.cell_input")) == 4
+    assert not any(fold.has_attr("open") for fold in folds)
+    assert [f.summary.get_text(" ", strip=True) for f in folds] == ["Code Code"] * 4
+    shown = [fold.pre.get_text() for fold in folds]
+    assert shown[0].startswith("figure = 1\npage.show(")
+    assert not any("import numpy" in text for text in shown)
+    # what is no plain Python is left as it is
+    assert shown[2].startswith("%matplotlib inline\nimport os")
+
+
+def test_figures_have_a_number_a_caption_an_anchor_and_lead_to_their_code(soup):
+    figures = soup.select("figure.bb-figure")
+    assert [f["id"] for f in figures] == ["fig-forest", "fig-again", "fig-third"]
+    for number, figure in enumerate(figures, 1):
+        caption = figure.select_one(".bb-caption")
+        assert caption.get_text() == f"Figure {number}. Five targets with intervals."
+        name = figure.svg["aria-labelledby"]
+        assert soup.find(id=name).get_text() == "Five targets with intervals."
+        assert figure.select_one("a.bb-download")["download"] == f"{figure['id'][4:]}.csv"
+    links = [figure.select_one("a.bb-code") for figure in figures]
+    assert links[2] is None  # its cell shows no code
+    for link, figure in zip(links[:2], figures, strict=False):
+        code = soup.find(id=link["href"][1:])
+        assert figure in code.find_parent(class_="cell").select("figure")
+
+
+@pytest.mark.browser
+def test_one_switch_shows_all_code_by_keyboard_and_is_remembered(built_site):
+    with serve(built_site) as address, browser() as chromium:
+        opened = chromium.new_context(viewport={"width": 1440, "height": 900}).new_page()
+        name = f"{address}chapters/sample.html"
+        opened.goto(name)
+        inputs = opened.locator("div.cell_input")
+        switch = opened.get_by_role("switch", name="Code")
+
+        def seen() -> int:
+            return sum(one.is_visible() for one in inputs.all())
+
+        assert switch.count() == 1 and seen() == 0
+        opened.locator("a.bb-code").first.click()  # a figure's link opens its cell alone
+        assert seen() == 1 and opened.locator("#code-2").is_visible()
+        switch.focus()
+        opened.keyboard.press("Space")
+        assert switch.get_attribute("aria-checked") == "true" and seen() == inputs.count() == 4
+        opened.goto(name)
+        assert seen() == 4
+        opened.get_by_role("switch", name="Code").press("Enter")
+        assert seen() == 0
+        opened.goto(name)
+        assert seen() == 0
+        opened.emulate_media(media="print")
+        assert not opened.get_by_role("switch", name="Code").is_visible()
+        figure = opened.locator("figure.bb-figure").first.bounding_box()
+        drawing = opened.locator("figure.bb-figure svg").first.bounding_box()
+        assert drawing["width"] == pytest.approx(figure["width"], abs=1)
+
+        off = chromium.new_context(java_script_enabled=False).new_page()
+        off.goto(name)
+        assert off.locator("[role=switch]").count() == 0
+        off.locator("details.above-input > summary").first.click()
+        assert off.locator("div.cell_input").first.is_visible()
 
 
 @pytest.mark.browser

@@ -20,7 +20,7 @@ from helpers.presets import PRESETS
 
 MOST_SEED = 2**32 - 1  # of numpy's legacy generators, which scikit-learn and others use
 EVERY = "every"  # of `needs`: all chapters that save scores
-_SETTINGS = ("needs", "requires", "registry", "scores", "cards")  # in front matter
+_SETTINGS = ("needs", "requires", "registry", "scores", "cards", "kept")  # in front matter
 
 
 # the usual form of that cell; jupytext, which reads every form, takes half a second to start
@@ -105,6 +105,11 @@ class Chapter:
     @property
     def saves_scores(self) -> bool:
         return self._settings.get("scores", True)
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Long runs whose kept results the page shows (`helpers.store.kept`)."""
+        return tuple(self._settings.get("kept", ()))
 
     @property
     def shows_cards(self) -> bool:

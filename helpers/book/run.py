@@ -24,6 +24,7 @@ from helpers.book.chapters import Chapter, ChapterError, has_tag, needs_of, plai
 from helpers.book.sections import REAL_DATA, engine
 from helpers.data import registry
 from helpers.home import claim, home
+from helpers.store import kept
 from helpers.store.disk import canonical_json, file_sha256
 from helpers.store.reach import PAGE_SOURCES, Code, digest, unchanged
 
@@ -80,7 +81,9 @@ class Run:
 
     @cached_property
     def key(self) -> str:
-        """Identity: code cells (not prose), parameters, data at hand, code in reach, needs."""
+        """Identity: code cells (not prose), parameters, data at hand, code in reach, needs, and
+        results of long runs that the page shows.
+        """
         text, code = self._code
         return digest(
             self.chapter.name,
@@ -90,6 +93,7 @@ class Run:
             canonical_json([code.definitions, code.versions]),
             *(canonical_json(own) for d in self.datasets if (own := registry.identity(d))),
             *(need.key for need in self.needs),
+            *(file_sha256(file) for name in self.chapter.kept for file in kept.files(name)),
         )
 
     @property

@@ -32,7 +32,7 @@ class Mapping:
         Columns of `obs`.
     control : tuple of str
         What controls are called; several names become one.
-    context, guide, total_counts : str or None
+    context, guide, replicate, donor, total_counts : str or None
         Columns of `obs`. Without a context all cells are of one, "all"; without total counts
         nobody knows the library sizes before genes were dropped (`uns["panel"]`).
     combination_separator : str or None
@@ -48,6 +48,8 @@ class Mapping:
     batch: str
     context: str | None = None
     guide: str | None = None
+    replicate: str | None = None
+    donor: str | None = None
     total_counts: str | None = None
     combination_separator: str | None = None
     layer: str | None = None

@@ -197,7 +197,8 @@ def _labels(obs: pd.DataFrame, mapping: own.Mapping) -> tuple[pd.DataFrame, list
     """Labels of the contract, and what could not be found; one label stands in for it."""
     problems: list[str] = []
     found = {}
-    for role in ("perturbation", "batch", "context", "guide", "total_counts"):
+    optional = ("guide", "replicate", "donor")
+    for role in ("perturbation", "batch", "context", *optional, "total_counts"):
         column = getattr(mapping, role)
         if column is None:
             continue
@@ -219,8 +220,8 @@ def _labels(obs: pd.DataFrame, mapping: own.Mapping) -> tuple[pd.DataFrame, list
     defaults = {"perturbation": CONTROL, "batch": ONE_CONTEXT, "context": ONE_CONTEXT}
     for role, label in defaults.items():
         table[role] = pd.Categorical(table[role] if role in table else [label] * len(table))
-    if "guide" in table:
-        table["guide"] = pd.Categorical(table["guide"])
+    for role in table.columns.intersection(optional):
+        table[role] = pd.Categorical(table[role])
     return table, problems
 
 

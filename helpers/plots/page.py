@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from helpers.plots.style import INK, ROLES, style
+from helpers.plots.style import INK, ROLES, WIDTH, style
 
 # Figures ------------------------------------------------------------------------------------
 
@@ -44,17 +44,22 @@ def show(fig: Figure, *, alt: str, name: str, data: pd.DataFrame | None = None) 
 def figure_html(fig: Figure, *, alt: str, name: str, data: pd.DataFrame | None = None) -> str:
     """HTML that `show` displays, for a figure that is glued into a page elsewhere.
 
+    The sentence `alt` is its caption, which the site numbers; `#fig-NAME` leads to it.
+
     Raises
     ------
     ValueError
         See `show`.
     """
-    image = svg(fig, alt=alt, name=name)
-    caption = "" if data is None else f"<figcaption>{_download(data, name)}</figcaption>"
+    # what is read below the figure names it for those who cannot see it, once
+    image = _image(fig, alt, name, f'aria-labelledby="fig-{name}-caption"')
+    tools = "" if data is None else _download(data, name)
     # a wide figure scrolls in its own box on a phone, so the box must take the keyboard focus
     return (
-        f'<figure class="bb-figure"><div class="bb-scroll" tabindex="0">{image}</div>'
-        f"{caption}</figure>"
+        f'<figure class="bb-figure" id="fig-{name}"><div class="bb-scroll" tabindex="0">{image}'
+        f'</div><figcaption><span class="bb-caption"><span id="fig-{name}-caption">'
+        f'{html.escape(alt.strip())}</span></span><span class="bb-tools">{tools}</span>'
+        "</figcaption></figure>"
     )
 
 
@@ -66,6 +71,10 @@ def svg(fig: Figure, *, alt: str, name: str) -> str:
     ValueError
         See `show`.
     """
+    return _image(fig, alt, name, f'aria-label="{html.escape(alt.strip(), quote=True)}"')
+
+
+def _image(fig: Figure, alt: str, name: str, label: str) -> str:
     _check_name(name)
     if not alt or not alt.strip():
         raise ValueError(f"figure {name!r} has no alt text: say in a sentence what it shows")
@@ -80,10 +89,10 @@ def svg(fig: Figure, *, alt: str, name: str) -> str:
         import matplotlib.pyplot as plt
 
         plt.close(fig)
-    return _themed(buffer.getvalue(), alt, name)
+    return _themed(buffer.getvalue(), label, name)
 
 
-def _themed(text: str, alt: str, name: str) -> str:
+def _themed(text: str, label: str, name: str) -> str:
     text = text[text.index("<svg") :]
     # its rule for `*` would reach the whole page; on the root element it is inherited instead
     text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", text, count=1, flags=re.S)
@@ -102,11 +111,12 @@ def _themed(text: str, alt: str, name: str) -> str:
     )
     text = re.sub(r"\n\s*", "\n", text)
     width, height = map(float, re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', text).groups())
-    label = html.escape(alt.strip(), quote=True)
+    # a figure of the usual width fills the column, a narrower one its share of it
+    share = min(100.0, 100 * width / (72 * WIDTH))
     opening = (
-        f'<svg role="img" aria-label="{label}" viewBox="0 0 {width:g} {height:g}" '
-        f'style="--bb-width: {width * 4 / 3:.0f}px; width: 100%; max-width: {width * 4 / 3:.0f}px; '
-        'height: auto; stroke-linejoin: round; stroke-linecap: butt" '
+        f'<svg role="img" {label} viewBox="0 0 {width:g} {height:g}" '
+        f'style="--bb-width: {width * 4 / 3:.0f}px; width: {share:.0f}%; height: auto; '
+        'stroke-linejoin: round; stroke-linecap: butt" '
         'fill="currentColor" font-family="system-ui, sans-serif" '
         'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
     )

@@ -107,6 +107,14 @@ def _declared(tables: Mapping, task: str, metric: str, declared: Mapping) -> pd.
     rows = pd.concat(kept, ignore_index=True).drop_duplicates(
         [c for c in MEANINGS if c not in ("value", "n", "cluster")]
     )
+    return settings(rows)
+
+
+def settings(rows: pd.DataFrame) -> pd.DataFrame:
+    """Score rows with the column `page`, with `setting`: the parameters that vary, as text.
+
+    Splits that are repeats are one.
+    """
     by_page = rows.groupby(["page", "dataset"], sort=False)
     return pd.concat(_pooled(own.assign(setting=_setting(own))) for _, own in by_page)
 
@@ -135,12 +143,23 @@ def _setting(rows: pd.DataFrame) -> pd.Series:
             continue
         several = [given[text] for text in own["params"].unique()]
         names = {name for one in several for name in one}
-        varied |= {n for n in names if len({str(one.get(n)) for one in several}) > 1}
+        names = {n for n in names if len({str(one.get(n)) for one in several}) > 1}
+        varied |= {n for n in names if not _repeats(own, n)}
     words = {
         text: ", ".join(f"{n} {one[n]}" for n in sorted(varied) if n in one)
         for text, one in given.items()
     }
     return rows["params"].map(words)
+
+
+def _repeats(rows: pd.DataFrame, name: str) -> bool:
+    """Whether a parameter only counts draws of the data: one value a cluster, one cluster a value.
+
+    Such rows are resampled together, and are no setting of their own.
+    """
+    pairs = pd.DataFrame({"value": rows["params"].map(_value(name)), "cluster": rows["cluster"]})
+    pairs = pairs.drop_duplicates()
+    return pairs["value"].is_unique and pairs["cluster"].is_unique
 
 
 def _standings(rows: pd.DataFrame, fact: Metric, n_resamples: int, seed: int) -> pd.DataFrame:

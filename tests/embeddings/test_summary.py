@@ -261,3 +261,8 @@ def test_leaders_and_who_is_not_told_from_them():
     one = winners_report.about_leaders(found[found["task"] == "a"])
     assert one.startswith("One name leads all 1 tasks, and in none of them")
     assert winners_report.about_leaders(found.iloc[:0]).startswith("No candidate was scored")
+
+
+def test_the_panel_whose_floor_stands_on_ceiling_is_marked_and_no_other():
+    marked = {q.title: q.panel for q in QUESTIONS if q.panel != q.title}
+    assert marked == {"batch mixing": "batch mixing, ceiling: permuted labels"}

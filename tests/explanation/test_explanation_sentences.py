@@ -73,14 +73,19 @@ def test_the_first_component():
     assert sentences.first_component(np.nan, lists).startswith("It was not scored")
 
 
-def test_families_of_lists():
-    pairs = {"tests-tests": 0.8, "learned-learned": 0.7, "tests-learned": 0.2}
-    side = pairs | {"trees-tests": 0.6, "trees-learned": 0.3}
-    assert "side with the tests" in sentences.families(side)
-    learned = pairs | {"trees-tests": 0.3, "trees-learned": 0.6}
-    assert sentences.families(learned) == "a mechanism shown on other data"
-    assert sentences.families(side | {"tests-learned": 0.7}) == "not seen here"
-    assert sentences.families(side | {"tests-learned": np.nan}).startswith("not answered")
+@pytest.mark.parametrize(
+    "apart, p, tests, learned, said",
+    [
+        (0.5, 0.01, 0.6, 0.3, "side with the tests"),
+        (0.5, 0.01, 0.3, 0.6, "a mechanism shown on other data"),
+        (0.5, 0.2, 0.3, 0.6, "undecided"),
+        (0.0, 0.5, 0.3, 0.6, "not seen here"),
+        (np.nan, np.nan, 0.3, 0.6, "not answered"),
+        (0.5, 0.01, np.nan, 0.6, "not answered"),
+    ],
+)
+def test_families_of_lists(apart, p, tests, learned, said):
+    assert said in sentences.families(apart, p, {"tests": tests, "learned": learned})
 
 
 @pytest.mark.parametrize(

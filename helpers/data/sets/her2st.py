@@ -1,4 +1,4 @@
-"""HER2-positive breast cancer: 18 sections of 8 patients, six of them with H&E (Andersson 2021)."""
+"""HER2-positive breast cancer: 18 sections of 8 patients, seven with H&E (Andersson 2021)."""
 
 from __future__ import annotations
 
@@ -104,6 +104,8 @@ _FILES = (
      "34028ea41e376396b50c42b0a11a7e689c85be4a8022e668d0a09cc128c04c65"),
     ("ST-imgs/C/C6/5714_HE_BT_E2.jpg", 3_941_039,
      "dddd87232589648861a9b6776dc1749be8306213f6589aeef0e805fb2b1ee263"),
+    ("app/www/imgs/A1_HE_image_dark.png", 4_001_062,
+     "e3836547df4772907bb537e53f41794fe4e603e9a6c99c1f6e91ef4342b95a6d"),
     ("ST-pat/lbl/A1_labeled_coordinates.tsv", 22_117,
      "23a0a68dccd54a8397ea4066994edb7110e88373d5b3bc6e35254dda9253fa5f"),
     ("ST-pat/lbl/B1_labeled_coordinates.tsv", 18_510,
@@ -123,14 +125,21 @@ _FILES = (
 )
 # fmt: on
 
+
+def _folder(name: str) -> str:
+    """Where a file lies in the repository; the image of A1 is that of its explorer."""
+    top = name.split("/")[0]
+    return {"ST-pat": "res/", "app": ""}.get(top, "data/")
+
+
 DATASET = Dataset(
     name="her2st",
-    title="HER2-positive breast cancer, 18 sections of 8 patients, 6 with H&E",
+    title="HER2-positive breast cancer, 18 sections of 8 patients, 7 with H&E",
     kind="tissue",
     files=tuple(
         File(
             name.rsplit("/", 1)[1],
-            f"{_AT}{'res' if name.startswith('ST-pat') else 'data'}/{name}",
+            f"{_AT}{_folder(name)}{name}",
             size,
             sha256,
         )
@@ -147,11 +156,15 @@ DATASET = Dataset(
     description=(
         "Six sections each of patients B and C, one each of A, D, E, F, G and H, on a square array "
         "of 200 um; a pathologist's label of each spot in eight sections. Genes are symbols, so "
-        "that lengths by Ensembl identifier do not reach them. The images are of B4 and C2 to C6."
+        "that lengths by Ensembl identifier do not reach them. The images are of A1 (3.4 um a "
+        "pixel, black beside the tissue), B4 and C2 to C6 (0.69 um): windows go by um, not pixels."
     ),
 )
+FULL_WIDTH = {"A1": 6954}
+"""Pixels to which coordinates belong, where the image is a smaller copy."""
 SECTIONS = tuple(f.name.split(".")[0] for f in DATASET.files if f.name.endswith(".tsv.gz"))
 IMAGES = {
+    "A1": "A1_HE_image_dark.png",
     "B4": "BT10737_D2_HE.jpg",
     "C2": "5714_HE_BT_C2.jpg",
     "C3": "5714_HE_BT_D1.jpg",
@@ -197,6 +210,7 @@ def read(
             patient=f"patient {name[0]}",
             image=image,
             longest=longest,
+            full_width=FULL_WIDTH.get(name),
         )
         one.obs["label"] = _labels(paths.get(f"{name}_labeled_coordinates.tsv"), one)
         read_ones.append(one)

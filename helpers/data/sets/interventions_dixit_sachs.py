@@ -179,7 +179,9 @@ def read_log_p(paths: dict[str, Path]) -> pd.DataFrame:
         Natural logarithm of the two-sided p, with the sign of one that is lower turned round: its
         size is -ln p. A column "MouseNTC_100_A_670" is one control guide.
     """
-    genes, groups = (paths[n].read_text().split() for n in ("genes", "perturbations"))
+    genes, groups = (
+        paths[n].read_text(encoding="utf-8").split() for n in ("genes", "perturbations")
+    )
     return pd.DataFrame(np.loadtxt(paths["log_pvals"]), index=genes, columns=groups)
 
 

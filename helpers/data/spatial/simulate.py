@@ -58,8 +58,9 @@ class TissueKnobs:
         Counts that are lost at random, or the more easily the lower their expectation.
     dropout_rate : float in [0, 1)
         Share of counts that are lost, on average.
-    patients : {"one", "several"}
+    patients : {"one", "several", "pairs"}
         Several: the test and validation slide are of other patients than the training slides.
+        Pairs: two slides of each patient, one patient after the other.
     likeness : float in [0, 1]
         Correlation of the genes' effects between patients.
     image : bool
@@ -87,8 +88,8 @@ class TissueKnobs:
             raise DataError("tissue takes 3 slides: one to train, to validate, to test on")
         if self.dropout not in ("none", "mcar", "mnar"):
             raise DataError(f"dropout is {self.dropout!r}; it is none, mcar or mnar")
-        if self.patients not in ("one", "several"):
-            raise DataError(f"patients is {self.patients!r}; it is one or several")
+        if self.patients not in ("one", "several", "pairs"):
+            raise DataError(f"patients is {self.patients!r}; it is one, several or pairs")
         if not (self.visible >= 0 and self.hidden >= 0 and self.visible + self.hidden <= 1):
             raise DataError("visible and hidden are shares of genes, together at most 1")
         if not 0 <= self.dropout_rate < 1:
@@ -188,6 +189,8 @@ def _split(number: int, n_slides: int) -> str:
 def _patients(knobs: TissueKnobs) -> list[str]:
     if knobs.patients == "one":
         return ["patient 1"] * knobs.n_slides
+    if knobs.patients == "pairs":
+        return [f"patient {number // 2 + 1}" for number in range(knobs.n_slides)]
     n_train = knobs.n_slides - 2
     return [*["patient 1"] * n_train, "patient 2", "patient 3"]
 

@@ -7,9 +7,9 @@ held-out cells by what perturbing A does to the distribution of B.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import false_discovery_control
 
 from helpers.metrics.de import mann_whitney
-from helpers.stats import benjamini_hochberg
 
 LEVEL = 0.05
 
@@ -79,7 +79,8 @@ def pair_tests(values, target) -> PairTests:
     for matrix in (w1, p_value, effect):
         np.fill_diagonal(matrix, np.nan)
     adjusted, tested = np.full((n, n), np.nan), np.isfinite(p_value)
-    adjusted[tested] = benjamini_hochberg(p_value[tested])
+    if tested.any():
+        adjusted[tested] = false_discovery_control(p_value[tested], method="bh")
     return PairTests(w1, p_value, adjusted, effect)
 
 

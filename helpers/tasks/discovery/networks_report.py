@@ -424,8 +424,7 @@ def in_short(table: pd.DataFrame) -> str:
     said = with_interval(row["mean"], row["low"], row["high"])
     return (
         f"In {other} of {len(kinds)} kinds of simulated network the method with the largest "
-        "Wasserstein distance is, by means over draws, not the one that finds most planted "
-        "edges. In "
-        f"{kinds[0]} ones {first} finds edges best (average precision {number(mean)}), and the "
+        "Wasserstein distance is, by means over draws, not the one that finds most planted edges. "
+        f"In {kinds[0]} ones {first} finds edges best (average precision {number(mean)}), and the "
         f"mean distance of Mean Difference is that of the planted edges themselves plus {said}."
     )

@@ -61,17 +61,17 @@ def found_here(
     rows = [
         (
             "Nothing predicts two perturbations better than adding their single effects",
-            *_none_better(doubles),
+            *none_better(doubles),
             missing,
         ),
         (
             "No model finds more genetic interactions than no change",
-            *_none_better(plain),
+            *none_better(plain),
             "predictions of all doubles",
         ),
         (
             "... also among genes of one additive magnitude",
-            *_none_better(matched),
+            *none_better(matched),
             "predictions of all doubles",
         ),
         (
@@ -119,7 +119,7 @@ def _pairs(rows: pd.DataFrame, reference: str, metric: str, given: dict) -> pd.D
     return found.assign(world=found["dataset"].str.removeprefix("simulated: "))
 
 
-def _none_better(pairs: pd.DataFrame) -> tuple[str, str]:
+def none_better(pairs: pd.DataFrame) -> tuple[str, str]:
     """Whether any candidate is better than the reference, world by world."""
     if pairs.empty:
         return "not scored in this build", UNTESTABLE

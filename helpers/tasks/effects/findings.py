@@ -5,6 +5,7 @@ import pandas as pd
 
 from helpers.comparisons import equivalence_margin
 from helpers.metrics.effects.facts import PRIMARY
+from helpers.tasks.effects import deep_models_claims as deep
 from helpers.tasks.effects import published_claims as claims
 from helpers.tasks.effects import published_scores as published
 from helpers.tasks.effects.claims import found_here
@@ -222,6 +223,7 @@ FINDINGS = (
         "simulated screens of two contexts that share effects, in part, or not at all",
         "a real screen of many perturbations in two contexts",
     ),
+    deep.FINDING,
 )
 
 
@@ -272,4 +274,5 @@ TASK_PAGES = tuple(
 CLAIMS = (
     Ledger("Ahlmann-Eltze et al. 2025", SCORES, (SCORES,), published_rows),
     Ledger("Ahlmann-Eltze et al. 2025, mechanisms", "effects/claims", TASK_PAGES, simulated_rows),
+    deep.LEDGER,
 )

@@ -13,6 +13,7 @@ from helpers.comparisons import compare, equivalence_margin, paired, tie_groups
 from helpers.metrics.embeddings.facts import METRICS, PRIMARY
 from helpers.metrics.facts import primary_metric
 from helpers.stats import MIN_UNITS
+from helpers.words import Words
 
 FLOORS = ("permuted labels", "Gaussian noise")
 CEILING = "planted truth"
@@ -50,6 +51,11 @@ class Question:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "metric", self.metric or primary_metric(self.task, PRIMARY))
+
+    @property
+    def panel(self) -> Words:
+        """Its title over a panel; marked where a floor stands on the line named ceiling."""
+        return self.title if self.ceiling is None else f"{self.title}, ceiling: permuted labels"
 
 
 QUESTIONS = (

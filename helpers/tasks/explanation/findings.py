@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 
 from helpers.stats import mean_interval
-from helpers.tasks.findings import Finding, with_interval
+from helpers.tasks.explanation import claims
+from helpers.tasks.findings import Finding, Ledger, listed, with_interval
 from helpers.tasks.requirements import CannotAnswer
 
 EASY, HARD = "no gene shared", "4 groups a gene"
@@ -47,6 +48,62 @@ def about_faith(true: pd.Series, faithful: pd.Series) -> str:
     return f"Nothing here speaks against it: {says}"
 
 
+def tests_or_explanations(tables, *, n_resamples: int, seed: int) -> str:
+    """The explanation of a network against Welch's test, in each simulated design."""
+    table = tables[claims.METHODS]
+    own = table[(table["task"] == "attribution") & (table["metric"] == TRUE)]
+    changes = {}
+    for design in own["dataset"].unique():
+        here = own[own["dataset"] == design]
+        shares = (claims.means_of(here, "cluster", model=m) for m in ("Welch t", "IG, MLP"))
+        changes[design] = claims.change(*shares)
+    return about_tests(changes)
+
+
+def about_tests(changes: dict[str, pd.Series]) -> str:
+    """The sentence, of what the explanation names beyond the test (`mean`, `low`, `high`)."""
+    if not changes:
+        raise CannotAnswer("no list of genes was scored against planted ones")
+    each = listed(f"{claims.points(found)} ({design})" for design, found in changes.items())
+    ends = pd.DataFrame(changes).T
+    if (ends["low"] > 0).all():
+        head = "Yes"
+    elif (ends["low"] > 0).any():
+        head = "In some designs"
+    elif (ends["high"] < 0).all():
+        head = "No, the test is better"
+    elif (ends["high"] < 0).any():
+        head = "Not shown in any design, and the test is better in some"
+    else:
+        head = "It is undecided"
+    return (
+        f"{head}: of the planted genes, the explanation of a network names more than Welch's test "
+        f"by {each}."
+    )
+
+
+def averages(tables, *, n_resamples: int, seed: int) -> str:
+    """Averages over a class of five subtypes against averages over clusters of explanations."""
+    own = tables[claims.MIXED]
+    own = own[(own["metric"] == TRUE) & (own["dataset"] == "five kinds")]
+    names = [f"MLP, average of {what}" for what in ("the class", "its cluster")]
+    of_class, of_cluster = (claims.means_of(own, "cluster", model=name) for name in names)
+    return about_averages(claims.change(of_class, of_cluster), of_class.mean())
+
+
+def about_averages(gain: pd.Series, of_class: float) -> str:
+    """The sentence, of what clusters gain (`mean`, `low`, `high`) and the average's agreement."""
+    says = (
+        f"the average over a class of five subtypes names {of_class:.0%} of a subtype's planted "
+        f"genes, and averages over clusters of explanations change that by {claims.points(gain)}."
+    )
+    if gain["low"] > 0:
+        return f"Nobody in particular: {says}"
+    if gain["high"] < 0:
+        return f"The class, better than its clusters do: {says}"
+    return f"It is undecided: {says}"
+
+
 FINDINGS = (
     Finding(
         "Can an explanation be believed?",
@@ -57,4 +114,32 @@ FINDINGS = (
         "another simulation, another method of explanation",
         front=True,
     ),
+    Finding(
+        "Does explaining a network find more of the genes that differ than a test does?",
+        claims.METHODS,
+        (claims.METHODS,),
+        tests_or_explanations,
+        "simulated classes that differ in the means of their planted genes",
+        "classes that differ in combinations of genes only",
+    ),
+    Finding(
+        "Whom does the average explanation of a mixed class describe?",
+        claims.MIXED,
+        (claims.MIXED,),
+        averages,
+        "a simulated class of five equally large subtypes, and a network",
+        "rare subtypes, clusters whose number is not known",
+    ),
+)
+
+
+def of_paper(own):
+    """Rows of a paper's claims, as a `Ledger` asks."""
+    return lambda tables, *, n_resamples, seed: claims.rows(own, tables)
+
+
+# No chapter is needed: a claim without its scores says so, and the others are judged.
+CLAIMS = (
+    Ledger("Bontonou et al. 2023", "explanation/claims", (), of_paper(claims.OF_2023)),
+    Ledger("Bontonou et al. 2025", "explanation/claims", (), of_paper(claims.OF_2025)),
 )

@@ -1,12 +1,15 @@
 """Rows of scores, and tables, that the chapters on explanation share."""
 
 from collections.abc import Mapping
+from itertools import combinations
 
+import numpy as np
 import pandas as pd
 
 from helpers import scores
 from helpers.metrics.explanation.facts import METRICS
 from helpers.summaries import draw_means
+from helpers.tasks.explanation.rankings import FAMILIES
 
 
 def over_draws(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
@@ -90,3 +93,41 @@ def overlap_rows(
         n=n_top,
         value=[table.loc[a, b] for a, b in pairs],
     )
+
+
+def families_apart(table: pd.DataFrame) -> tuple[float, float]:
+    """How much more of their best genes two lists of one kind share than two of different kinds.
+
+    Kinds are tests and explanations. As pairs of lists are not independent, the p-value deals the
+    methods to kinds of the same sizes in all ways (a permutation of objects, as by Mantel 1967).
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of `overlap_table`: methods x methods, symmetric.
+
+    Returns
+    -------
+    difference : float
+        In [-1, 1]: the mean over pairs of tests and that over pairs of explanations, averaged,
+        less the mean over pairs of a test and an explanation. NaN if a list is missing.
+    p : float
+        Share of the ways that give as much or more, one-sided.
+    """
+    kind = {name: family for name, family in FAMILIES.items() if family in ("test", "explanation")}
+    values = table.reindex(index=list(kind), columns=list(kind)).to_numpy(float)
+    n, n_tests = len(kind), list(kind.values()).count("test")
+
+    def difference(tests) -> float:
+        inside = np.isin(np.arange(n), tests)
+        pair = ~np.eye(n, dtype=bool)
+        means = [
+            values[np.ix_(one, one)][pair[np.ix_(one, one)]].mean() for one in (inside, ~inside)
+        ]
+        return np.mean(means) - values[np.ix_(inside, ~inside)].mean()
+
+    found = difference([i for i, family in enumerate(kind.values()) if family == "test"])
+    if np.isnan(found):
+        return np.nan, np.nan
+    dealt = [difference(list(tests)) for tests in combinations(range(n), n_tests)]
+    return found, float(np.mean(np.array(dealt) >= found - 1e-12))

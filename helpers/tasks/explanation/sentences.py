@@ -102,20 +102,23 @@ def first_component(component: float, lists: pd.Series) -> str:
     return "All lists that see the classes do better in the second."
 
 
-def families(pairs: Mapping[str, float]) -> str:
-    """Whether explanations agree with one another more than with tests.
+def families(apart: float, p: float, trees: Mapping[str, float]) -> str:
+    """Whether lists of one kind share more genes than a test and an explanation.
 
     Parameters
     ----------
-    pairs : mapping
-        Mean overlap of `tests-tests`, `learned-learned`, `tests-learned`, `trees-tests`,
-        `trees-learned`.
+    apart, p : float
+        Of `helpers.tasks.explanation.report.families_apart`.
+    trees : mapping
+        Mean overlap of trees with `tests` and with explanations (`learned`).
     """
-    if np.isnan(list(pairs.values())).any():
+    if np.isnan([apart, p, *trees.values()]).any():
         return "not answered: some lists were not made"
-    if pairs["tests-learned"] >= min(pairs["tests-tests"], pairs["learned-learned"]):
+    if apart <= 0:
         return "not seen here"
-    if pairs["trees-tests"] > pairs["trees-learned"]:
+    if p > 0.05:
+        return f"undecided: methods dealt to the two kinds at random do so, too (p = {p:.2f})"
+    if trees["tests"] > trees["learned"]:
         return (
             "a mechanism shown on other data for explanations by gradients, and not seen for "
             "trees, which are learned too, and side with the tests"

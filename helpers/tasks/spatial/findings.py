@@ -6,6 +6,7 @@ import pandas as pd
 from helpers.models.spatial.completion import COMPARATORS
 from helpers.tasks.findings import Finding, Ledger, with_interval
 from helpers.tasks.requirements import CannotAnswer
+from helpers.tasks.spatial import histology_findings as histology
 from helpers.tasks.spatial.completion_report import (
     CLEAN,
     MAIN,
@@ -145,6 +146,7 @@ FINDINGS = (
         "longer training, sharper tissue; entries that were never measured",
         front=True,
     ),
+    *histology.FINDINGS,
 )
 CLAIMS = (
     Ledger(
@@ -153,4 +155,5 @@ CLAIMS = (
         (PAGE,),
         claims,
     ),
+    *histology.CLAIMS,
 )

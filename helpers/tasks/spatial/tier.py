@@ -11,5 +11,10 @@ TIER = Tier(
     PRIMARY,
     findings=FINDINGS,
     claims=CLAIMS,
-    declared={"completion": dict(MAIN)},
+    declared={
+        "completion": dict(MAIN),
+        "protocols": {"how": "revised"},
+        "patients": {"train": "all sections"},
+        "raw-or-completed": {"target": "zeros", "loss": "measured"},
+    },
 )

@@ -1,0 +1,82 @@
+"""What is said of long runs that are kept, and whether they still hold."""
+
+import numpy as np
+import pandas as pd
+
+from helpers.store.kept import Kept
+from helpers.tasks.embeddings.long_runs import DIMENSIONS, OURS, USERS
+from helpers.tasks.findings import listed, with_interval
+from helpers.words import Words
+
+
+def state(found: Kept | None) -> Words:
+    """Whether what is kept is current, and how it was made."""
+    if found is None:
+        return "No result of this run is kept yet; `benchbook keep scvi-defaults` makes one."
+    record = found.record
+    made = (
+        f"made by `{record['command']}` on {record['day']} at commit "
+        f"{record['commit'][:12] or 'unknown'} in {record['seconds'] / 60:.0f} minutes of computing"
+    )
+    if found.changed:
+        return (
+            f"Outdated: {listed(found.changed)} changed since. The numbers are those of the "
+            f"code of then, {made}."
+        )
+    return f"Kept, {made}; nothing that it stands on has changed since."
+
+
+def by_training(table: pd.DataFrame) -> pd.DataFrame:
+    """Mean and standard deviation over seeds of each training."""
+    groups = table.groupby(["training", "n_latent"], sort=False)
+    return pd.DataFrame(
+        {
+            "top1": groups["top1"].mean(),
+            "sd over seeds": groups["top1"].std(ddof=1),
+            "seeds": groups["top1"].count(),
+            "epochs": groups["n_epochs"].mean(),
+        }
+    ).reset_index()
+
+
+def gap(table: pd.DataFrame, n_latent: int) -> pd.Series:
+    """Users' training less the book's: `mean`, `low`, `high` (Welch's interval over seeds, 95 %).
+
+    NaN ends with fewer than two seeds of each, all NaN where one was not scored.
+    """
+    from scipy.stats import ttest_ind
+
+    own = table[table["n_latent"] == n_latent].dropna(subset=["top1"])
+    theirs, ours = (own.loc[own["training"] == t, "top1"].to_numpy() for t in (USERS, OURS))
+    found = pd.Series(np.nan, ["mean", "low", "high"])
+    if len(theirs) and len(ours):
+        found["mean"] = theirs.mean() - ours.mean()
+    if min(len(theirs), len(ours)) > 1:
+        # equal values of all seeds have no spread, and an interval of no width
+        spread = theirs.std() + ours.std() > 0
+        ends = ttest_ind(theirs, ours, equal_var=False).confidence_interval() if spread else None
+        found[["low", "high"]] = [found["mean"]] * 2 if ends is None else [ends.low, ends.high]
+    return found
+
+
+def about_trainings(kept: Kept | None) -> Words:
+    """Whether users' defaults and the book's training differ by more than seeds do."""
+    if kept is None:
+        return "Whether they differ by more than seeds do is not answered here."
+    table, said = kept.table, []
+    for n_latent in DIMENSIONS:
+        found = gap(table, n_latent)
+        value = with_interval(*found, 3)
+        if np.isnan(found["mean"]):
+            said.append(f"With {n_latent} dimensions they were not both scored.")
+        elif np.isnan(found["low"]):
+            said.append(f"With {n_latent} dimensions one seed cannot tell: {value}.")
+        elif found["low"] > 0:
+            said.append(f"With {n_latent} dimensions users' defaults are ahead by {value}.")
+        elif found["high"] < 0:
+            said.append(f"With {n_latent} dimensions the book's training is ahead: {value}.")
+        else:
+            said.append(
+                f"With {n_latent} dimensions they differ by no more than seeds do: {value}."
+            )
+    return " ".join(said)

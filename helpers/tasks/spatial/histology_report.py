@@ -1,0 +1,259 @@
+"""What is said of the small models: cards, departures, rows of scores, means, sentences."""
+
+import numpy as np
+import pandas as pd
+
+from helpers import scores
+from helpers.models.spatial.histology.plain import BASELINES
+from helpers.stats import mean_interval
+from helpers.tasks.departures import Departure
+from helpers.tasks.findings import listed, with_interval
+from helpers.tasks.spatial.histology import LATENT, NAMES
+from helpers.words import Words
+
+TASK = "histology"
+ROLES = {
+    **dict.fromkeys(NAMES, "candidate"),
+    **dict.fromkeys(BASELINES, "floor"),
+    "ridge on stain": "candidate",
+    "untrained features, ridge": "candidate",
+    "ResNet-18 features, ridge": "candidate",
+    "depth (oracle)": "ceiling",
+    "own slide's mean (oracle)": "ceiling",
+    LATENT: "ceiling",
+}
+LINE = 0.95
+"""Quantile of hidden genes' correlations: the false-discovery line."""
+
+# model, its original, what it looks at, the idea that is kept, what is left out
+_CARDS = (
+    ("ShuffleNet", "ShuffleNetV2 x0.5", "its window", "shuffled channel groups; flips and turns",
+     "ImageNet weights; 224 pixels"),
+    ("ST-Net", "DenseNet-121", "its window", "dense block; head starts at the gene mean; mean of "
+     "eight symmetries", "ImageNet weights; SGD"),
+    ("ViT", "ViT-B/16", "its window", "squares of the window attend to one another",
+     "ImageNet weights; depth 12"),
+    ("ViT+delta", "ViT-B/16 on deltas", "its window", "the same, on deltas to the gene mean",
+     "ImageNet weights; depth 12"),
+    ("HisToGene", "HisToGene", "all windows of the slide", "linear embedding, row and column "
+     "embeddings, attention over the slide", "8 layers of 1,024"),
+    ("Hist2ST", "Hist2ST", "windows of a quarter of the slide", "convolution mixer, transformer, "
+     "graph layers, counts as a second head, self-distillation", "depth; five augmentations"),
+    ("EGN", "EGN", "its window; expression of 6 training windows", "tokens attend to exemplars; "
+     "loss with a correlation", "ResNet-50 features; depth 8"),
+    ("EGGN", "EGGN", "neighbours; expression of 6 training windows", "graph of windows and "
+     "exemplars, two rounds of messages", "ResNet-18 features; edges among exemplars"),
+    ("SEPAL", "SEPAL", "its window and its neighbours", "transformer on deltas, kept fixed; a "
+     "graph network adds a correction", "pooling that keeps one node; more than one hop"),
+    ("BLEEP", "BLEEP", "its window; expression of all training spots", "contrastive pairs; mean of "
+     "the twenty nearest", "ResNet-50; fifty nearest"),
+)  # fmt: skip
+
+DEPARTURES = (
+    Departure(
+        "Exemplars (EGN, EGGN)",
+        "EGGN reads the expression of row i of all spots, where i counts training spots: in 14 of "
+        "26 data sets the wrong spot",
+        "The expression of the training spot itself, never of the own slide",
+        "bug",
+        "Expression of other spots, of the test slide among them, is taken for that of the "
+        "exemplar.",
+    ),
+    Departure(
+        "Shape of EGN's output",
+        "Reshaped to 256 columns where there are 128 or 32 genes",
+        "Spots x genes",
+        "bug",
+        "Correlations of genes mix spots.",
+    ),
+    Departure(
+        "BLEEP in use",
+        "Turned and flipped at random at test time; the last incomplete batch is dropped; the "
+        "checkpoint is that of the last validation batch's contrastive loss",
+        "As it is; all spots; the checkpoint with the smallest error",
+        "bug",
+        "Two runs of one model differ, and some test spots have no prediction.",
+    ),
+    Departure(
+        "SEPAL's edges",
+        "Every spot within n steps is joined to the centre directly",
+        "The neighbours, one step",
+        "paper-code discrepancy",
+        "The lattice that the graph is to use is not in it.",
+    ),
+    Departure(
+        "Training on zeros",
+        "What was not measured is zero in training, and left out of the score",
+        "Left out of both, or completed; see the page on raw and completed",
+        "design choice",
+        "A model is taught to be low exactly where it is scored.",
+    ),
+    Departure(
+        "Metrics",
+        "One constant predicted gene makes PCC-Gene and Global NaN",
+        "It has the correlation 0, and is counted",
+        "bug",
+        "A table of NaN hides who failed.",
+    ),
+    Departure(
+        "Steps, rates, optimiser",
+        "1,000 to 2,000 steps, own optimisers, rates tuned a data set and model",
+        "The same steps of Adam, the same grid of rates, the same selection",
+        "design choice",
+        "So that models differ in what they look at, and in nothing else.",
+    ),
+)
+
+
+def cards(n_parameters: dict[str, int]) -> pd.DataFrame:
+    """A row a model: its original, what it looks at, what is kept and left out, its size."""
+    columns = ["model", "after", "looks at", "idea that is kept", "left out"]
+    table = pd.DataFrame(_CARDS, columns=columns)
+    return table.assign(parameters=[n_parameters[m] for m in table["model"]])
+
+
+def by_slide(found: pd.DataFrame) -> pd.DataFrame:
+    """Result of `scored_genes` by slide: `pearson` (mean over genes), `mse`, `n_genes`, `nan`."""
+    rows = []
+    for (slide, patient), part in found.groupby(["slide", "patient"], sort=False):
+        r = part["pearson"]
+        facts = {"slide": slide, "patient": patient, "pearson": r.mean()}
+        facts |= {"mse": part["squares"].sum() / part["n"].sum(), "n_genes": int(r.notna().sum())}
+        rows.append(facts | {"nan": int(r.isna().sum()), "constant": part["constant"].iloc[0]})
+    return pd.DataFrame(rows)
+
+
+def rows(found: pd.DataFrame, *, model: str, dataset: str, cell: tuple[str, str], task=TASK):
+    """Result of `scored_genes` as rows: a slide is a unit, a patient a cluster."""
+    table = by_slide(found)
+    parts = [
+        scores.rows(
+            task=task,
+            dataset=dataset,
+            split="held-out slides",
+            model=model,
+            params={"target": cell[0], "loss": cell[1]},
+            metric=metric,
+            # no mean of a slide has a correlation on it
+            role="floor" if "mean" in model and column == "pearson" else ROLES[model],
+            unit_kind="slide",
+            unit=table["slide"],
+            cluster=table["patient"],
+            seed=0,
+            n=table["n_genes"],
+            value=table[column],
+        )
+        for metric, column in (("expression_pearson", "pearson"), ("expression_mse", "mse"))
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def means(tables: dict[str, pd.DataFrame], column: str = "pearson") -> pd.DataFrame:
+    """Mean of each model over held-out slides, with intervals by slide and by patient.
+
+    Returns
+    -------
+    DataFrame
+        `model`, `role`, `mean`, `low`, `high` (over slides), `patient low`, `patient high`,
+        `slides`, `patients`, `constant genes` (predicted constant on a slide, mean).
+    """
+    found = []
+    for model, table in tables.items():
+        one = by_slide(table)
+        ends = _ends(one[column])
+        own = _ends(one.groupby("patient")[column].mean())
+        role = "floor" if "mean" in model and column == "pearson" else ROLES[model]
+        row = {"model": model, "role": role, "mean": one[column].mean()}
+        row |= {"low": ends[0], "high": ends[1], "patient low": own[0], "patient high": own[1]}
+        row |= {"slides": len(one), "patients": one["patient"].nunique()}
+        found.append(row | {"constant genes": one["constant"].mean()})
+    return pd.DataFrame(found)
+
+
+def _ends(values) -> tuple[float, float]:
+    values = np.asarray(values)[np.isfinite(values)]
+    return mean_interval(values) if len(values) > 1 else (np.nan, np.nan)
+
+
+def discoveries(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Genes that are predicted better than what no image shows.
+
+    The line of a model is the 95 % quantile of the correlations of hidden genes, over genes and
+    slides: whatever lies below it, a gene can reach that is not in the image at all.
+
+    Returns
+    -------
+    DataFrame
+        `model`, `hidden` (mean correlation), `visible`, `line`, `above` (share of visible genes
+        and slides above the line), `n_hidden`.
+    """
+    found = []
+    for model, table in tables.items():
+        r = {k: table.loc[table["kind"] == k, "pearson"].dropna() for k in ("hidden", "visible")}
+        line = r["hidden"].quantile(LINE) if len(r["hidden"]) else np.nan
+        above = (r["visible"] > line).mean() if len(r["visible"]) else np.nan
+        row = {"model": model, "hidden": r["hidden"].mean(), "visible": r["visible"].mean()}
+        found.append(row | {"line": line, "above": above, "n_hidden": len(r["hidden"])})
+    return pd.DataFrame(found)
+
+
+def about_order(found: pd.DataFrame) -> Words:
+    """Which small model is ahead, whether it beats the ridge, and how far the ceiling is."""
+    by = found.set_index("model")
+    networks = by.loc[[m for m in by.index if m in NAMES]]
+    best = networks["mean"].idxmax()
+    ridge, top = by.loc["ridge on stain"], by.loc[LATENT, "mean"]
+    said = (
+        f"Of the small models {best} has the highest correlation, "
+        f"{with_interval(*networks.loc[best, ['mean', 'low', 'high']])} over "
+        f"{int(networks['slides'].iloc[0])} held-out slides of "
+        f"{int(networks['patients'].iloc[0])} patients; a ridge on nine numbers has "
+        f"{ridge['mean']:.2f}, and the latent truth {top:.2f}"
+    )
+    behind = [m for m in networks.index if networks.loc[m, "mean"] < ridge["mean"]]
+    if not behind:
+        return f"{said}. All of them are ahead of the ridge."
+    return f"{said}. Behind the ridge are {listed(behind)}."
+
+
+def about_delta(found: pd.DataFrame) -> Words:
+    """What predicting deltas does to the same transformer."""
+    by = found.set_index("model")["mean"]
+    gain = by["ViT+delta"] - by["ViT"]
+    said = f"The transformer has {by['ViT']:.2f} on absolute values and {by['ViT+delta']:.2f} on "
+    said += "deltas"
+    if gain > 0:
+        return (
+            f"{said}: trained as briefly, it spends its steps on the means of genes unless these "
+            "are taken away first."
+        )
+    return f"{said}: here the means of genes cost it nothing."
+
+
+def about_line(found: pd.DataFrame) -> Words:
+    """What models seem to predict of genes that no image shows."""
+    own = found[found["model"].isin(NAMES)]
+    if not own["n_hidden"].sum():
+        return "No hidden gene was kept: no line can be drawn."
+    first = own.loc[own["above"].idxmax()]
+    return (
+        "Hidden genes are in no image; over models and slides their mean correlation is "
+        f"{_r(own['hidden'].mean())}, and one in twenty reaches {_r(own['line'].min())} to "
+        f"{_r(own['line'].max())} by chance alone, since both they and the prediction are smooth "
+        f"in space. {first['model']} has most visible genes above its line, {first['above']:.0%}."
+    )
+
+
+def _r(value: float) -> str:
+    return f"{value:z.2f}".replace("-", "\N{MINUS SIGN}")
+
+
+def about_published(found: pd.DataFrame) -> Words:
+    """Whether the metrics of the release have a number for every model."""
+    lost = found.loc[found["Global"].isna(), "model"].tolist()
+    if lost:
+        return (
+            f"As released, {listed(lost)} {'has' if len(lost) == 1 else 'have'} no Global: a gene "
+            "or a spot is predicted constant."
+        )
+    return "As released, every model has a Global here: none predicts a constant gene."

@@ -1,0 +1,168 @@
+"""What is said of patients: departures, rows of scores, means, sentences."""
+
+import numpy as np
+import pandas as pd
+
+from helpers import scores
+from helpers.stats import mean_interval
+from helpers.tasks.departures import Departure
+from helpers.tasks.findings import with_interval
+from helpers.tasks.requirements import CannotAnswer
+from helpers.tasks.spatial.patients import MEAN, OTHER, OWN, RIDGE, SAME
+from helpers.words import Words
+
+TASK = "patients"
+BLIND = ("expression_pearson",)
+ROLES = {RIDGE: "candidate", MEAN: "floor", OWN: "ceiling"}
+
+DEPARTURES = (
+    Departure(
+        "What is apart",
+        "19 of 26 data sets of SpaRED test on sections of a patient who also trains",
+        "Both are scored, side by side",
+        "design choice",
+        "A model is used on new patients. What holds within one is another question.",
+    ),
+    Departure(
+        "Batch effects",
+        "ComBat over all sides of the split makes the test slide's mean that of the others",
+        "Left as they are; the error is divided into offset and pattern",
+        "bug",
+        "On a new patient nobody can subtract the mean that is to be predicted.",
+    ),
+    Departure(
+        "Size of a window",
+        "In pixels",
+        "In distances between neighbours (200 micrometres on these arrays)",
+        "design choice",
+        "One section here has a fifth of the resolution of the others.",
+    ),
+)
+
+
+def rows(found: pd.DataFrame, *, dataset: str, seed: int, one_section: bool) -> pd.DataFrame:
+    """Result of `between` as rows: a section is a unit, its patient a cluster."""
+    parts = [
+        scores.rows(
+            task=TASK,
+            dataset=dataset,
+            split=part["relation"],
+            model=model,
+            params={"train": "one section" if one_section else "all sections"},
+            metric=metric,
+            # no constant of a section has a correlation, not even its own mean
+            role="floor" if ROLES[model] != "candidate" and metric in BLIND else ROLES[model],
+            unit_kind="slide",
+            unit=[f"{s} from {t}" for s, t in zip(part["slide"], part["train"], strict=True)],
+            cluster=[f"{p}, draw {seed}" for p in part["patient"]],
+            seed=seed,
+            n=part["n_genes"],
+            value=part[metric],
+        )
+        for model, part in found.groupby("model", sort=False)
+        for metric in ("expression_pearson", "expression_mse")
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def means(tables: dict[tuple, pd.DataFrame], name: str) -> pd.DataFrame:
+    """Means by a setting, relation and model: over sections, then patients, then draws.
+
+    Parameters
+    ----------
+    tables : dict
+        Of (setting, draw) to a result of `between`.
+    name : str
+        What the setting is.
+
+    Returns
+    -------
+    DataFrame
+        `name`, `relation`, `model`, `pearson`, `low`, `high` (t distribution over draws, or over
+        the patients of one; NaN for one), `mse`, `offset`, `pattern`, `n` (draws or patients).
+    """
+    every = pd.concat([t.assign(**{name: k, "draw": d}) for (k, d), t in tables.items()])
+    columns = ["expression_pearson", "expression_mse", "offset", "pattern"]
+    by_patient = every.groupby([name, "relation", "model", "draw", "patient"], sort=False)
+    by_patient = by_patient[columns].mean().reset_index()
+    found = []
+    for key, group in by_patient.groupby([name, "relation", "model"], sort=False):
+        by_draw = group.groupby("draw")[columns].mean()
+        units = by_draw if len(by_draw) > 1 else group
+        r = units["expression_pearson"]
+        ends = mean_interval(r) if len(r) > 1 else (np.nan, np.nan)
+        mean = units[columns].mean()
+        row = dict(zip((name, "relation", "model"), key, strict=True))
+        row |= {"pearson": r.mean(), "low": ends[0], "high": ends[1], "mse": mean.iloc[1]}
+        found.append(row | {"offset": mean.iloc[2], "pattern": mean.iloc[3], "n": len(units)})
+    return pd.DataFrame(found)
+
+
+def _pair(found: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    own = found[found["model"] == RIDGE].set_index("relation")
+    if SAME not in own.index or OTHER not in own.index:
+        raise CannotAnswer("no patient has two sections with an image, or there is one patient")
+    return own.loc[SAME], own.loc[OTHER]
+
+
+def about_relation(found: pd.DataFrame) -> Words:
+    """Within against between, of the rows of one setting."""
+    same, other = _pair(found)
+    said = (
+        "Trained on the same patient, the ridge has a correlation of "
+        f"{with_interval(*same[['pearson', 'low', 'high']])}; trained on other patients "
+        f"{with_interval(*other[['pearson', 'low', 'high']])}"
+    )
+    if other["pearson"] < same["pearson"]:
+        share = 1 - other["pearson"] / same["pearson"] if same["pearson"] > 0 else np.nan
+        lost = f"{share:.0%} of it is" if 0 <= share <= 1 else "More than all of it is"
+        return f"{said}. {lost} lost between patients."
+    return f"{said}. Nothing is lost between patients."
+
+
+def about_error(found: pd.DataFrame) -> Words:
+    """What part of the error between patients is offset, and what the ridge gains on it."""
+    wide = found[found["relation"] == OTHER].set_index("model")
+    if RIDGE not in wide.index:
+        raise CannotAnswer("there is one patient: none is another one")
+    row, mean, own = wide.loc[RIDGE], wide.loc[MEAN], wide.loc[OWN]
+    gain = mean["mse"] - row["mse"]
+    said = (
+        f"On other patients {row['offset'] / row['mse']:.0%} of the ridge's squared error is "
+        f"offset of the section and {row['pattern'] / row['mse']:.0%} pattern. The training mean "
+        f"has {mean['mse']:.2f}, the ridge {row['mse']:.2f}, the section's own mean, which nobody "
+        f"knows beforehand, {own['mse']:.2f}"
+    )
+    if gain < mean["mse"] - own["mse"]:
+        return f"{said}: the offset is larger than anything that the image gains."
+    return f"{said}: the image gains more than the offset costs."
+
+
+def about_individuals(found: pd.DataFrame) -> Words:
+    """How many individuals there are, and the range of each relation over sections."""
+    own = found[found["model"] == RIDGE]
+    ranges = [
+        f"{part['expression_pearson'].min():.2f} to {part['expression_pearson'].max():.2f} from "
+        f"{'the same patient' if name == SAME else name}"
+        for name, part in own.groupby(pd.Categorical(own["relation"], [SAME, OTHER]), observed=True)
+    ]
+    n = own["patient"].nunique()
+    return (
+        f"{n} individual{'s' if n != 1 else ''}, {own['slide'].nunique()} sections; over sections "
+        f"the correlation is {', and '.join(ranges)}. That is a description: {n} are too few for a "
+        "claim on patients."
+    ).replace("-", "\N{MINUS SIGN}")
+
+
+def about_likeness(found: pd.DataFrame) -> Words:
+    """How the loss between patients goes with how alike their genes' effects are, simulated."""
+    wide = found[found["model"] == RIDGE].pivot_table("pearson", "likeness", "relation")
+    steps = [
+        f"{row[OTHER]:.2f} between and {row[SAME]:.2f} within at a likeness of {x:g}"
+        for x, row in wide.iterrows()
+    ]
+    said = f"The correlation is {'; '.join(steps)}.".replace("-", "\N{MINUS SIGN}")
+    gap = wide[SAME] - wide[OTHER]
+    if gap.iloc[0] > gap.iloc[-1]:
+        return f"{said} Where patients differ, no other patient can teach it."
+    return f"{said} Likeness makes no difference here."

@@ -1,0 +1,313 @@
+"""What the other pages of discovery say, branch by branch, and the claims that they judge."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers import scores
+from helpers.data.contract import DataError
+from helpers.data.discovery.tensor_simulator import TensorKnobs, simulate
+from helpers.metrics.discovery.facts import METRICS
+from helpers.tasks.discovery import (
+    claims,
+    findings,
+    gene_function,
+    mechanisms,
+    model_forms,
+    scaling,
+    scaling_report,
+)
+from helpers.tasks.discovery import gene_function_report as functions
+from helpers.tasks.discovery import mechanisms_report as mech
+from helpers.tasks.discovery import model_forms_report as forms
+from helpers.tasks.requirements import CannotAnswer
+
+NAN = float("nan")
+GIVEN = {"n_resamples": 2_000, "seed": 0}
+LPM, PCA = gene_function.LPM, gene_function.PCA
+BASE = {LPM: 0.6, PCA: 0.4, "knowledge from elsewhere": 0.5}
+ENDS = {"random vectors": 0.05, "planted activity": 0.95}
+
+
+# --------------------------------------------------------------------------- functions
+
+
+def function_rows(values, circular=None, *, world="little noise"):
+    """Rows in which each representation has a mean of its own; eight functions of five genes."""
+    rng, parts = np.random.default_rng(0), []
+    noise = rng.normal(0, 0.01, 40)
+    for k, model in enumerate(values | ENDS):
+        tables = []
+        for labels, means in zip(gene_function.LABELS, (values, circular or values), strict=True):
+            value = np.clip((means | ENDS)[model] + noise * (1 + k % 2), 0, 1)
+            genes = [f"g{i}" for i in range(40)]
+            own = {"labels": labels, "gene": genes, "function": np.arange(40) % 8}
+            tables.append(pd.DataFrame(own | {"function_precision": value}))
+        found = pd.concat(tables)
+        parts.append(
+            functions.score_rows(found, dataset=f"simulated: {world}", model=model, seed=1)
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+@pytest.mark.parametrize(
+    "lpm, word, short",
+    [
+        (0.6, "find more of their kind than", "better than principal components"),
+        (0.2, "find less of their kind than", "no better than principal components"),
+        (0.405, "find as much of their kind as", "no better than principal components"),
+    ],
+)
+def test_vectors_against_components(lpm, word, short):
+    table = function_rows(BASE | {LPM: lpm})
+    scores.check(table, METRICS)
+    pairs = functions.against_control(table, **GIVEN)
+    said = functions.about_control(pairs, "simulated: little noise")
+    assert f"Vectors of the model {word} principal components" in said
+    assert short in functions.in_short(pairs)
+    open_one = pairs.assign(verdict="undecided")
+    assert "cannot be told apart" in functions.about_control(open_one, "simulated: little noise")
+
+
+def test_one_world_of_two():
+    two = [function_rows(BASE), function_rows(BASE | {LPM: 0.2}, world="much noise")]
+    pairs = functions.against_control(pd.concat(two), **GIVEN)
+    assert "depends on the screen" in functions.in_short(pairs)
+    row = claims.function_claim(pd.concat(two), **GIVEN)
+    assert row["verdict"] == claims.PART and "better or worse" in row["ours"]
+
+
+def test_circular_labels_favour_the_screen_or_nobody():
+    table = functions.means(function_rows(BASE, BASE | {PCA: 0.9}))
+    assert "favour whatever saw the screen" in functions.about_circular(table)
+    table = functions.means(function_rows(BASE))
+    assert "such labels favour nobody" in functions.about_circular(table)
+
+
+# --------------------------------------------------------------------------- mechanisms
+
+
+def simulated(lpm, centred=0.5, plain=0.6):
+    means = {mechanisms.LPM: lpm, mechanisms.CENTRED: centred, "profiles": plain}
+    parts = []
+    for model, value in means.items():
+        for draw in range(3):
+            found = pd.DataFrame({"gene": ["a", "b"], "n": 2})
+            found["target_percentile"] = value + 0.01 * draw
+            found["recall_10"] = 0.5
+            parts.append(mech.simulated_rows(found, model=model, seed=draw))
+    return pd.concat(parts, ignore_index=True)
+
+
+@pytest.mark.parametrize(
+    "lpm, said, verdict",
+    [
+        (0.7, "brings them together better than profiles do", claims.HOLDS),
+        (0.4, "adds nothing to profiles: it does worse", claims.FAILS),
+        (0.6, "The model adds nothing to profiles.", claims.OPEN),
+    ],
+)
+def test_simulated_compounds(lpm, said, verdict):
+    table = simulated(lpm)
+    scores.check(table, METRICS)
+    text = mech.about_simulated(mech.simulated_means(table))
+    assert said in text
+    assert claims.mechanism_claim(table)["verdict"] == verdict
+    with pytest.raises(CannotAnswer, match="no compound"):
+        claims.mechanism_claim(table[table["model"] == "profiles"])
+
+
+def real(values, *, gene=0.5, n=20):
+    """Rows of real compounds: `values` by representation for groups, and `gene` for signatures."""
+    rng, parts = np.random.default_rng(0), []
+    for model, value in values.items():
+        tables = []
+        for question in (*mech.QUESTIONS, "gene, by its other inhibitors"):
+            mean = (gene if model == "signatures" else value) if question == "gene" else value
+            spread = np.clip(mean + rng.normal(0, 0.02, n), 0, 1)
+            units = [f"u{i}" for i in range(n)]
+            own = {"question": question, "unit": units, "value": spread, "n": 3}
+            tables.append(pd.DataFrame(own))
+        parts.append(mech.real_rows(pd.concat(tables), model=model, dataset="d"))
+    return pd.concat(parts, ignore_index=True)
+
+
+SD = pd.Series({"mechanism": 0.02, "target": 0.02, "gene": 0.04})
+PLAIN = {"signatures": 0.6, mechanisms.LPM: 0.5, mechanisms.CENTRED: 0.5, "random vectors": 0.5}
+
+
+def test_groups_find_each_other_or_do_not():
+    means = mech.real_means(real(PLAIN))
+    assert mech.about_groups(means, SD, "target").startswith("They find each other: 0.60")
+    none = mech.real_means(real(PLAIN | {"signatures": 0.51}))
+    assert mech.about_groups(none, SD, "target").startswith("They do not find each other")
+    assert "but an inhibitor does not find" in mech.in_short(means, SD)
+    assert mech.in_short(none, SD).startswith("Real compounds of one mechanism or target do not")
+    found = mech.real_means(real(PLAIN, gene=0.7))
+    assert "and an inhibitor finds the gene that it hits" in mech.in_short(found, SD)
+
+
+def test_a_compound_and_its_gene():
+    means = mech.real_means(real(PLAIN))
+    said = mech.about_gene(means, SD, 0.7)
+    assert "the question cannot be answered with these data" in said and "by 70%" in said
+    said = mech.about_gene(mech.real_means(real(PLAIN | {mechanisms.LPM: 0.65})), SD, 0.7)
+    assert "above chance is LPM, vectors (65%), of 3 that were tried" in said
+
+
+def test_the_answer_on_genes_from_intervals():
+    answer = lambda **given: findings.compound_or_gene(  # noqa: E731
+        {findings.MECHANISM: real(given.pop("values", PLAIN), **given)}, **GIVEN
+    )
+    assert answer(
+        gene=0.44, values=PLAIN | {mechanisms.LPM: 0.45, mechanisms.CENTRED: 0.45}
+    ).startswith("Not in these data: by plain signatures 0.4")
+    assert answer(gene=0.7).startswith("Yes: by plain signatures 0.7")
+    assert "Hardly" in answer(gene=0.45, values=PLAIN | {mechanisms.LPM: 0.7})
+    with pytest.raises(CannotAnswer, match="no real compound"):
+        findings.compound_or_gene({findings.MECHANISM: simulated(0.7)}, **GIVEN)
+
+
+def test_the_joint_model_against_signatures():
+    means = mech.real_means(real(PLAIN, gene=0.6))
+    assert mech.about_model(means).startswith("In no question")
+    means = mech.real_means(real(PLAIN | {mechanisms.LPM: 0.8}, gene=0.6))
+    assert "better than plain signatures for 3 of 3 questions" in mech.about_model(means)
+
+
+def test_statins():
+    found = pd.DataFrame({"symbol": ["HMGCR", "PKD1"], "percentile": [0.88, NAN], "n": 7})
+    said = mech.about_statins(found)
+    assert "HMGCR 0.880" in said and "holds. PKD1 are no landmarks" in said
+    assert "It fails." in mech.about_statins(found.assign(percentile=[0.5, NAN]))
+
+
+# --------------------------------------------------------------------------- scaling
+
+
+def scaled(least, most, *, models=(scaling.LPM,), n=12):
+    noise, parts = np.random.default_rng(0).normal(0, 0.01, (2, n)), []
+    for model in models:
+        for share, others in ((0.5, 2), (1.0, 2), (1.0, 1)):
+            value = (most if (share, others) == (1.0, 2) else least) + noise[int(others == 2)]
+            units = [f"p{i:02}" for i in range(n)]
+            found = pd.DataFrame({"unit": units, "value": value, "n": 5})
+            found["metric"] = scaling_report.MAIN
+            parts.append(
+                scaling_report.score_rows(found, model=model, share=share, n_others=others, seed=1)
+            )
+    return pd.concat(parts, ignore_index=True)
+
+
+@pytest.mark.parametrize(
+    "least, most, word, verdict",
+    [(0.3, 0.5, "rises with more", claims.HOLDS), (0.5, 0.3, "falls with more", claims.OPEN)],
+)
+def test_more_of_either(least, most, word, verdict):
+    table = scaled(least, most)
+    scores.check(table, METRICS)
+    found = scaling_report.gains(table, **GIVEN)
+    said = scaling_report.about_gains(found)
+    assert said.count(word) == 2
+    assert found["difference"].to_numpy() == pytest.approx(most - least, abs=0.01)
+    assert claims.scaling_claim(table, **GIVEN)["verdict"] == verdict
+    few = scaling_report.gains(scaled(least, most, n=4), **GIVEN)
+    assert (few["verdict"] == "cannot").all()
+    assert "cannot be followed" in scaling_report.about_gains(few)
+    assert "is not shown to change" in scaling_report.about_gains(found.assign(verdict="undecided"))
+
+
+def test_who_leads():
+    both = [scaled(0.3, 0.5), scaled(0.4, 0.45, models=["low-rank linear"])]
+    said = scaling_report.about_rivals(pd.concat(both, ignore_index=True))
+    assert (
+        "With fewest perturbations of the context low-rank linear is ahead, with most LPM" in said
+    )
+    both[1] = scaled(0.1, 0.2, models=["low-rank linear"])
+    said = scaling_report.about_rivals(pd.concat(both, ignore_index=True))
+    assert said == "With little and with much to learn from, LPM is ahead."
+
+
+def test_scaled_scores_have_one_test_set_and_learn_from_what_is_left():
+    data = simulate(TensorKnobs(n_genes=40, n_readouts=8, n_contexts=4, n_clusters=8), 0)
+    size, units = {"n_epochs": 1}, []
+    for share, others in ((0.5, 1), (1.0, 1), (1.0, 3)):
+        for model in scaling.ROLES:
+            found = scaling.scaled_scores.function(
+                data, model=model, share=share, n_others=others, split_seed=13, size=size
+            )
+            units.append(set(found["unit"]))
+    assert len(set(map(frozenset, units))) == 1
+    with pytest.raises(DataError, match="4 of 3 other contexts"):
+        scaling.scaled_scores.function(
+            data, model=scaling.LPM, share=1.0, n_others=4, split_seed=13
+        )
+    with pytest.raises(DataError, match="no model 'magic'"):
+        scaling.scaled_scores.function(data, model="magic", share=1.0, n_others=1, split_seed=13)
+
+
+# --------------------------------------------------------------------------- the model
+
+
+def test_sizes_and_forms():
+    sizes = model_forms.sizes.function()
+    network = sizes.set_index("configuration")["network"].to_dict()
+    assert network["lincs_paper_lpm"] == 164_609 and network["replogle_k562_paper_lpm"] == 312_833
+    found = {
+        name: model_forms.largest_difference.function(
+            configuration=name, n_profiles=4, n_readouts=9, seed=0
+        )
+        for name in list(network)[:3]
+    }
+    assert max(found.values()) < forms.TOLERANCE
+    assert "one function, in the precision" in forms.about_forms(found)
+    assert "the forms are not the same" in forms.about_forms({"a": 0.1})
+    assert "without any change" in forms.in_short(sizes, found)
+    assert "gives other values" in forms.in_short(sizes, {"a": 0.1})
+
+
+def test_training_forms_and_policies():
+    data = simulate(TensorKnobs(n_genes=30, n_readouts=6, n_contexts=2), 0)
+    size = {"n_epochs": 2, "hidden_dim": 8}
+    table = pd.concat(
+        model_forms.trained.function(data, form=f, size=size, seed=1).assign(form=f)
+        for f in ("factored", "scalar")
+    )
+    assert table["epoch"].tolist() == [1, 2, 1, 2]
+    for change, said in ((0, "does not matter"), (0.2, "Whole profiles"), (-0.2, "Scattered")):
+        shifted = table.assign(**{"test correlation": 0.4 + change * (table["form"] == "factored")})
+        assert said in forms.about_training(shifted)
+    policies = model_forms.unknown_symbols.function(data, size=size, seed=1)
+    assert policies["profiles"].tolist() == [0, 1, 2]
+    assert "not in the vocabulary: CRISPRi_new" in policies["what happens"][0]
+    assert not (forms.RELEASED["in the released code"] == "").any()
+
+
+# --------------------------------------------------------------------------- claims
+
+
+def test_every_claim_has_a_verdict():
+    from test_unseen_pairs_sentences import BASE as PAIRS
+    from test_unseen_pairs_sentences import both
+
+    tables = {
+        claims.PAIRS: both(PAIRS, PAIRS | {"LPM": 0.1}),
+        claims.FUNCTION: function_rows(BASE),
+        claims.MECHANISM: simulated(0.7),
+        claims.SCALING: scaled(0.3, 0.5),
+    }
+    found = claims.claims(tables, **GIVEN)
+    assert found["verdict"].tolist() == [
+        claims.PART,
+        claims.HOLDS,
+        claims.HOLDS,
+        claims.HOLDS,
+        "not testable here",
+    ]
+    assert findings.CLAIMS[0].needs == tuple(tables)
+    said = findings.model_or_components(tables, **GIVEN)
+    assert said.startswith("Vectors of the model show the function of genes better")
+    one = claims.pairs_claim(both(PAIRS), **GIVEN)
+    assert one["verdict"] == claims.HOLDS and one["ours"].count("best") == 2
+    lost = claims.pairs_claim(both(PAIRS | {"LPM": 0.1}), **GIVEN)
+    assert lost["verdict"] == claims.FAILS

@@ -1,0 +1,313 @@
+"""Claims and findings of the tier, each branch, from score tables."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers import scores
+from helpers.tasks.explanation import claims, findings
+from helpers.tasks.explanation.attribution_published import reported
+from helpers.tasks.explanation.claims import CLASS, NOT_SEEN, ONE, SHOWN, UNDECIDED, UNTESTABLE
+from helpers.tasks.explanation.rankings import FAMILIES
+from helpers.tasks.explanation.report import families_apart
+from helpers.tasks.explanation.tier import TIER
+from helpers.tasks.findings import answers, ledger
+from helpers.tasks.requirements import CannotAnswer
+
+GIVEN = {"n_resamples": 100, "seed": 0}
+JITTER = (0.0, 0.001, 0.002)
+
+
+def table(means, *, draws=JITTER, task="attribution", protocol="revised", params=None):
+    """Score table of (data set, model, metric) to mean, on several draws and as many seeds."""
+    return pd.concat(
+        scores.rows(
+            task=task,
+            dataset=dataset,
+            split="test",
+            protocol=protocol,
+            model=model,
+            params=params or {},
+            metric=metric,
+            role="candidate",
+            unit_kind="class",
+            unit="class 0",
+            cluster=f"draw {i}",
+            seed=i,
+            n=10,
+            value=mean + step,
+        )
+        for (dataset, model, metric), mean in means.items()
+        for i, step in enumerate(draws)
+    ).reset_index(drop=True)
+
+
+def spread(mean, half):
+    return pd.Series({"mean": mean, "low": mean - half, "high": mean + half})
+
+
+@pytest.mark.parametrize(
+    "changes, above, verdict",
+    [
+        ([spread(0.2, 0.1)], 0.0, SHOWN),
+        ([spread(0.2, 0.1), spread(0.1, 0.2)], 0.0, UNDECIDED),
+        ([spread(0.2, 0.1), spread(-0.2, 0.1)], 0.0, NOT_SEEN),
+        ([spread(0.2, np.nan)], 0.0, UNDECIDED),
+        ([spread(np.nan, np.nan)], 0.0, UNDECIDED),
+        ([spread(-0.02, 0.01)], -0.05, SHOWN),
+        ([spread(-0.2, 0.1)], -0.05, NOT_SEEN),
+        ([spread(0.0, 0.0)], 0.0, UNDECIDED),
+    ],
+)
+def test_verdicts_have_three_values(changes, above, verdict):
+    assert claims.verdict_of(changes, above=above) == verdict
+
+
+@pytest.mark.parametrize(
+    "mean, half, verdict",
+    [
+        (0.01, 0.02, SHOWN),
+        (0.06, 0.02, UNDECIDED),
+        (0.1, 0.02, NOT_SEEN),
+        (-0.1, 0.02, NOT_SEEN),
+        (0.0, np.nan, UNDECIDED),
+    ],
+)
+def test_alike_needs_the_whole_interval(mean, half, verdict):
+    assert claims.alike(spread(mean, half)) == verdict
+
+
+def test_changes_are_paired_by_draw():
+    first, last = pd.Series([0.1, 0.5, 0.3], list("abc")), pd.Series([0.2, 0.6, 0.9], list("abd"))
+    found = claims.change(first, last)
+    assert found["mean"] == pytest.approx(0.1)
+    assert found["low"] == pytest.approx(0.1) and found["high"] == pytest.approx(0.1)
+    assert np.isnan(claims.change(first[:1], last)["low"])
+    with pytest.raises(CannotAnswer, match="same draws"):
+        claims.change(first[2:], last)
+
+
+def of_sharing(mlp, ceiling=0.95, easy=0.7, hard=0.5, draws=JITTER):
+    shared, none = "2 groups a gene", "no gene shared"
+    means = {(shared, "MLP", CLASS): mlp, (shared, "planted truth", CLASS): ceiling}
+    means |= {(shared, "MLP", claims.PGI): 0.98}
+    for model in claims.NAMES:
+        means |= {(none, model, ONE): easy, (shared, model, ONE): hard}
+    made = table(means, draws=draws)
+    # a ceiling and a model that move together would have an interval of no width
+    made.loc[(made["model"] == "planted truth") & (made["seed"] == 1), "value"] += 0.01
+    made.loc[(made["dataset"] == none) & (made["seed"] == 1), "value"] += 0.01
+    return {claims.FAITHFUL: made}
+
+
+@pytest.mark.parametrize(
+    "mlp, draws, verdict",
+    [(0.8, JITTER, SHOWN), (0.99, JITTER, NOT_SEEN), (0.95, JITTER, UNDECIDED),
+     (0.8, (0.0,), UNDECIDED)],
+)  # fmt: skip
+def test_a_ranking_is_not_enough(mlp, draws, verdict):
+    ours, found = claims.not_enough(of_sharing(mlp, draws=draws))
+    assert found == verdict and "PGI of the MLP 98%" in ours
+
+
+@pytest.mark.parametrize(
+    "easy, hard, verdict", [(0.7, 0.5, SHOWN), (0.5, 0.7, NOT_SEEN), (0.5, 0.5, UNDECIDED)]
+)
+def test_shared_genes(easy, hard, verdict):
+    ours, found = claims.shared_genes(of_sharing(0.8, easy=easy, hard=hard))
+    assert found == verdict and "LR" in ours and "MLP" in ours
+
+
+@pytest.mark.parametrize(
+    "regression, network, falls, less",
+    [(0.8, 0.9, SHOWN, SHOWN), (0.9, 0.8, SHOWN, NOT_SEEN), (1.2, 0.9, NOT_SEEN, NOT_SEEN),
+     (0.9, 0.9, SHOWN, UNDECIDED)],
+)  # fmt: skip
+def test_hidden_subtypes(regression, network, falls, less):
+    means = {("one kind", m, CLASS): 1.0 for m in claims.NAMES}
+    means |= {("five kinds", "logistic regression", CLASS): regression}
+    means |= {("five kinds", "MLP", CLASS): network}
+    made = table(means)
+    made.loc[(made["dataset"] == "five kinds") & (made["seed"] == 1), "value"] += 0.01
+    given = {claims.MIXED: made}
+    assert claims.mixed_classes(given)[1] == falls
+    assert claims.network_loses_less(given)[1] == less
+
+
+@pytest.mark.parametrize("gain, verdict", [(0.05, SHOWN), (-0.05, NOT_SEEN), (0.0, UNDECIDED)])
+def test_smoothing_over_a_graph(gain, verdict):
+    means = {}
+    for model in ("LR", "MLP"):
+        means |= {("fixture", model, ONE): 0.7, ("fixture", model, f"{ONE}_diffused"): 0.7 + gain}
+    given = {claims.ATTRIBUTION: table(means, protocol="published")}
+    assert claims.diffusion(given)[1] == verdict
+
+
+@pytest.mark.parametrize(
+    "n_out, verdict", [(0, "reproduced"), (1, UNDECIDED), (12, "contradicted")]
+)
+def test_the_published_tables(n_out, verdict):
+    own = reported()
+    means = {
+        (row.dataset, row.model, row.metric): row.value / 100 - (0.3 if i < n_out else 0)
+        for i, row in enumerate(own.itertuples())
+    }
+    given = {claims.ATTRIBUTION: table(means, draws=(-0.01, 0.0, 0.01), protocol="published")}
+    ours, found = claims.published_tables(given)
+    assert found == verdict and ours.startswith(f"{len(own) - n_out} of {len(own)} values")
+
+
+def test_published_tables_without_runs_of_their_size_or_with_one_draw():
+    own = reported().iloc[:1]
+    means = {(own["dataset"][0], "LR", own["metric"][0]): 0.9}
+    one = {claims.ATTRIBUTION: table(means, draws=(0.0,), protocol="published")}
+    with pytest.raises(CannotAnswer, match="one draw"):
+        claims.published_tables(one)
+    with pytest.raises(CannotAnswer, match="full"):
+        claims.published_tables({claims.ATTRIBUTION: one[claims.ATTRIBUTION].assign(dataset="x")})
+
+
+def overlaps(inside, between):
+    names = list(FAMILIES)
+    kinds = pd.Series(FAMILIES)
+    values = np.where(np.equal.outer(kinds.to_numpy(), kinds.to_numpy()), inside, between)
+    values = values + 0.001 * np.add.outer(np.arange(len(names)), np.arange(len(names)))
+    return pd.DataFrame(values, names, names)
+
+
+def test_families_are_told_apart_by_dealing_the_methods_anew():
+    # nine methods, three of them tests: 84 ways to deal them, and the true one is the best
+    apart, p = families_apart(overlaps(0.8, 0.3))
+    assert apart == pytest.approx(0.5, abs=0.01) and p == pytest.approx(1 / 84)
+    apart, p = families_apart(overlaps(0.3, 0.8))
+    assert apart < 0 and p > 0.9
+    hole = overlaps(0.8, 0.3)
+    hole.loc["Welch t", "Wilcoxon"] = np.nan
+    assert np.isnan(families_apart(hole)).all()
+    assert np.isnan(families_apart(hole.drop("Welch t"))).all()
+
+
+def listed(wide):
+    from helpers.tasks.explanation.report import overlap_rows
+
+    roles = dict.fromkeys(FAMILIES, "candidate")
+    pairs = overlap_rows(wide, dataset="d", n_top=20, seed=0, roles=roles)
+    anew = table({("d", "MLP on genes of Welch t", "retrained_accuracy"): 0.9}, task="retraining")
+    return {claims.METHODS: pd.concat([pairs, anew], ignore_index=True)}
+
+
+def test_lists_of_tests_and_of_explanations():
+    ours, found = claims.families(listed(overlaps(0.8, 0.3)))
+    assert found == SHOWN and "50 points more" in ours and "p = 0.012" in ours
+    assert claims.families(listed(overlaps(0.3, 0.8)))[1] == NOT_SEEN
+    noise = np.random.default_rng(1).random((15, 15))
+    wide = overlaps(0.501, 0.5) + 0.1 * (noise + noise.T)
+    assert families_apart(wide)[0] > 0 and families_apart(wide)[1] > 0.05
+    assert claims.families(listed(wide))[1] == UNDECIDED
+    hole = overlaps(0.8, 0.3)
+    hole.loc["Wilcoxon", "Welch t"] = np.nan
+    with pytest.raises(CannotAnswer, match="not made"):
+        claims.families(listed(hole))
+    given = listed(overlaps(0.8, 0.3))[claims.METHODS]
+    with pytest.raises(CannotAnswer, match="no lists"):
+        claims.families({claims.METHODS: given[given["task"] == "retraining"]})
+
+
+def anew(best, others, everything):
+    chosen = {("best", 10): best, ("random without best", 50): others}
+    practice = pd.concat(
+        table(
+            {("d", "MLP", "retrained_accuracy"): value},
+            task="retraining",
+            params={"k": k, "selection": selection},
+        )
+        for (selection, k), value in chosen.items()
+        if value is not None
+    )
+    means = {("d, true classes", "MLP", claims.ACCURACY): everything}
+    means |= {("d, true classes", "logistic regression", claims.ACCURACY): 0.9}
+    return {claims.PRACTICE: practice.reset_index(drop=True), claims.FAITHFUL: table(means)}
+
+
+@pytest.mark.parametrize(
+    "best, others, small, lower",
+    [(0.9, 0.88, SHOWN, SHOWN), (0.7, 0.6, NOT_SEEN, NOT_SEEN), (0.85, 0.8, UNDECIDED, UNDECIDED)],
+)
+def test_few_genes_and_lower_ones(best, others, small, lower):
+    given = anew(best, others, 0.9)
+    wide = given[claims.PRACTICE]
+    if small == UNDECIDED:  # draws that lie on both sides of the margin
+        wide.loc[wide["params"].str.contains('"best"'), "value"] += np.array([-0.03, 0, 0.03])
+    assert claims.small_sets(given)[1] == small
+    assert claims.lower_ranks(given)[1] == lower
+
+
+def test_without_others_or_without_training_anew_there_is_nothing_to_judge_by():
+    given = anew(0.9, None, 0.9)
+    with pytest.raises(CannotAnswer, match="too few real genes"):
+        claims.lower_ranks(given)
+    with pytest.raises(CannotAnswer, match="trained anew"):
+        claims.small_sets(given | {claims.PRACTICE: given[claims.PRACTICE].assign(task="x")})
+
+
+@pytest.mark.parametrize("deep, verdict", [(0.91, SHOWN), (0.7, NOT_SEEN)])
+def test_simple_and_deep_models(deep, verdict):
+    assert claims.simple_and_deep(anew(0.9, 0.9, deep))[1] == verdict
+
+
+def test_a_claim_without_scores_says_so_and_leaves_the_others():
+    found = ledger([TIER], of_sharing(0.8), **GIVEN).set_index("claim")
+    n = len(claims.OF_2023) + len(claims.OF_2025)
+    assert len(found) == n and found["published"].ne("").all()
+    judged = found[found["verdict"] != UNTESTABLE]
+    assert set(judged["verdict"]) == {SHOWN} and len(judged) == 2
+    missing = found[found["verdict"] == UNTESTABLE]
+    assert (missing["ours"] == "nothing").all()
+    assert missing["why they differ"].str.contains("left no scores|not scored").all()
+
+
+# Findings -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "changes, head",
+    [
+        ({"a": spread(0.2, 0.1), "b": spread(0.3, 0.1)}, "Yes"),
+        ({"a": spread(0.2, 0.1), "b": spread(0.0, 0.1)}, "In some designs"),
+        ({"a": spread(-0.2, 0.1), "b": spread(-0.3, 0.1)}, "No, the test is better"),
+        ({"a": spread(-0.2, 0.1), "b": spread(0.0, 0.1)}, "Not shown in any design"),
+        ({"a": spread(0.0, 0.1), "b": spread(0.0, np.nan)}, "It is undecided"),
+    ],
+)
+def test_tests_and_explanations(changes, head):
+    said = findings.about_tests(changes)
+    assert said.startswith(head) and "(a)" in said and "(b)" in said
+
+
+def test_no_list_no_answer():
+    with pytest.raises(CannotAnswer):
+        findings.about_tests({})
+
+
+@pytest.mark.parametrize(
+    "gain, head",
+    [
+        (spread(0.2, 0.1), "Nobody in particular"),
+        (spread(-0.2, 0.1), "The class, better"),
+        (spread(0.0, 0.1), "It is undecided"),
+        (spread(0.2, np.nan), "It is undecided"),
+    ],
+)
+def test_averages_over_a_mixed_class(gain, head):
+    assert findings.about_averages(gain, 0.4).startswith(head)
+
+
+def test_findings_from_tables():
+    means = {("d", m, CLASS): v for m, v in (("Welch t", 0.9), ("IG, MLP", 0.5))}
+    mixed = {("five kinds", f"MLP, average of {what}", CLASS): v
+             for what, v in (("the class", 0.4), ("its cluster", 0.8))}  # fmt: skip
+    given = {claims.METHODS: table(means), claims.MIXED: table(mixed)}
+    found = answers([TIER], given, **GIVEN)["answer"]
+    assert found[0].startswith("Not answered in this build")
+    assert found[1].startswith("No, the test is better") and "40.0" in found[1]
+    assert found[2].startswith("Nobody in particular") and "40%" in found[2]

@@ -1,0 +1,123 @@
+"""Answers and claims on predictors from the image, branch by branch, from rows of scores."""
+
+import pandas as pd
+import pytest
+
+from helpers.data.spatial.leaderboard import leaderboard
+from helpers.tasks.requirements import CannotAnswer
+from helpers.tasks.spatial import histology_findings as findings
+from helpers.tasks.spatial import histology_report as models_report
+from helpers.tasks.spatial import leaderboard_report, patients_report, protocols_report
+from helpers.tasks.spatial import raw_or_completed_report as cells_report
+from helpers.tasks.spatial.histology import CELLS, LATENT, MASKED
+from helpers.tasks.spatial.patients import OTHER, RIDGE, SAME
+
+GIVEN = {"n_resamples": 100, "seed": 0}
+
+
+def genes(error):
+    return pd.DataFrame(
+        {
+            "slide": [f"s{i}" for i in range(4)],
+            "patient": [f"p{i // 2}" for i in range(4)],
+            "gene": "g",
+            "kind": "visible",
+            "pearson": 0.3,
+            "squares": [10 * (error + 0.01 * i) for i in range(4)],
+            "n": 10,
+            "constant": 0,
+        }
+    )
+
+
+def cells(raw=9.0, masked=1.4, completed=1.45, models=("ViT", "EGN", "ridge on stain")):
+    parts = []
+
+    def add(error, model, cell):
+        found = genes(error)
+        parts.append(
+            models_report.rows(
+                found, model=model, dataset="simulated", cell=cell, task=cells_report.TASK
+            )
+        )
+
+    for model in models:
+        for cell, error in zip(CELLS, (raw, masked, completed, masked), strict=True):
+            add(error, model, cell)
+    add(2.0, "gene mean", MASKED)
+    add(1.0, LATENT, MASKED)
+    return {findings.CELLS_PAGE: pd.concat(parts, ignore_index=True)}
+
+
+def test_completion_or_zeros():
+    said = findings.completion_or_zeros(cells(), **GIVEN)
+    assert said.startswith("No; what helps is not to train on zeros") and "7.60" in said
+    assert findings.region_of(cells()[findings.CELLS_PAGE]) == pytest.approx(0.1, abs=1e-6)
+    assert findings.completion_or_zeros(cells(completed=1.0), **GIVEN).startswith("Partly")
+    open_ = pd.DataFrame(
+        {
+            "effect": ["masked loss instead of all", *[findings.ADDED] * 2],
+            "difference": [3.0, 0.0, 0.1],
+            "verdict": ["lower", "equal", "undecided"],
+        }
+    )
+    assert "nothing for 1 of 2" in findings.about_completion(open_)
+    with pytest.raises(CannotAnswer):
+        findings.errors_of(cells(models=())[findings.CELLS_PAGE].head(1))
+
+
+def test_claims_are_judged_by_the_control():
+    tables = cells() | {findings.LEADERBOARD_PAGE: leaderboard_report.rows(leaderboard())}
+    found = findings.claims(tables, **GIVEN).set_index("claim")["verdict"]
+    assert found.tolist() == [findings.HOLDS, findings.FAILS, findings.FAILS]
+    better = findings.claims(tables | cells(completed=1.0), **GIVEN)["verdict"]
+    assert better.tolist()[:2] == [findings.HOLDS, findings.HOLDS]
+    worse = findings.claims(tables | cells(completed=12.0), **GIVEN)["verdict"]
+    assert worse.tolist()[:2] == [findings.FAILS, findings.FAILS]
+
+
+def protocols(revised=0.3, together=0.7, dataset="mob"):
+    parts = []
+    for name, value in ((protocols_report.OURS, revised), (protocols_report.TOGETHER, together)):
+        one = pd.DataFrame({"slide": ["a"], "fold": "a", "patient": "p", "n_genes": 5})
+        one = one.assign(expression_pearson=value, expression_mse=1.0)
+        parts.append(
+            protocols_report.rows(one, dataset=dataset, protocol=name, split="sections", seed=0)
+        )
+    return {findings.PROTOCOLS_PAGE: pd.concat(parts, ignore_index=True)}
+
+
+def test_protocol_or_model():
+    assert "Much of it: on real sections" in findings.protocol_or_model(protocols(), **GIVEN)
+    simulated = protocols(together=0.31, dataset="simulated")
+    assert "Little: on simulated slides" in findings.protocol_or_model(simulated, **GIVEN)
+    with pytest.raises(CannotAnswer):
+        table = protocols()[findings.PROTOCOLS_PAGE]
+        findings.protocol_or_model({findings.PROTOCOLS_PAGE: table.head(1)}, **GIVEN)
+
+
+def patients(dataset, relations=(SAME, OTHER)):
+    found = pd.DataFrame({"relation": list(relations), "slide": "s", "patient": "p", "train": "t"})
+    found = found.assign(model=RIDGE, expression_pearson=[0.4, 0.1][: len(found)], n_genes=3)
+    found = found.assign(expression_mse=1.0)
+    return {
+        findings.PATIENTS_PAGE: patients_report.rows(
+            found, dataset=dataset, seed=0, one_section=False
+        )
+    }
+
+
+def test_on_another_patient():
+    said = findings.on_another_patient(patients("mob"), **GIVEN)
+    assert "0.10 instead of 0.40 on mob (1 individual)" in said
+    for tables in (patients("simulated, likeness 1"), patients("mob", (SAME,))):
+        with pytest.raises(CannotAnswer):
+            findings.on_another_patient(tables, **GIVEN)
+
+
+def test_best_predictor():
+    table = leaderboard_report.rows(leaderboard())
+    said = findings.best_predictor({findings.LEADERBOARD_PAGE: table}, **GIVEN)
+    assert said.startswith("ViT-B+Δ") and "of the other 8 models" in said
+    with pytest.raises(CannotAnswer):
+        findings.best_predictor({findings.LEADERBOARD_PAGE: table.head(0)}, **GIVEN)

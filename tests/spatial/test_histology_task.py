@@ -1,0 +1,158 @@
+"""The task of the small models: sides, cells, baselines, scores, and what is said of them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers import scores
+from helpers.data.errors import DataError
+from helpers.data.spatial import curation as steps
+from helpers.data.spatial import patches
+from helpers.data.spatial.simulate import TissueKnobs, simulate
+from helpers.metrics.spatial.facts import METRICS
+from helpers.models.spatial.histology.plain import BASELINES
+from helpers.tasks.spatial import histology as task
+from helpers.tasks.spatial import histology_report as report
+from helpers.tasks.spatial.curation import curate
+
+QUICK = {"n_steps": 2, "batch": 8, "check_every": 1, "rate": 1e-3}
+
+
+@pytest.fixture(scope="module")
+def made():
+    source = simulate(0, TissueKnobs(side=7, n_genes=60, n_slides=6, patients="pairs"))
+    split = task.sides([f"slide {i + 1}" for i in range(6)], 2)
+    kept = curate(steps.readers(source), split, statistics="train", batch="", n_keep=16)
+    return source, kept, task.matched_windows.function(source, kept)
+
+
+@pytest.fixture(scope="module")
+def tables(made):
+    _, kept, sheets = made
+    ask = {"filled": "completed", "loss": "all"}
+    names = [*BASELINES, task.LATENT]
+    found = {m: task.baselines.function(kept, sheets, model=m, **ask) for m in names}
+    state = task.fitted.function(kept, sheets, model="SEPAL", budget=QUICK, seed=0, **ask)
+    found["SEPAL"] = task.predictions.function(kept, sheets, state, model="SEPAL")
+    return {m: task.scored_genes.function(kept, p) for m, p in found.items()}, found, state
+
+
+def test_sides_are_whole_slides():
+    named = task.sides(list("abcde"), 2)
+    assert list(named.values()) == ["train", "train", "val", "test", "test"]
+    for names, n in (("abc", 2), ("abcd", 1)):
+        with pytest.raises(DataError, match="2 or more train"):
+            task.sides(list(names), n)
+
+
+def test_windows_are_those_of_the_curated_spots(made):
+    source, kept, sheets = made
+    at = list(source.obs_names).index(kept.obs_names[5])
+    np.testing.assert_array_equal(sheets[5], patches.windows(source)[at])
+    with pytest.raises(DataError, match="have no image"):
+        task.matched_windows.function(source[10:], kept)
+
+
+def test_cells_differ_in_what_was_not_measured(made):
+    kept = made[1]
+    mask = np.asarray(kept.layers["mask"])
+    zeros, every = task.targets(kept, "zeros", "all")
+    filled, own = task.targets(kept, "completed", "measured")
+    assert (zeros[~mask] == 0).all() and (filled[~mask] > 0).any() and every.all()
+    np.testing.assert_array_equal(own, mask)
+    np.testing.assert_allclose(zeros[mask], filled[mask])
+    with pytest.raises(DataError, match="filled is"):
+        task.targets(kept, "spackle", "all")
+
+
+def test_baselines_know_what_they_say(tables, made):
+    predicted = tables[1]
+    kept = made[1]
+    test = (kept.obs["split"].astype(str) == "test").to_numpy()
+    slide = kept.obs["slide"].astype(str).to_numpy()[test]
+    for name in ("gene mean", "slide constant", "own slide's mean (oracle)"):
+        for rows in steps.by_slide(slide).values():
+            assert np.ptp(predicted[name][rows], axis=0).max() < 1e-9
+    assert np.ptp(predicted["gene mean"], axis=0).max() < 1e-9
+    truth, mask = task.targets(kept, "zeros", "measured")
+    first = steps.by_slide(slide)[slide[0]]
+    own = truth[test][first, 0][mask[test][first, 0]].mean()
+    assert predicted["own slide's mean (oracle)"][first, 0] == pytest.approx(own)
+    with pytest.raises(DataError, match="no baseline"):
+        task.baselines.function(kept, made[2], model="kNN", filled="zeros", loss="all")
+
+
+def test_scores_are_of_measured_entries_and_a_constant_has_zero(tables, made):
+    found, predicted, _ = tables
+    kept = made[1]
+    assert (found["gene mean"]["pearson"].dropna() == 0).all()
+    assert found["gene mean"]["constant"].eq(16).all()
+    one = found["SEPAL"]
+    row = one[(one["slide"] == "slide 5") & (one["gene"] == kept.var_names[3])].iloc[0]
+    test = (kept.obs["split"].astype(str) == "test").to_numpy()
+    rows = (kept.obs["slide"].astype(str)[test] == "slide 5").to_numpy()
+    mask = np.asarray(kept.layers["mask"])[test][rows, 3]
+    off = (predicted["SEPAL"][rows, 3] - np.asarray(kept.layers["log1p"])[test][rows, 3])[mask]
+    assert row["squares"] == pytest.approx((off**2).sum()) and row["n"] == mask.sum()
+    released = task.as_published.function(kept, predicted["gene mean"])
+    assert released["Global"] is None and released["MSE"] > 0
+    latent = report.means(found).set_index("model")["mean"]
+    assert latent.idxmax() == task.LATENT
+
+
+def test_rows_are_a_score_table(tables):
+    found = tables[0]
+    parts = [report.rows(t, model=m, dataset="s", cell=task.MASKED) for m, t in found.items()]
+    table = scores.check(pd.concat(parts), METRICS)
+    assert set(table["cluster"]) == {"patient 2", "patient 3"}
+    means = report.means(found, "mse")
+    assert (means["patients"] == 2).all() and (means["slides"] == 3).all()
+
+
+def test_rates_are_searched_by_the_validation_slide(made):
+    _, kept, sheets = made
+    asked = {"model": "ST-Net", "filled": "zeros", "loss": "measured", "seed": 0}
+    found = task.searched.function(kept, sheets, budget=QUICK, rates=[1e-4, 1e-2], **asked)
+    assert found["rate"].tolist() == [1e-4, 1e-2] and np.isfinite(found["error"]).all()
+    world = task.simulated("tiny", 0)
+    few = replace(world, budget={k: v for k, v in QUICK.items() if k != "rate"})
+    best = few.rates(["ST-Net", "gene mean"], [task.MASKED], (1e-3, 1e-2))
+    assert set(best) == {("ST-Net", task.MASKED)} and best["ST-Net", task.MASKED] in (1e-3, 1e-2)
+    assert world.rates(["ViT"], task.CELLS, ()) == {
+        ("ViT", c): task.RATES["ViT"] for c in task.CELLS
+    }
+
+
+def test_what_a_model_looks_at_is_drawn_around_the_middle(tables, made):
+    _, kept, sheets = made
+    found = task.looked_at.function(kept, sheets, tables[2], model="SEPAL")
+    assert found["size"].max() == 1 and found["asked"].sum() == 1
+    assert found["size"][found["asked"]].iloc[0] > 0
+
+
+def order(**values):
+    base = {"ridge on stain": 0.2, task.LATENT: 0.5, "ViT": 0.1, "ViT+delta": 0.3} | values
+    table = pd.Series(base, name="mean").rename_axis("model").reset_index()
+    return table.assign(low=np.nan, high=np.nan, slides=3, patients=2)
+
+
+def test_sentences():
+    assert "Behind the ridge are ViT." in report.about_order(order())
+    assert "ViT+delta has the highest" in report.about_order(order())
+    assert "All of them are ahead" in report.about_order(order(ViT=0.25))
+    assert "spends its steps" in report.about_delta(order())
+    assert "cost it nothing" in report.about_delta(order(ViT=0.4))
+    lines = pd.DataFrame({"model": ["ViT"], "hidden": [0.0], "line": [0.2], "above": [0.4]})
+    assert "ViT has most visible genes" in report.about_line(lines.assign(n_hidden=4))
+    assert "No hidden gene" in report.about_line(lines.assign(n_hidden=0))
+    released = pd.DataFrame({"model": ["a", "b"], "Global": [1.0, np.nan]})
+    assert "b has no Global" in report.about_published(released)
+    assert "a and b have" in report.about_published(released.assign(Global=np.nan))
+    assert "every model has" in report.about_published(released.assign(Global=1.0))
+
+
+def test_cards_are_of_all_models():
+    found = report.cards(dict.fromkeys(task.NAMES, 10))
+    assert found["model"].tolist() == list(task.NAMES)

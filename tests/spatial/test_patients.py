@@ -1,0 +1,107 @@
+"""Within against between patients: what trains whom, the parts of the error, what is said."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers import scores
+from helpers.data.errors import DataError
+from helpers.data.spatial import patches
+from helpers.data.spatial.simulate import TissueKnobs, simulate
+from helpers.metrics.spatial.facts import METRICS
+from helpers.tasks.requirements import CannotAnswer
+from helpers.tasks.spatial import patients as task
+from helpers.tasks.spatial import patients_report as report
+
+
+@pytest.fixture(scope="module")
+def found():
+    knobs = TissueKnobs(side=12, n_genes=40, n_slides=4, patients="pairs", likeness=0.0)
+    data = simulate(2, knobs)
+    features = patches.features_of(patches.windows(data))
+    return {
+        one: task.between.function(data, features, one_section=one, n_genes=30)
+        for one in (True, False)
+    }
+
+
+def test_sections_train_by_whose_they_are(found):
+    one = found[True]
+    ridge = one[one["model"] == task.RIDGE]
+    assert len(ridge) == 4 * 3 and (ridge["relation"] == task.SAME).sum() == 4
+    whole = found[False]
+    assert set(whole["train"]) >= {"slide 3, slide 4", "slide 2"}
+    assert not any(s in t.split(", ") for s, t in zip(one["slide"], one["train"], strict=True))
+
+
+def test_the_own_mean_has_no_offset_and_constants_have_no_correlation(found):
+    whole = found[False].set_index("model")
+    assert whole.loc[task.OWN, "offset"].max() < 1e-12
+    for model in (task.OWN, task.MEAN):
+        assert (whole.loc[model, "expression_pearson"] == 0).all()
+    np.testing.assert_allclose(whole["offset"] + whole["pattern"], whole["expression_mse"])
+    assert (
+        whole.loc[task.OWN, "expression_mse"] <= whole.loc[task.MEAN, "expression_mse"].to_numpy()
+    ).all()
+
+
+def test_unlike_patients_teach_less(found):
+    table = report.means({(0.0, 0): found[False]}, "likeness")
+    own = table[table["model"] == task.RIDGE].set_index("relation")
+    assert own.loc[task.SAME, "pearson"] > own.loc[task.OTHER, "pearson"]
+    assert (own["n"] == 2).all()
+
+
+def test_rows_are_a_score_table(found):
+    parts = [report.rows(t, dataset="s", seed=0, one_section=o) for o, t in found.items()]
+    table = scores.check(pd.concat(parts), METRICS)
+    assert set(table["role"]) == {"candidate", "floor", "ceiling"}
+
+
+def test_one_section_is_refused():
+    data = simulate(0, TissueKnobs(side=6, n_genes=20, n_slides=3))
+    one = data[(data.obs["slide"] == "slide 1").to_numpy()].copy()
+    one.uns["slides"] = {"slide 1": data.uns["slides"]["slide 1"]}
+    features = patches.features_of(patches.windows(one))
+    with pytest.raises(DataError, match="none is left"):
+        task.between.function(one, features, one_section=False, n_genes=10)
+
+
+def table(same=0.3, other=0.1, offset=0.6):
+    rows = [
+        (task.SAME, task.RIDGE, same, 0.8, 0.1),
+        (task.OTHER, task.RIDGE, other, 1.0, offset),
+        (task.OTHER, task.MEAN, 0, 1.2, 0.8),
+        (task.OTHER, task.OWN, 0, 0.5, 0.0),
+    ]
+    found = pd.DataFrame(rows, columns=["relation", "model", "pearson", "mse", "offset"])
+    return found.assign(pattern=found["mse"] - found["offset"], low=np.nan, high=np.nan)
+
+
+def test_sentences():
+    assert "67% of it is lost" in report.about_relation(table())
+    assert "More than all" in report.about_relation(table(other=-0.1))
+    assert "Nothing is lost" in report.about_relation(table(other=0.4))
+    with pytest.raises(CannotAnswer):
+        report.about_relation(table().iloc[1:])
+    assert "60% of the ridge's squared error is offset" in report.about_error(table())
+    assert "larger than anything" in report.about_error(table())
+    better = table()
+    better.loc[better["model"] == task.RIDGE, "mse"] = 0.3
+    assert "gains more" in report.about_error(better)
+    with pytest.raises(CannotAnswer):
+        report.about_error(table().head(1))
+
+
+def test_sentence_on_individuals_counts_them(found):
+    said = report.about_individuals(found[True])
+    assert said.startswith("2 individuals, 4 sections") and "2 are too few" in said
+    one = found[True][found[True]["patient"] == "patient 1"]
+    assert report.about_individuals(one).startswith("1 individual, 2 sections")
+
+
+def test_sentence_on_likeness():
+    parts = [table().assign(likeness=0.0), table(other=0.29).assign(likeness=1.0)]
+    assert "no other patient can teach it" in report.about_likeness(pd.concat(parts))
+    turned = [table(other=0.29).assign(likeness=0.0), table().assign(likeness=1.0)]
+    assert "makes no difference" in report.about_likeness(pd.concat(turned))

@@ -1,0 +1,102 @@
+"""Effects of the two by two: differences, verdicts, the masked loss on planted data, sentences."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.models.spatial.histology import ridge
+from helpers.tasks.spatial import raw_or_completed as task
+from helpers.tasks.spatial import raw_or_completed_report as report
+from helpers.tasks.spatial.histology import CELLS, MASKED, PUBLISHED
+
+NAN = float("nan")
+
+
+def genes(error, slides=4):
+    """A result of `scored_genes` with an error for each slide."""
+    return pd.DataFrame(
+        {
+            "slide": [f"s{i}" for i in range(slides)],
+            "patient": [f"p{i // 2}" for i in range(slides)],
+            "gene": "g",
+            "pearson": 0.3,
+            "squares": [10 * (error + 0.01 * i) for i in range(slides)],
+            "n": 10,
+            "constant": 0,
+        }
+    )
+
+
+def tables(raw=9.0, masked=1.4, completed=1.5, both=1.4, models=("ViT", "ridge on stain")):
+    errors = dict(zip(CELLS, (raw, masked, completed, both), strict=True))
+    return {(m, cell): genes(e) for m in models for cell, e in errors.items()}
+
+
+def test_effects_are_differences_slide_by_slide():
+    found = task.errors(tables())
+    assert len(found) == 8 and found[task.named(MASKED)].iloc[0] == pytest.approx(1.4)
+    effects = task.effects(found, region=0.2).set_index(["model", "effect"])
+    row = effects.loc["ViT", task.ADDED]
+    assert row["difference"] == pytest.approx(-0.1) and row["verdict"] == "equal"
+    row = effects.loc["ViT", "completed instead of zeros"]
+    assert row["difference"] == pytest.approx(7.5) and row["verdict"] == "lower"
+    assert (row["n_slides"], row["n_patients"]) == (4, 2)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [(-0.1, 0.1, "equal"), (0.1, 0.5, "lower"), (-0.5, -0.1, "higher"), (-0.5, 0.5, "undecided")],
+)
+def test_verdicts(low, high, said):
+    assert task.verdict(low, high, 0.2) == said
+    assert task.verdict(NAN, NAN, 0.2) == "undecided"
+
+
+def test_the_region_is_a_tenth_of_the_way_to_the_ceiling():
+    assert task.margin({"a": genes(2), "b": genes(1)}, "a", "b") == pytest.approx(0.1, abs=1e-6)
+
+
+def test_a_masked_loss_closes_the_gap_that_zeros_make():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 3))
+    y = 8 + x @ rng.normal(size=(3, 10)) + rng.normal(size=(400, 10))
+    measured = rng.random(y.shape) < 0.7
+    half, zeros = np.arange(400) < 200, np.where(measured, y, 0)
+
+    def error(mask):
+        found = ridge.fit(x[half], zeros[half], alpha=1.0, mask=mask[half]).predict(x[~half])
+        return ((found - y[~half]) ** 2)[measured[~half]].mean()
+
+    assert error(measured) < 1.3 < 5 < error(np.ones_like(measured))
+
+
+def test_sentence_on_the_gap():
+    means = task.cell_means(task.errors(tables()))
+    assert "101% of the gap" in report.about_gap(means)
+
+
+def test_sentence_on_what_completion_adds():
+    effects = task.effects(task.errors(tables()), region=0.2)
+    assert "For no model" in report.about_added(effects, 0.2)
+    better = task.effects(task.errors(tables(completed=1.0)), region=0.2)
+    said = report.about_added(better, 0.2)
+    assert "completion is better: ViT and ridge on stain" in said and "For 2 of 2" in said
+    worse = task.effects(task.errors(tables(completed=2.0)), region=0.2)
+    assert "completion is worse" in report.about_added(worse, 0.2)
+    one = {k: t.head(1) for k, t in tables().items()}
+    open_ = task.effects(task.errors(one), region=0.2)
+    said = report.about_added(open_, 0.2)
+    assert "undecided: ViT" in said and "is completion shown" in said
+
+
+def test_sentence_on_the_ridge():
+    assert "order is the same" in report.about_band(task.cell_means(task.errors(tables())))
+    other = task.cell_means(task.errors(tables(masked=3.0)))
+    assert "not the same" in report.about_band(other)
+
+
+def test_sentence_on_correlations():
+    wide = pd.DataFrame({task.named(c): [0.2, 0.3] for c in CELLS})
+    assert "not its pattern" in report.about_correlation(wide)
+    wide[task.named(PUBLISHED)] = 0.5
+    assert "the pattern too" in report.about_correlation(wide)
