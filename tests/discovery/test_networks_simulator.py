@@ -84,7 +84,7 @@ def test_cells_know_their_target():
     assert few.target.tolist() == [-1, -2, 1, 1, -2, -1, -2]
     own = cells.closed(few)
     assert own.genes == ("B",) and own.target.tolist() == [-1, -2, 0, 0, -2, -1, -2]
-    assert found.of(found.target == 1).values.shape == (2, 3)
+    assert found.of(found.target == 1).expression.shape == (2, 3)
 
 
 @pytest.mark.parametrize(

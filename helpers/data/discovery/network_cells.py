@@ -18,14 +18,14 @@ class Cells:
 
     Parameters
     ----------
-    values : ndarray of shape (n_cells, n_genes)
+    expression : ndarray of shape (n_cells, n_genes)
         On one scale, log expression by default.
     target : ndarray of int of shape (n_cells,)
         Column of the perturbed gene, or `NO_TARGET`, `OTHER`.
     genes : tuple of str
     """
 
-    values: np.ndarray
+    expression: np.ndarray
     target: np.ndarray
     genes: tuple[str, ...]
 
@@ -36,7 +36,7 @@ class Cells:
 
     def of(self, rows: np.ndarray) -> Cells:
         """The cells that a mask names."""
-        return replace(self, values=self.values[rows], target=self.target[rows])
+        return replace(self, expression=self.expression[rows], target=self.target[rows])
 
 
 def cells_of(perturbation, values, genes, *, least: int = 1) -> Cells:
@@ -89,7 +89,7 @@ def closed(cells: Cells) -> Cells:
     place = np.full(len(cells.genes), OTHER)
     place[arms] = np.arange(len(arms))
     target = np.where(cells.target >= 0, place[cells.target], cells.target)
-    return Cells(cells.values[:, arms], target, tuple(cells.genes[i] for i in arms))
+    return Cells(cells.expression[:, arms], target, tuple(cells.genes[i] for i in arms))
 
 
 def strong(n_de, knock_down, n_cells) -> np.ndarray:

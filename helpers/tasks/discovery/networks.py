@@ -26,7 +26,7 @@ SETTINGS = MappingProxyType(
         "GuanLab": {},
         "sparse inverse": {},
         "GIES-like": {},
-        "GRNBoost-like": {"n_trees": 40, "n_cells": 600},
+        "GRNBoost-like": {"n_trees": 25, "n_cells": 500},
         "NOTEARS": {"tolerance": 1e-4, "n_inner": 100},
         "sortnregress": {},
         "correlation": {},

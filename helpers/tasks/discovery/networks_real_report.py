@@ -1,0 +1,244 @@
+"""What is said of networks of real cells, and of published scores."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from helpers import scores
+from helpers.data.sets.results_genernib import CONTROLS
+from helpers.metrics.discovery.network_facts import METRICS
+from helpers.stats import mean_interval
+from helpers.summaries import draw_means
+from helpers.tasks.discovery.networks import DUPLICATE
+from helpers.tasks.discovery.networks_real import SERIES
+from helpers.tasks.discovery.networks_report import METHODS, ROLES, best, number
+from helpers.tasks.findings import listed, with_interval
+
+TASK, PRIMARY = "networks-on-cells", "mean_wasserstein"
+REPORTED = "networks-reported"
+
+
+def score_rows(asked: Mapping[tuple, pd.DataFrame], *, dataset: str, n_cells: int) -> pd.DataFrame:
+    """Rows of the score table, from results of `judged_on_cells` by (method, seed)."""
+    parts = [
+        scores.rows(
+            task=TASK,
+            dataset=dataset,
+            split=f"{n_cells} cells an arm",
+            model=model,
+            metric=found["metric"].to_numpy(),
+            role=ROLES[model],
+            unit_kind="split",
+            unit=f"split {seed}",
+            seed=seed,
+            n=found["n"].to_numpy(),
+            value=found["value"].to_numpy(),
+        )
+        for (model, seed), found in asked.items()
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def called_rows(found: pd.DataFrame, *, dataset: str, seed: int) -> pd.DataFrame:
+    """Result of `called_by_size` as rows: the empty network's false omission rate."""
+    return scores.rows(
+        task=TASK,
+        dataset=dataset,
+        split=[f"{n} cells an arm" for n in found["cells"]],
+        model=[f"no network, {series}" for series in found["series"]],
+        metric="false_omission_rate",
+        role=np.where(found["series"] == SERIES[-1], "floor", "candidate"),
+        unit_kind="draw",
+        unit=[f"draw {d}" for d in found["draw"]],
+        seed=seed,
+        n=found["n"].to_numpy(),
+        value=found["share"].to_numpy(),
+    )
+
+
+def reported_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Published scores as rows with the role `reported`."""
+    return scores.rows(
+        task=REPORTED,
+        dataset=("geneRNIB, " + table["dataset"]).to_numpy(),
+        protocol="published",
+        model=table["method"].to_numpy(),
+        metric=("genernib_" + table["metric"]).to_numpy(),
+        role="reported",
+        unit_kind="data set",
+        unit=table["dataset"].to_numpy(),
+        seed=0,
+        value=table["value"].to_numpy(),
+    )
+
+
+def over_splits(table: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Means over splits of the same cells: intervals hold for other splits, not other cells."""
+    own = table[(table["metric"] == metric) & table["model"].isin(ROLES)]
+    return draw_means(own, ["metric", "dataset", "model", "role"], metrics=METRICS)
+
+
+def by_size(found: pd.DataFrame) -> pd.DataFrame:
+    """Means of `called_by_size` over draws: `cells`, `series`, `mean`, `low`, `high`."""
+    return draw_means(found.assign(value=found["share"]), ["cells", "series"])
+
+
+def controls_beaten(table: pd.DataFrame) -> tuple[int, int, int, int]:
+    """Of published scores: cells in which a method passes the positive control, and all of them;
+    scores of methods at or below the negative control, and all of them.
+
+    A cell is a metric of a data set.
+    """
+    beaten, cells, below, n = 0, 0, 0, 0
+    high, low = CONTROLS
+    for _, own in table.groupby(["dataset", "metric"]):
+        value = own.set_index("method")["value"]
+        methods = value.drop(list(CONTROLS), errors="ignore")
+        if high in value:
+            cells += 1
+            beaten += bool((methods > value[high]).any())
+        if low in value:
+            n += len(methods)
+            below += int((methods <= value[low]).sum())
+    return beaten, cells, below, n
+
+
+# Sentences -----------------------------------------------------------------------------------
+
+
+def percent(share: float) -> str:
+    """A share in words."""
+    return f"{100 * share:.1f} %"
+
+
+def about_sizes(means: pd.DataFrame) -> str:
+    """Whether more is called with more cells, and how much of it is the test's own error."""
+    value = means.pivot_table("mean", "cells", "series")
+    few, many = value.index[0], value.index[-1]
+    pairs, null = value[SERIES[0]], value[SERIES[-1]]
+    told = (
+        f"with {few} cells an arm the test calls {percent(pairs[few])} of the pairs, with up to "
+        f"{many} {percent(pairs[many])}; between controls and controls {percent(null[few])} and "
+        f"{percent(null[many])}"
+    )
+    if pairs[many] > pairs[few]:
+        return (
+            f"The false omission rate of a network without edges grows with the cells: {told}. So "
+            "a rate is only comparable at one number of cells, beside its null."
+        )
+    return f"The rate does not grow with the cells here: {told}."
+
+
+def about_effects(means: pd.DataFrame) -> str:
+    """What is left of the calls after correction, and above a least effect."""
+    value = means.pivot_table("mean", "cells", "series").iloc[-1]
+    own = value[SERIES[0]]
+    if own == 0:
+        return "The test calls no pair, so that nothing is left to correct."
+    return (
+        f"Of all pairs, {percent(own)} are called with the most cells, {percent(value[SERIES[1]])} "
+        f"after correction for many tests, and {percent(value[SERIES[2]])} if an effect must also "
+        "have a size."
+    )
+
+
+def about_methods(table: pd.DataFrame, metric: str = PRIMARY) -> str:
+    """Which method is first on cells, and which cannot be told from random pairs."""
+    means = over_splits(table, metric)
+    first, wide = (
+        best(means),
+        table[table["metric"] == metric].pivot_table("value", "unit", "model"),
+    )
+    sign = 1 if METRICS[metric].better == "higher" else -1
+    same = []
+    for model in [m for m in METHODS if m in wide]:
+        gap = (sign * (wide[model] - wide["random"])).dropna()
+        if len(gap) < 2 or mean_interval(gap)[0] <= 0:
+            same.append(model)
+    said = with_interval(first["mean"], first["low"], first["high"])
+    head = f"{first['model']} has the best mean, {said} over splits"
+    if not same:
+        return f"{head}; every method is better than random pairs."
+    return f"{head}; {listed(same)} cannot be told from random pairs."
+
+
+def about_duplicate(table: pd.DataFrame) -> str:
+    """The room between random pairs and the duplicate of Mean Difference."""
+    value = over_splits(table, PRIMARY).set_index("model")["mean"]
+    floor, ceiling = value["random"], value[DUPLICATE]
+    if ceiling <= floor:
+        return "The duplicate is no better than random pairs: these cells cannot rank methods."
+    return (
+        f"The duplicate of Mean Difference, from other cells, reaches {number(ceiling, 3)}, random "
+        f"pairs {number(floor, 3)}; that is the room in which methods can differ."
+    )
+
+
+def about_known(found: pd.DataFrame) -> str:
+    """Whether edges lie on known pairs more than degree-matched random ones."""
+    told = [
+        f"{row.hits} of {row.pairs} pairs of {row.database} ({number(row.expected, 1)} expected, "
+        f"p = {row.p_value:.2f})"
+        for row in found.itertuples()
+    ]
+    sure = [row.database for row in found.itertuples() if row.p_value < 0.05]
+    head = f"The first edges of Mean Difference hit {'; '.join(told)}."
+    if sure:
+        return f"{head} That is more than random pairs of the same genes do in {listed(sure)}."
+    return f"{head} That is no more than random pairs of the same genes can do."
+
+
+def about_consensus(table: pd.DataFrame, chance: float) -> str:
+    """Which method ranks the edges of a consensus network best, against their share."""
+    means = over_splits(table, "direct_average_precision")
+    first, low = best(means), means[means["model"] == "random"]["mean"].iloc[0]
+    said = with_interval(first["mean"], first["low"], first["high"])
+    return (
+        f"The edges of the consensus network are ranked best by {first['model']}, average "
+        f"precision {said}; random order has {number(low)}, their share is {number(chance)}."
+    )
+
+
+def about_described(found: pd.DataFrame) -> str:
+    """How many arms change their own gene, and how many others are called."""
+    own = found[(found["p"] < 0.05) & (found["own change"] < 0)]
+    few, many = found["cells"].min(), found["cells"].max()
+    return (
+        f"{len(found)} measured genes were knocked out, with {few} to {many} cells each; "
+        f"{len(own)} of them fall themselves. Of their pairs the test calls "
+        f"{percent(found['others called'].mean())}."
+    )
+
+
+def about_controls(table: pd.DataFrame) -> str:
+    """Whether published controls are ceilings and floors."""
+    beaten, cells, below, n = controls_beaten(table)
+    head = (
+        f"In {beaten} of {cells} cells (a metric of a data set) some method passes the positive "
+        f"control, and {below} of {n} scores are at or below the negative one"
+    )
+    if beaten > cells / 2:
+        return f"{head}: the positive control, correlations in all data, is no ceiling."
+    return f"{head}."
+
+
+def about_stability(found: pd.DataFrame) -> str:
+    """Whether a published order hangs on who takes part; of `left_out`."""
+    whole, rest = found.iloc[0], found.iloc[1:]
+    changed = rest[(rest["first"] != whole["first"]) & (rest["left out"] != whole["first"])]
+    turned = int(rest["turned"].max())
+    told = f"By mean rank of the published values {whole['first']} is first"
+    if len(changed):
+        return f"{told}; without {listed(changed['left out'])} another method would be."
+    if turned:
+        return f"{told}, whoever is left out; up to {turned} pairs further down turn round."
+    return f"{told}, whoever is left out, and no pair turns round."
+
+
+def in_short(answered: tuple[pd.DataFrame, pd.DataFrame] | None) -> str:
+    """The answer of the page: of `by_size` and of the scores, or that there are none."""
+    if answered is None:
+        return "The data set that was asked for cannot answer; why is said below."
+    sizes, table = answered
+    return f"{about_sizes(sizes)} By distance, {about_methods(table)}"

@@ -1,0 +1,92 @@
+"""What the front pages say of gene networks, and the verdicts on claims."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.scores import rows
+from helpers.tasks.discovery import network_findings as findings
+from helpers.tasks.discovery.networks_real import SERIES
+from helpers.tasks.discovery.networks_report import PRIMARY, WHOLE, score_rows
+from helpers.tasks.requirements import CannotAnswer
+
+
+def planted(gies=0.8, difference=1.5):
+    asked = {}
+    for seed in range(4):
+        for metric, own in (
+            (PRIMARY, {"GIES-like": gies, "NOTEARS": 0.5, "Mean Difference": 0.4}),
+            (
+                "mean_wasserstein",
+                {"Mean Difference": difference, "NOTEARS": 1.0, "planted edges": 1.2},
+            ),
+        ):
+            for model, value in own.items():
+                rows_ = [("as predicted", metric, value + 0.01 * seed * len(model), 9)]
+                found = pd.DataFrame(rows_, columns=["post", "metric", "value", "n"])
+                key = ("linear", model, seed, WHOLE)
+                asked[key] = pd.concat([asked.get(key), found])
+    return score_rows(asked)
+
+
+def called(pairs=(0.06, 0.18)):
+    parts = [
+        rows(
+            task="networks-on-cells",
+            dataset="cells",
+            split=f"{n} cells an arm",
+            model=f"no network, {series}",
+            metric="false_omission_rate",
+            role="candidate",
+            unit_kind="draw",
+            unit=["draw 0", "draw 1"],
+            seed=0,
+            value=[value, value],
+        )
+        for series in SERIES
+        for n, value in zip((50, 800), pairs, strict=True)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+GIVEN = {"n_resamples": 100, "seed": 0}
+
+
+def test_findings_answer_from_tables():
+    tables = {findings.PLANTED: planted(), findings.CELLS: called()}
+    first, second = (one.answer(tables, **GIVEN) for one in findings.FINDINGS)
+    assert first.startswith("In 1 of 1 kinds of simulated network")
+    assert second.startswith("The false omission rate of a network without edges grows")
+    with pytest.raises(CannotAnswer, match="no real cells"):
+        findings.FINDINGS[1].answer({findings.CELLS: planted()}, **GIVEN)
+
+
+@pytest.mark.parametrize(
+    "ends, expected, verdict",
+    [
+        ((0.1, 0.3), "above", "mechanism shown on other data"),
+        ((-0.3, -0.1), "above", "not seen"),
+        ((-0.1, 0.3), "above", "undecided"),
+        ((-0.3, -0.1), "not above", "mechanism shown on other data"),
+        ((0.1, 0.3), "not above", "not seen"),
+        ((-0.1, 0.3), "not above", "undecided"),
+        ((np.nan, np.nan), "above", "undecided"),
+    ],
+)
+def test_verdicts(ends, expected, verdict):
+    row = pd.Series({"mean": np.mean(ends), "low": ends[0], "high": ends[1], "n_draws": 6})
+    assert findings.verdict_on(row, expected=expected) == verdict
+    assert findings.verdict_on(row.replace(6, 2), expected=expected) == "undecided"
+
+
+def test_claims_with_and_without_real_cells():
+    found = findings.rows({findings.PLANTED: planted(), findings.CELLS: called()}, **GIVEN)
+    assert found["verdict"].tolist() == [
+        "not seen",
+        "mechanism shown on other data",
+        "undecided",
+        "not testable here",
+    ]
+    assert "6.0% at 50 cells an arm, 18.0% at 800" in found["ours"].iloc[2]
+    none = findings.rows({findings.PLANTED: planted(), findings.CELLS: planted()}, **GIVEN)
+    assert none["verdict"].iloc[2] == "not testable here"

@@ -1,0 +1,204 @@
+"""Networks on real cells: readers, the published p-values, sizes and their nulls, sentences."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from anndata import AnnData
+
+from helpers.data.contract import DataError
+from helpers.data.fetch import DataUnavailable, fetch
+from helpers.data.sets import interventions_dixit_sachs as dixit
+from helpers.data.sets import results_genernib as genernib
+from helpers.metrics.discovery.networks import pair_tests
+from helpers.scores import check
+from helpers.tasks.discovery import networks_real as real
+from helpers.tasks.discovery import networks_real_report as report
+
+
+@pytest.fixture(scope="module")
+def files():
+    try:
+        return fetch(dixit.DATASET)
+    except DataUnavailable as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def knock_outs(files):
+    return dixit.read(files)
+
+
+def test_published_p_values_are_met(files, knock_outs):
+    assert knock_outs.shape == (14_427, 24)
+    published = dixit.read_log_p(files)
+    cells = real.real_cells(knock_outs)
+    tests = pair_tests(cells.expression, cells.target)
+    order, met = list(cells.genes), 0
+    for gene in set(published.columns) & set(order):
+        row, others = order.index(gene), np.array(order) != gene
+        expected = np.abs(published.loc[order, gene].to_numpy()[others])
+        assert np.abs(expected + np.log(tests.p_value[row][others])).max() < 6e-15
+        met += 1
+    assert met == 8
+    assert (tests.p_value[tests.tested] < 0.05).sum() == 33 and tests.tested.sum() == 184
+
+
+def test_more_cells_more_calls_and_a_null_at_the_level(knock_outs):
+    found = real.called_by_size.function(
+        knock_outs, sizes=[50, 4_000], n_draws=4, seed=0
+    )  # fmt: skip
+    means = found.groupby(["series", "cells"])["share"].mean()
+    assert means["pairs", 4_000] == pytest.approx(0.179, abs=1e-3)
+    assert 0.03 < means["pairs", 50] < 0.11
+    assert means["halves of controls", 4_000] == pytest.approx(0.05, abs=0.025)
+    assert means["pairs, corrected", 4_000] < means["pairs", 4_000]
+
+
+def test_proteins_and_their_consensus(files):
+    proteins = dixit.read_sachs(files)
+    assert proteins.shape[1] == 11 and np.isfinite(proteins.X).all()
+    counts = proteins.obs["perturbation"].value_counts()
+    assert counts["control"] == 853 and counts["Akt"] == 911 and len(counts) == 6
+    assert len(set(dixit.SACHS_EDGES)) == 17
+    assert {g for edge in dixit.SACHS_EDGES for g in edge} == set(proteins.var_names)
+    tests = pair_tests(*(lambda c: (c.expression, c.target))(real.real_cells(proteins)))
+    assert (tests.p_value[tests.tested] < 0.05).mean() == pytest.approx(0.88)
+
+
+def test_genernib_controls(files):
+    table = genernib.read(fetch(genernib.DATASET))
+    assert report.controls_beaten(table) == (66, 84, 96, 737)
+    assert check(report.reported_rows(table))["role"].unique().tolist() == ["reported"]
+
+
+def screen(names, kind="counts"):
+    rng = np.random.default_rng(0)
+    obs = pd.DataFrame({"perturbation": names, "context": "x", "batch": "b"})
+    obs.index = obs.index.astype(str)
+    values = rng.poisson(5, (len(names), 4)).astype(float)
+    var = pd.DataFrame(index=list("ABCD"))
+    return AnnData(values, obs=obs, var=var, uns={"scale": {"kind": kind}})
+
+
+NAMES = ["control"] * 60 + ["A"] * 30 + ["B"] * 30
+
+
+def test_what_real_cells_refuse():
+    assert real.real_cells(screen(NAMES), only_perturbed=True).genes == ("A", "B")
+    with pytest.raises(DataError, match="no cell is a 'control'"):
+        real.real_cells(screen(["A"] * 4))
+    with pytest.raises(DataError, match="called like a control"):
+        real.real_cells(screen([*NAMES, "Non-Targeting"]))
+    with pytest.raises(DataError, match="counts or logarithms"):
+        real.real_cells(screen(NAMES, kind="zscore"))
+
+
+def test_judged_on_cells_ranks_only_what_can_be_judged():
+    data = screen(NAMES)
+    own = {"seed": 0, "n_edges": 99, "n_cells": 30, "truth": [["A", "C"], ["D", "A"]]}
+    found = real.judged_on_cells.function(data, method="correlation", **own)
+    found = found.set_index("metric")
+    assert found.loc["mean_wasserstein", "n"] == 6  # from A and B only
+    assert found.loc["direct_average_precision", "n"] == 1  # D was not perturbed
+    assert found.loc["false_omission_rate", "n"] == 0 and np.isnan(
+        found.loc["false_omission_rate", "value"]
+    )
+    arms = real.described.function(data)
+    assert arms["cells"].tolist() == [30, 30] and (arms["of"] == 3).all()
+
+
+def test_known_pairs_both_ways_and_in_capitals():
+    known = real.of_names([("A", "B"), ("A", "Z"), ("C", "C")], list("ABC"), both_ways=True)
+    assert known.sum() == 2 and known[0, 1] and known[1, 0]
+    lists = pd.DataFrame({"database": ["x"], "gene_a": ["A"], "gene_b": ["C"]})
+    found = real.known_pairs.function(screen(NAMES), lists, databases=["x"], n_edges=4, seed=0)
+    assert found["pairs"].tolist() == [1] and (found["hits"] <= 2).all()
+
+
+def sizes(pairs, null=(0.05, 0.05), corrected=0.02, effect=0.03):
+    rows = []
+    for i, n in enumerate((50, 800)):
+        rows += [[n, real.SERIES[0], pairs[i]], [n, real.SERIES[1], corrected]]
+        rows += [[n, real.SERIES[2], effect], [n, real.SERIES[3], null[i]]]
+    return pd.DataFrame(rows, columns=["cells", "series", "mean"])
+
+
+def test_about_sizes_and_effects():
+    assert "grows with the cells: with 50 cells an arm the test calls 6.0 %" in (
+        report.about_sizes(sizes((0.06, 0.18)))
+    )
+    assert report.about_sizes(sizes((0.18, 0.06))).startswith("The rate does not grow")
+    assert "18.0 % are called with the most cells, 2.0 % after" in (
+        report.about_effects(sizes((0.06, 0.18)))
+    )
+    assert "calls no pair" in report.about_effects(sizes((0.0, 0.0)))
+
+
+def rows(values, metric="mean_wasserstein"):
+    asked = {}
+    for model, draws in values.items():
+        for seed, value in enumerate(draws):
+            asked[model, seed] = pd.DataFrame({"metric": [metric], "value": [value], "n": [9]})
+    return check(report.score_rows(asked, dataset="cells", n_cells=300))
+
+
+DUPLICATE = "Mean Difference, other half"
+
+
+def test_about_methods_and_duplicate():
+    own = {"GuanLab": [0.5, 0.52], "correlation": [0.1, 0.3], "random": [0.2, 0.21]}
+    said = report.about_methods(rows(own))
+    assert said.startswith("GuanLab has the best mean, 0.51")
+    assert "correlation cannot be told from random pairs" in said
+    sure = {"GuanLab": [0.5, 0.51], "random": [0.2, 0.21]}
+    assert "every method is better" in report.about_methods(rows(sure))
+    lower = report.about_methods(rows(sure, "false_omission_rate"), "false_omission_rate")
+    assert "GuanLab cannot be told" in lower
+    room = {"Mean Difference": [0.4], DUPLICATE: [0.5], "random": [0.1]}
+    assert "reaches 0.500, random pairs 0.100" in report.about_duplicate(rows(room))
+    none = {"Mean Difference": [0.4], DUPLICATE: [0.1], "random": [0.1]}
+    assert "cannot rank methods" in report.about_duplicate(rows(none))
+
+
+def test_about_known_consensus_and_arms():
+    known = {"database": ["CORUM"], "pairs": [10], "hits": [4], "expected": [1.0]}
+    sure, chance = (pd.DataFrame(known | {"p_value": [p]}) for p in (0.01, 0.4))
+    assert report.about_known(sure).endswith("the same genes do in CORUM.")
+    assert report.about_known(chance).endswith("the same genes can do.")
+    own = rows({"GuanLab": [0.6, 0.7], "random": [0.1, 0.2]}, "direct_average_precision")
+    said = report.about_consensus(own, 0.14)
+    assert "ranked best by GuanLab, average precision 0.65" in said and "share is 0.14" in said
+    arms = {"cells": [20, 90], "own change": [-1.0, 0.5], "p": [0.01, 0.01]}
+    said = report.about_described(pd.DataFrame(arms | {"others called": [0.1, 0.3]}))
+    assert "with 20 to 90 cells each; 1 of them fall" in said and "calls 20.0 %" in said
+
+
+def test_about_reported():
+    def of(method, high):
+        values = {"positive_control": high, "negative_control": 0.1, "m": method}
+        return pd.DataFrame(
+            {"dataset": "d", "metric": "x", "method": list(values), "value": list(values.values())}
+        )
+
+    assert report.about_controls(of(0.9, 0.5)).endswith("is no ceiling.")
+    assert report.about_controls(of(0.4, 0.5)).startswith("In 0 of 1 cells")
+    columns = ["left out", "first", "turned"]
+    steady = pd.DataFrame([["none", "a", 0], ["b", "a", 0]], columns=columns)
+    assert report.about_stability(steady).endswith("and no pair turns round.")
+    below = pd.DataFrame([["none", "a", 0], ["b", "a", 2]], columns=columns)
+    assert "up to 2 pairs further down" in report.about_stability(below)
+    other = pd.DataFrame([["none", "a", 0], ["b", "c", 2]], columns=columns)
+    assert "without b another method would be" in report.about_stability(other)
+
+
+def test_called_rows_and_in_short():
+    found = pd.DataFrame(
+        [[50, 0, s, 0.1, 184] for s in real.SERIES],
+        columns=["cells", "draw", "series", "share", "n"],
+    )
+    own = check(report.called_rows(found, dataset="cells", seed=0))
+    assert own["role"].tolist() == ["candidate"] * 3 + ["floor"]
+    assert report.by_size(found)["mean"].tolist() == pytest.approx([0.1] * 4)
+    assert "cannot answer" in report.in_short(None)
+    sure = rows({"GuanLab": [0.5, 0.51], "random": [0.2, 0.21]})
+    assert "By distance, GuanLab" in report.in_short((sizes((0.06, 0.18)), sure))
