@@ -565,3 +565,34 @@ def test_answers_are_one_block_each_and_escaped():
     ):
         with pytest.raises(ValueError, match="no answer to show"):
             shown(frame.iloc[:0])
+
+
+def _axes():
+    with style():
+        figure = Figure()
+        ax = figure.subplots()
+        ax.plot([0, 1], [0, 1])
+    return figure, ax
+
+
+def test_labels_longer_than_the_drawing_are_broken_and_short_ones_are_left():
+    long = "mean over splits of the average precision of planted edges, in linear networks, by arm"
+    figure, ax = _axes()
+    ax.set(xlabel=long, ylabel="short")
+    drawn = page.svg(figure, alt="A line from corner to corner.", name="line")
+    assert ax.get_xlabel().replace("\n", " ") == long and "\n" in ax.get_xlabel()
+    assert ax.get_ylabel() == "short"
+    figure.draw_without_rendering()
+    box = ax.xaxis.label.get_window_extent()
+    assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1
+    left, _, width, _ = map(float, re.search(r'viewBox="([^"]+)"', drawn)[1].split())
+    assert left <= 0 and left + width >= 72 * figure.get_figwidth()
+
+
+def test_what_reaches_beyond_the_figure_lies_within_the_drawing():
+    figure, ax = _axes()
+    ax.text(1.0, 0.5, "a label at the end of a line", clip_on=False).set_in_layout(False)
+    drawn = page.svg(figure, alt="A line with a label at its end.", name="labelled")
+    left, _, width, _ = map(float, re.search(r'viewBox="([^"]+)"', drawn)[1].split())
+    end = max(t.get_window_extent().x1 for t in ax.texts) / figure.dpi * 72
+    assert left + width >= end > 72 * figure.get_figwidth()

@@ -5,6 +5,7 @@ import html
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
+from textwrap import fill
 
 import matplotlib as mpl
 import numpy as np
@@ -84,15 +85,50 @@ def _image(fig: Figure, alt: str, name: str, label: str) -> str:
     no_metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     buffer = io.StringIO()
     with style():
+        _wrap_labels(fig)
+        sides = _sides(fig)
         fig.savefig(buffer, format="svg", metadata=no_metadata, dpi=200, transparent=True)
     if fig.canvas.manager is not None:
         import matplotlib.pyplot as plt
 
         plt.close(fig)
-    return _themed(buffer.getvalue(), label, name)
+    return _themed(buffer.getvalue(), label, name, sides)
 
 
-def _themed(text: str, label: str, name: str) -> str:
+def _wrap_labels(fig: Figure) -> None:
+    """Break labels of axes that are longer than the drawing, as an axis cannot be moved for them.
+
+    Widths are those of matplotlib's font. The page's own may be wider: hence the tenth.
+    """
+    fig.draw_without_rendering()
+    for ax in fig.axes:
+        for axis, start, end in ((ax.xaxis, "x0", "x1"), (ax.yaxis, "y0", "y1")):
+            label, text = axis.label, axis.label.get_text()
+            own, all_of = label.get_window_extent(), fig.bbox
+            if not text or "\n" in text:
+                continue
+            middle = (getattr(own, start) + getattr(own, end)) / 2
+            room = 2 * min(middle - getattr(all_of, start), getattr(all_of, end) - middle)
+            length = getattr(own, end) - getattr(own, start)
+            if length > 0.9 * room > 0:
+                label.set_text(fill(text, max(12, int(len(text) * 0.9 * room / length))))
+
+
+def _sides(fig: Figure) -> tuple[float, float]:
+    """Left and right end of what is drawn, in points: the figure, or what reaches beyond it."""
+    fig.draw_without_rendering()
+    ticks = {t for ax in fig.axes for t in (*ax.get_xticklabels(), *ax.get_yticklabels())}
+    # tick labels beyond the limits of an axis are not drawn, and only the whole knows them
+    texts = [t for t in fig.findobj(mpl.text.Text) if t.get_visible() and t.get_text()]
+    boxes = [t.get_window_extent().transformed(fig.dpi_scale_trans.inverted()) for t in texts]
+    boxes = [box for t, box in zip(texts, boxes, strict=True) if t not in ticks]
+    drawn = mpl.transforms.Bbox.union([fig.get_tightbbox(), *boxes])
+    # a page's font may be wider than matplotlib's: what ends close to the edge gets some room
+    margin = 0.06
+    return 72 * min(0.0, drawn.x0 - margin), 72 * max(fig.get_figwidth(), drawn.x1 + margin)
+
+
+def _themed(text: str, label: str, name: str, sides: tuple[float, float]) -> str:
     text = text[text.index("<svg") :]
     # its rule for `*` would reach the whole page; on the root element it is inherited instead
     text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", text, count=1, flags=re.S)
@@ -110,11 +146,13 @@ def _themed(text: str, label: str, name: str) -> str:
         text,
     )
     text = re.sub(r"\n\s*", "\n", text)
-    width, height = map(float, re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', text).groups())
+    height = float(re.search(r'height="([\d.]+)pt"', text)[1])
+    left, right = (round(side, 1) for side in sides)
+    width = right - left
     # a figure of the usual width fills the column, a narrower one its share of it
     share = min(100.0, 100 * width / (72 * WIDTH))
     opening = (
-        f'<svg role="img" {label} viewBox="0 0 {width:g} {height:g}" '
+        f'<svg role="img" {label} viewBox="{left:g} 0 {width:g} {height:g}" '
         f'style="--bb-width: {width * 4 / 3:.0f}px; width: {share:.0f}%; height: auto; '
         'stroke-linejoin: round; stroke-linecap: butt" '
         'fill="currentColor" font-family="system-ui, sans-serif" '
