@@ -6,6 +6,7 @@ import pytest
 
 from helpers.scores import check
 from helpers.tasks.discovery import networks_report as report
+from helpers.tasks.discovery import networks_sentences as says
 
 METRIC = report.PRIMARY
 
@@ -32,14 +33,14 @@ def test_score_rows_are_a_score_table_with_floors():
 
 def test_about_random():
     found = report.gaps(table(GOOD), METRIC, "random", kind="linear")
-    said = report.about_random(found)
+    said = says.about_random(found)
     assert said.startswith("Every method is better than random order over 3 draws")
     assert "0.55 (95 % interval" in said
     poor = GOOD | {"GuanLab": [0.1, 0.2, 0.0]}
-    said = report.about_random(report.gaps(table(poor), METRIC, "random", kind="linear"))
+    said = says.about_random(report.gaps(table(poor), METRIC, "random", kind="linear"))
     assert "draws of a linear network, GuanLab cannot be told from random order" in said
     one = {model: draws[:1] for model, draws in GOOD.items()}
-    said = report.about_random(report.gaps(table(one), METRIC, "random", kind="linear"))
+    said = says.about_random(report.gaps(table(one), METRIC, "random", kind="linear"))
     assert said.startswith("One draw has no interval")
 
 
@@ -53,7 +54,7 @@ def test_about_direct():
     sure = {"sparse inverse": [0.9, 0.91, 0.92], "GuanLab": [0.5, 0.51, 0.52]}
     close = {"sparse inverse": [0.5, 0.9, 0.2], "GuanLab": [0.6, 0.4, 0.5]}
     own = pd.concat([table(sure), table(close, kind="cyclic")], ignore_index=True)
-    said = report.about_direct(own)
+    said = says.about_direct(own)
     assert "linear: sparse inverse (0.91), ahead of GuanLab" in said
     assert "cyclic: sparse inverse (0.53), not told apart from GuanLab" in said
     assert said.endswith("The lead is certain over draws in 1 of 2 kinds.")
@@ -75,16 +76,16 @@ def distances(difference, planted, other=0.5, kind="linear"):
 def test_about_distance(rows, said):
     kinds = ("linear", "cyclic")
     own = pd.concat([distances(*r, kind=k) for r, k in zip(rows, kinds, strict=False)])
-    assert said in report.about_distance(report.over_draws(own))
+    assert said in says.about_distance(report.over_draws(own))
 
 
 def test_about_construction():
     rng = np.random.default_rng(0)
     judge = rng.random(200)
     pairs = pd.DataFrame({"mean difference": judge, "mean difference, judge": judge})
-    said = report.about_construction(pairs.assign(distance=judge + 0.01))
+    said = says.about_construction(pairs.assign(distance=judge + 0.01))
     assert "is never below" in said and "Spearman 1.00" in said
-    assert "is almost never below" in report.about_construction(pairs.assign(distance=judge - 0.1))
+    assert "is almost never below" in says.about_construction(pairs.assign(distance=judge - 0.1))
 
 
 def test_about_chains():
@@ -93,9 +94,9 @@ def test_about_chains():
         return report.over_draws(table(own, metric="mediated_share"))
 
     assert "of 60% of the planted chains, sparse inverse of 10%: the first sees" in (
-        report.about_chains(of(0.6, 0.1))
+        says.about_chains(of(0.6, 0.1))
     )
-    assert "does not ask for direct effects more" in report.about_chains(of(0.1, 0.2))
+    assert "does not ask for direct effects more" in says.about_chains(of(0.1, 0.2))
 
 
 @pytest.mark.parametrize(
@@ -112,7 +113,7 @@ def test_about_ceiling(draws, said):
     found = report.gaps(
         table(own, metric="mean_wasserstein"), "mean_wasserstein", "Mean Difference", kind="linear"
     )
-    assert said in report.about_ceiling(found)
+    assert said in says.about_ceiling(found)
 
 
 def test_about_parents():
@@ -123,8 +124,8 @@ def test_about_parents():
         ]
         return pd.concat(parts)
 
-    assert "the choice of parents alone is 40% of the gain" in report.about_parents(of(1, 0.7, 0.5))
-    assert "does not pass random pairs" in report.about_parents(of(0.4, 0.7, 0.5))
+    assert "the choice of parents alone is 40% of the gain" in says.about_parents(of(1, 0.7, 0.5))
+    assert "does not pass random pairs" in says.about_parents(of(0.4, 0.7, 0.5))
 
 
 def test_left_out_by_hand():
@@ -154,8 +155,8 @@ def test_left_out_by_hand():
 )
 def test_about_left_out(rows, said):
     found = pd.DataFrame(rows, columns=["left out", "first", "turned"])
-    assert said in report.about_left_out(found)
-    assert report.about_left_out(found).startswith("By mean rank over all metrics and kinds a is")
+    assert said in says.about_left_out(found)
+    assert says.about_left_out(found).startswith("By mean rank over all metrics and kinds a is")
 
 
 def test_about_shares():
@@ -164,31 +165,35 @@ def test_about_shares():
                 zip((0.5, 1.0), own, strict=True)]  # fmt: skip
         return pd.DataFrame(rows, columns=["share", "model", "mean"])
 
-    assert report.about_shares(of((0.1, 0.3), (0.2, 0.5))).startswith("More interventions help")
-    assert report.about_shares(of((0.3, 0.1), (0.2, 0.5))).startswith("More interventions do not")
+    assert says.about_shares(of((0.1, 0.3), (0.2, 0.5))).startswith("More interventions help")
+    assert says.about_shares(of((0.3, 0.1), (0.2, 0.5))).startswith("More interventions do not")
     none = of((np.nan, 0.1), (np.nan, 0.5))
-    assert report.about_shares(none).startswith("Too few shares")
+    assert says.about_shares(none).startswith("Too few shares")
 
 
 @pytest.mark.parametrize(
-    "row, said",
+    "row, filled, chosen",
     [
-        ((0.1, 0.05, 0.15), "is better than GuanLab"),
-        ((-0.1, -0.15, -0.05), "is worse than GuanLab"),
-        ((0.0, -0.1, 0.1), "cannot be told apart"),
-        ((0.0, np.nan, np.nan), "One draw has no interval"),
+        ((0.1, 0.05, 0.15), "arms by LPM: better, 0.10", "LPM are better than copied ones"),
+        ((-0.1, -0.15, -0.05), "arms by LPM: worse", "LPM are worse than copied ones"),
+        ((0.0, -0.1, 0.1), "arms by LPM: not told apart", "copied ones cannot be told apart"),
+        ((0.0, np.nan, np.nan), "One draw has no interval", "are not compared at this preset"),
     ],
 )
-def test_about_imputed(row, said):
-    found = pd.DataFrame([row], index=["a copy"], columns=["mean", "low", "high"])
-    assert said in report.about_imputed(found, "a copy", "GuanLab")
+def test_about_imputed(row, filled, chosen):
+    columns = ["mean", "low", "high"]
+    found = pd.DataFrame([row], index=["GuanLab, LPM"], columns=columns)
+    assert filled in says.about_imputed(found, "GuanLab")
+    assert chosen in says.about_model_or_copy(found, "GuanLab")
+    assert "No arm was filled" in says.about_imputed(found, "Mean Difference")
+    assert "not compared" in says.about_model_or_copy(found, "Mean Difference")
 
 
 def test_in_short():
     planted = {"sparse inverse": [0.9, 0.92], "Mean Difference": [0.6, 0.6]}
     far = {"sparse inverse": [1.0, 1.1], "Mean Difference": [1.4, 1.5], "planted edges": [1.2, 1.2]}
     own = pd.concat([table(planted), table(far, metric="mean_wasserstein")])
-    said = report.in_short(own)
+    said = says.in_short(own)
     assert said.startswith("In 1 of 1 kinds of simulated network the method with the largest")
     assert "sparse inverse finds edges best (average precision 0.91)" in said
     assert "plus 0.25 (95 % interval" in said

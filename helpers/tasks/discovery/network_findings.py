@@ -4,6 +4,7 @@ import pandas as pd
 
 from helpers.tasks.discovery import networks_real_report as on_cells
 from helpers.tasks.discovery import networks_report as planted
+from helpers.tasks.discovery import networks_sentences as says
 from helpers.tasks.discovery.networks_real import SERIES
 from helpers.tasks.findings import Finding, Ledger, with_interval
 from helpers.tasks.requirements import CannotAnswer
@@ -16,7 +17,7 @@ FEWEST_DRAWS = 3
 
 def planted_networks(tables, *, n_resamples: int, seed: int) -> str:
     """Who finds planted edges, and who wins the distance."""
-    return planted.in_short(tables[PLANTED])
+    return says.in_short(tables[PLANTED])
 
 
 def sizes_of(tables) -> pd.DataFrame:

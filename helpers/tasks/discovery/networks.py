@@ -9,8 +9,8 @@ from helpers.data.contract import DataError
 from helpers.data.discovery.network_cells import parts, regime
 from helpers.metrics.discovery import networks as metrics
 from helpers.models.discovery.networks.gies import gies_like
-from helpers.models.discovery.networks.guanlab import guanlab, standardised
-from helpers.models.discovery.networks.means import arm_means, filled, mean_difference
+from helpers.models.discovery.networks.guanlab import guanlab
+from helpers.models.discovery.networks.means import arm_means, mean_difference
 from helpers.models.discovery.networks.notears import notears
 from helpers.models.discovery.networks.regressions import (
     correlation,
@@ -109,11 +109,11 @@ def judged(data, *, method: str, seed: int, share: float = 1.0, n_random: int = 
         name = "Mean Difference" if method == DUPLICATE else method
         scores = scores_of(name, values[own], target[own], seed=seed)
     tests = metrics.pair_tests(values[part == 2], target[part == 2])
-    return _judged(scores, data, tests, n_random, np.random.default_rng(seed))
+    return judgement(scores, data, tests, n_random, np.random.default_rng(seed))
 
 
-def _judged(scores, data, tests, n_random: int, rng) -> pd.DataFrame:
-    """Rows of `judged`, of a method's scores."""
+def judgement(scores, data, tests, n_random: int, rng) -> pd.DataFrame:
+    """Rows of `judged`, of a method's scores and `PairTests` of the cells that judge."""
     n_edges = int(data["direct"].sum())
     edges = metrics.top_edges(scores, n_edges, rng)
     rows = [("as predicted", *row) for row in _of_truth(scores, edges, data)]
@@ -174,44 +174,3 @@ def construction(data, *, seed: int) -> pd.DataFrame:
             "pair": kind[own],
         }
     )
-
-
-@step
-def imputed(data, predicted, *, method: str, share: float, seed: int) -> pd.DataFrame:
-    """A network from the measured arms, and predicted changes in place of the others.
-
-    Parameters
-    ----------
-    data : dict of ndarray
-        Of `helpers.data.discovery.network_simulator`.
-    predicted : ndarray of shape (n_genes, n_genes)
-        Changes of the column under a perturbation of the row, in units of `data["values"]`, by any
-        model that did not see the arms that are filled.
-    method : str
-        "Mean Difference" or "GuanLab": those that need means alone.
-    share, seed : see `judged`
-
-    Returns
-    -------
-    DataFrame
-        See `judged`.
-    """
-    values, target = data["values"].astype(float), data["target"]
-    part = parts(target, SHARES, seed=seed)
-    own = (part == 0) & regime(target, share, seed=seed)
-    if method == "Mean Difference":
-        scores = mean_difference(filled(arm_means(values[own], target[own]), predicted))
-    elif method == "GuanLab":
-        deviation = values[own].std(axis=0)
-        means = filled(arm_means(standardised(values[own]), target[own]), predicted / deviation)
-        scores = guanlab(values[own], target[own], seed=seed, means=means)
-    else:
-        raise DataError(f"method {method!r} needs cells: choose Mean Difference or GuanLab")
-    tests = metrics.pair_tests(values[part == 2], target[part == 2])
-    return _judged(scores, data, tests, 1, np.random.default_rng(seed))
-
-
-@step
-def copied_changes(other, *, seed: int = 0) -> np.ndarray:
-    """Changes of another context, as they are: what a model that imputes must beat."""
-    return arm_means(other["values"], other["target"]).changes

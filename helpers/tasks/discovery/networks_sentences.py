@@ -1,0 +1,232 @@
+"""What is said of networks inferred from simulated cells, one function a sentence."""
+
+import numpy as np
+import pandas as pd
+
+from helpers.tasks.discovery.networks import DUPLICATE
+from helpers.tasks.discovery.networks_report import (
+    METHODS,
+    PRIMARY,
+    best,
+    gaps,
+    kind_of,
+    kinds_of,
+    lead,
+    number,
+    of,
+)
+from helpers.tasks.findings import listed, with_interval
+
+
+def about_random(found: pd.DataFrame) -> str:
+    """Whether every method is better than random order on linear networks; of `gaps`."""
+    own = found.loc[[m for m in METHODS if m in found.index]]
+    if own["low"].isna().any():
+        return "One draw has no interval: whether methods beat random order is not asked here."
+    n = f"{int(own['n_draws'].min())} draws of a linear network"
+    short = own[own["low"] <= 0]
+    if len(short):
+        return (
+            f"Over {n}, {listed(short.index)} cannot be told from random order by average "
+            f"precision of edges; the other {len(own) - len(short)} methods are better."
+        )
+    least = own["mean"].idxmin()
+    row = own.loc[least]
+    said = with_interval(row["mean"], row["low"], row["high"])
+    return (
+        f"Every method is better than random order over {n}; the smallest gain in average "
+        f"precision of edges is that of {least}, {said}."
+    )
+
+
+def about_direct(table: pd.DataFrame) -> str:
+    """Which method finds edges best in each kind, and whether its lead is certain."""
+    told, certain = [], 0
+    for kind in kinds_of(table):
+        first, second, mean, ends = lead(table, PRIMARY, kind)
+        sure = ends is not None and ends[0] > 0
+        certain += sure
+        word = "ahead of" if sure else "not told apart from"
+        told.append(f"{kind}: {first} ({number(mean)}), {word} {second}")
+    return (
+        f"By average precision of planted edges the first is, in {'; '.join(told)}. The lead is "
+        f"certain over draws in {certain} of {len(told)} kinds."
+    )
+
+
+def about_distance(means: pd.DataFrame) -> str:
+    """Who wins the Wasserstein distance, and where the planted edges themselves stand."""
+    first, above, told = [], [], []
+    for dataset, own in means.groupby("dataset", sort=False):
+        value = own.set_index("model")["mean"]
+        if best(own)["model"] == "Mean Difference":
+            first.append(kind_of(dataset))
+        if value["Mean Difference"] > value["planted edges"]:
+            above.append(kind_of(dataset))
+        told.append(
+            f"{kind_of(dataset)} {number(value['Mean Difference'])} against "
+            f"{number(value['planted edges'])}"
+        )
+    n, told = means["dataset"].nunique(), "; ".join(told)
+    head = (
+        f"Mean Difference has the largest mean distance of all methods in {len(first)} of {n} "
+        "kinds of network."
+    )
+    if len(above) == n:
+        return (
+            f"{head} It has a larger one than the planted edges themselves: {told}. A perfect "
+            "network would lose this ranking."
+        )
+    if above:
+        return f"{head} It passes the planted edges themselves in {listed(above)}: {told}."
+    return f"{head} It does not pass the planted edges: {told}."
+
+
+def about_construction(pairs: pd.DataFrame) -> str:
+    """How near the distance is to the size of the mean difference; of `construction`."""
+    slack = (pairs["distance"] - pairs["mean difference, judge"]).to_numpy()
+    seen = pairs["mean difference"].corr(pairs["distance"], method="spearman")
+    large = pairs["distance"] >= pairs["distance"].quantile(0.9)
+    share = (pairs["mean difference, judge"] / pairs["distance"])[large].mean()
+    within = "never" if (slack > -1e-6).all() else "almost never"
+    return (
+        f"The distance is {within} below the absolute difference of the means of the same cells, "
+        f"and in the tenth of pairs with the largest distances that difference is {share:.0%} of "
+        f"it. Sorting pairs by the mean difference of *other* cells is nearly sorting them by the "
+        f"distance: Spearman {number(seen)}."
+    )
+
+
+def about_chains(
+    means: pd.DataFrame, total: str = "Mean Difference", direct: str = "sparse inverse"
+) -> str:
+    """How often the ends of planted chains are taken for an edge; of means of `mediated_share`."""
+    own = means.groupby("model", sort=False)["mean"].mean()
+    head = (
+        f"{total} draws an edge between the ends of {own[total]:.0%} of the planted chains, "
+        f"{direct} of {own[direct]:.0%}"
+    )
+    if own[total] <= own[direct]:
+        return f"{head}: here the second does not ask for direct effects more than the first."
+    return (
+        f"{head}: the first sees that one gene acts on the other, the second asks whether it does "
+        "so without the gene between them."
+    )
+
+
+def about_ceiling(found: pd.DataFrame) -> str:
+    """Mean Difference against that of other cells; of `gaps` with it as the reference."""
+    row = found.loc[DUPLICATE]
+    if np.isnan(row["low"]):
+        return "One draw has no interval: Mean Difference and its duplicate are not compared."
+    said = with_interval(row["mean"], row["low"], row["high"], 3)
+    if row["low"] <= 0 <= row["high"]:
+        return (
+            "Mean Difference is where its duplicate, from cells that no method saw, is: the "
+            f"difference is {said}."
+        )
+    side = "above" if row["mean"] > 0 else "below"
+    return f"The duplicate of Mean Difference, from other cells, lies {side} it by {said}."
+
+
+def about_parents(table: pd.DataFrame, kind: str = "linear", model: str = "Mean Difference") -> str:
+    """How much of a method's distance is the choice of parents, and how much of children."""
+    own, same, free = (
+        rows[rows["model"] == name]["value"].mean()
+        for name, rows in (
+            (model, of(table, "mean_wasserstein", kind=kind)),
+            (model, of(table, "mean_wasserstein", kind=kind, post="same parents")),
+            ("random", of(table, "mean_wasserstein", kind=kind)),
+        )
+    )
+    if own <= free:
+        return f"{model} does not pass random pairs here, so that there is no gain to share out."
+    share = np.clip((same - free) / (own - free), 0, 1)
+    return (
+        f"Random children for the same parents have a mean distance of {number(same)}, between "
+        f"random pairs ({number(free)}) and {model} ({number(own)}): the choice of parents alone "
+        f"is {share:.0%} of the gain."
+    )
+
+
+def about_left_out(found: pd.DataFrame) -> str:
+    """Whether the order of methods depends on who takes part; of `left_out`."""
+    whole, rest = found.iloc[0], found.iloc[1:]
+    moved = rest[rest["turned"] > 0]
+    others = rest[(rest["left out"] != whole["first"]) & (rest["first"] != whole["first"])]
+    head = f"By mean rank over all metrics and kinds {whole['first']} is first."
+    if moved.empty:
+        return f"{head} No pair of methods turns round when another one is left out."
+    told = (
+        f"{head} When one method is left out, up to {int(rest['turned'].max())} pairs of the "
+        f"others turn round (in {len(moved)} of {len(rest)} cases): a mean rank of a method "
+        "depends on who else takes part."
+    )
+    if len(others):
+        return f"{told} Without {listed(others['left out'])} another method is first."
+    return f"{told} The first place stays."
+
+
+def about_shares(means: pd.DataFrame, models=("Mean Difference", "sparse inverse")) -> str:
+    """What each further intervention brings; of means by `share` and `model`."""
+    told, up = [], []
+    for model in models:
+        own = means[means["model"] == model].sort_values("share").dropna(subset="mean")
+        if len(own) < 2:
+            continue
+        first, last = own.iloc[0], own.iloc[-1]
+        up.append(last["mean"] > first["mean"])
+        told.append(
+            f"{model} from {number(first['mean'])} at {first['share']:.0%} to "
+            f"{number(last['mean'])} at {last['share']:.0%}"
+        )
+    if not told:
+        return "Too few shares of interventions were run for a sentence."
+    if all(up):
+        return f"More interventions help: {'; '.join(told)} (average precision of edges)."
+    return f"More interventions do not help every method: {'; '.join(told)}."
+
+
+def about_imputed(found: pd.DataFrame, model: str) -> str:
+    """Whether filled arms are better than none; of `gaps` with the method alone as reference."""
+    own = found.loc[[name for name in found.index if name.startswith(f"{model}, ")]]
+    if own.empty:
+        return f"No arm was filled for {model}."
+    if own["low"].isna().any():
+        return "One draw has no interval: filled arms are not compared."
+    told = []
+    for name, row in own.iterrows():
+        word = "better" if row["low"] > 0 else "worse" if row["high"] < 0 else "not told apart"
+        said = with_interval(row["mean"], row["low"], row["high"])
+        told.append(f"arms by {name.removeprefix(model + ', ')}: {word}, {said}")
+    return f"Against {model} with the measured arms alone, {'; '.join(told)}."
+
+
+def about_model_or_copy(found: pd.DataFrame, model: str) -> str:
+    """LPM against the copy as a source of arms; of `gaps` with the copy as reference."""
+    name = f"{model}, LPM"
+    if name not in found.index or np.isnan(found.loc[name, "low"]):
+        return "The model and the copy are not compared at this preset."
+    row = found.loc[name]
+    said = with_interval(row["mean"], row["low"], row["high"])
+    if row["low"] > 0:
+        return f"For {model} arms by LPM are better than copied ones, by {said}."
+    if row["high"] < 0:
+        return f"For {model} arms by LPM are worse than copied ones: {said}."
+    return f"For {model} arms by LPM and copied ones cannot be told apart: {said}."
+
+
+def in_short(table: pd.DataFrame) -> str:
+    """The answer of the page: who wins by the planted truth, and who by held-out cells."""
+    kinds, other = kinds_of(table), 0
+    for kind in kinds:
+        other += lead(table, PRIMARY, kind)[0] != lead(table, "mean_wasserstein", kind)[0]
+    first, _, mean, _ = lead(table, PRIMARY, kinds[0])
+    row = gaps(table, "mean_wasserstein", "planted edges", kind=kinds[0]).loc["Mean Difference"]
+    said = with_interval(row["mean"], row["low"], row["high"])
+    return (
+        f"In {other} of {len(kinds)} kinds of simulated network the method with the largest "
+        "Wasserstein distance is, by means over draws, not the one that finds most planted edges. "
+        f"In {kinds[0]} ones {first} finds edges best (average precision {number(mean)}), and the "
+        f"mean distance of Mean Difference is that of the planted edges themselves plus {said}."
+    )
