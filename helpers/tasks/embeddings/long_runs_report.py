@@ -12,10 +12,10 @@ from helpers.words import Words
 def state(found: Kept | None) -> Words:
     """Whether what is kept is current, and how it was made."""
     if found is None:
-        return "No result of this run is kept yet; `benchbook keep scvi-defaults` makes one."
+        return "No result of this run is kept yet: benchbook keep scvi-defaults makes one."
     record = found.record
     made = (
-        f"made by `{record['command']}` on {record['day']} at commit "
+        f"made by {record['command']} on {record['day']} at commit "
         f"{record['commit'][:12] or 'unknown'} in {record['seconds'] / 60:.0f} minutes of computing"
     )
     if found.changed:
