@@ -55,6 +55,13 @@ def test_guanlab_labels_and_features():
     assert x[5, 2, 2] == 0 and np.isnan(x[5, 2, 3])  # an arm that is not there, as released
 
 
+def test_guanlab_without_any_arm_learns_from_controls():
+    data = simulate(NetworkKnobs(n_genes=6, n_chains=2, n_controls=60, n_cells=5), 0)
+    own = data["target"] == -1
+    found = guanlab.guanlab(data["values"][own], data["target"][own])
+    assert np.isfinite(found[~np.eye(6, dtype=bool)]).all() and np.nanstd(found) > 0
+
+
 def test_guanlab_with_one_label_ranks_nothing():
     found = guanlab.guanlab(np.tile(np.arange(12.0), (2, 1)).T, np.repeat([-1, 0], 6))
     assert set(found[~np.eye(2, dtype=bool)]) == {0.5}

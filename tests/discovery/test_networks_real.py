@@ -154,6 +154,10 @@ def test_about_methods_and_duplicate():
     assert "every method is better" in report.about_methods(rows(sure))
     lower = report.about_methods(rows(sure, "false_omission_rate"), "false_omission_rate")
     assert "GuanLab cannot be told" in lower
+    two = rows({"sparse inverse": [0.9, 0.9]}).assign(n=2)
+    said = report.about_methods(pd.concat([rows(sure), two]))
+    assert said.startswith("GuanLab has the best mean")
+    assert said.endswith("Left out, for fewer edges than were asked in some split: sparse inverse.")
     room = {"Mean Difference": [0.4], DUPLICATE: [0.5], "random": [0.1]}
     assert "reaches 0.500, random pairs 0.100" in report.about_duplicate(rows(room))
     none = {"Mean Difference": [0.4], DUPLICATE: [0.1], "random": [0.1]}

@@ -93,6 +93,7 @@ def guanlab(values, target, *, seed: int = 0, means: ArmMeans | None = None) -> 
     found[off] = 0.5
     if label.any() and not label.all():
         x = features(means)[off]
+        x = x[:, ~np.isnan(x).all(axis=0)]  # without any arm no mean under one
         trees = HistGradientBoostingClassifier(**TREES, random_state=seed).fit(x, label)
         found[off] = trees.predict_proba(x)[:, 1]
     return found
