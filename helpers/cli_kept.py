@@ -1,8 +1,6 @@
 """The commands `benchbook keep` and `benchbook verify`: results of runs that take too long."""
 
-import importlib.util
 import os
-import pkgutil
 import tempfile
 import time
 from typing import Annotated
@@ -15,13 +13,10 @@ Name = Annotated[str, typer.Argument(metavar="RUN", help="A long run, e.g. scvi-
 
 
 def long_runs() -> dict:
-    """Long runs of all tiers, by name: those of `helpers.tasks.T.long_runs`."""
-    from helpers import tasks
+    """Long runs of all tiers, by name."""
+    from helpers.tasks.catalogue import TIERS
 
-    tiers = [found.name for found in pkgutil.iter_modules(tasks.__path__) if found.ispkg]
-    modules = [f"helpers.tasks.{tier}.long_runs" for tier in tiers]
-    there = [importlib.import_module(m) for m in modules if importlib.util.find_spec(m)]
-    return {run.name: run for module in there for run in module.LONG_RUNS}
+    return {run.name: run for tier in TIERS for run in tier.long_runs}
 
 
 def _run(name: str):

@@ -15,7 +15,7 @@ from helpers.store.source import imported_names
 
 ROOT = Path(__file__).parents[1]
 LAYERS = [  # a module imports from its own layer and from those below
-    {"helpers.cli", "helpers.cli_data", "helpers.terminal"},
+    {"helpers.cli", "helpers.cli_data", "helpers.cli_kept", "helpers.terminal"},
     {"helpers.book"},
     {"helpers.tasks"},
     {"helpers.models"},

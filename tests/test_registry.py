@@ -76,7 +76,7 @@ def test_entries_are_whole():
         *("ljp005", "tcga-brca", "tcga-brca-mixomics", "tcga-kirc", "tcga-pancan"),
         *("her2st", "mob-stutility", "pdac-moncada2020"),
         "known-relationships",
-        *("ahlmann-eltze2025-scores", "gwt-cd4-perturbseq"),
+        *("ahlmann-eltze2025-scores", "gwt-cd4-perturbseq", "results-genernib"),
         *("scperturb-edistances", "gene-lengths-spared"),
         *("perturbqa-labels", "gene-sets", "hallmark-gene-sets"),
         *("lincs-overexpression", "norman2019-gi", "interventions-dixit-sachs"),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from helpers.metrics.facts import Metric
+from helpers.store.kept import LongRun
 from helpers.tasks.findings import Finding, Ledger
 from helpers.tasks.requirements import Requirement
 
@@ -31,6 +32,8 @@ class Tier:
     declared : mapping
         Of a task to the setting that stands for it, where it was scored in several: columns of
         scores or names in `params`, and their values. `metric` is a further one beside the primary.
+    long_runs : tuple of LongRun
+        What takes too long for a book that is made on a laptop; their results are kept.
 
     Raises
     ------
@@ -46,6 +49,7 @@ class Tier:
     findings: tuple[Finding, ...] = ()
     claims: tuple[Ledger, ...] = ()
     declared: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    long_runs: tuple[LongRun, ...] = ()
 
     def __post_init__(self) -> None:
         if unknown := sorted(set(self.primary.values()) - set(self.metrics)):

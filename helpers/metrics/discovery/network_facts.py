@@ -7,6 +7,8 @@ from helpers.metrics.facts import Metric, by_name
 _CB = "Chevalley et al. 2025 (CausalBench)"
 _HERE = "this book, discovery/networks"
 
+_GENERNIB = "printed results of geneRNIB, as reported; not computed here"
+
 # fmt: off
 METRICS = by_name(
     # name, title, low, high, better, chance, source
@@ -32,6 +34,21 @@ METRICS = by_name(
            0, 1, "higher", nan, _HERE),
     Metric("false_omission_rate", "Pairs without a path that the Mann-Whitney test calls",
            0, 1, "lower", nan, _CB),
+    *(Metric(f"genernib_{name}", f"{title} (geneRNIB)", low, high, "higher", nan, _GENERNIB)
+      for name, title, low, high in (
+          ("gs_f1", "Gene sets recovered, F1", 0, 1),
+          ("r2_raw", "Variance explained", -inf, 1),
+          ("r_precision", "Regression score, precision", -inf, inf),
+          ("r_recall", "Regression score, recall", -inf, inf),
+          ("replicate_consistency", "Consistency of replicates", -inf, inf),
+          ("sem", "Structural equation score", -inf, inf),
+          ("t_rec_precision", "Recovery of transcription factors, precision", -inf, inf),
+          ("t_rec_recall", "Recovery of transcription factors, recall", -inf, inf),
+          ("tfb_f1", "Binding of transcription factors, F1", -inf, 1),
+          ("vc", "Virtual cell score", -inf, inf),
+          ("ws_precision", "Wasserstein score, precision", -inf, inf),
+          ("ws_recall", "Wasserstein score, recall", -inf, inf),
+      )),
 )
 # fmt: on
 

@@ -14,6 +14,7 @@ from helpers.tasks.embeddings import (
 )
 from helpers.tasks.embeddings.findings import CLAIMS, FINDINGS
 from helpers.tasks.embeddings.known_relationships_report import counted
+from helpers.tasks.embeddings.long_runs import LONG_RUNS
 from helpers.tasks.embeddings.questions import QUESTIONS
 from helpers.tasks.tier import Tier
 
@@ -60,4 +61,14 @@ DECLARED = {
     for q in QUESTIONS
 }
 
-TIER = Tier("embeddings", METRICS, PRIMARY, REQUIREMENTS, available, FINDINGS, CLAIMS, DECLARED)
+TIER = Tier(
+    "embeddings",
+    METRICS,
+    PRIMARY,
+    REQUIREMENTS,
+    available,
+    FINDINGS,
+    CLAIMS,
+    DECLARED,
+    LONG_RUNS,
+)
