@@ -123,6 +123,17 @@ def test_the_nearest_context_is_copied_with_its_factor(rng):
     assert np.linalg.norm(found - mean) == pytest.approx(2 * np.linalg.norm(theirs), rel=0.1)
 
 
+def test_the_factor_of_a_context_stands_on_what_both_measured(rng):
+    base = rng.standard_normal((11, 40))
+    train = planted(lambda c, i: (2.0, 1.0)[c] * base[i], contexts=("a", "b"), missing=[("a", "p")])
+    whole = baselines.nearest_context(train, "a", ["p"])[0]
+    mask = train.mask.copy()
+    mask[np.ix_(train.context == "a", np.arange(40) < 20)] = False
+    half = Profiles(train.value, mask, train.context, train.perturbation, train.readout)
+    found = baselines.nearest_context(half, "a", ["p"])[0]
+    np.testing.assert_allclose(found[20:], whole[20:], rtol=0.05, atol=0.05)
+
+
 def test_a_context_without_controls_is_said():
     effects = np.arange(44.0).reshape(11, 4)
     train = planted(lambda c, p: effects[p])

@@ -176,3 +176,13 @@ def test_sentences_on_selection_and_scales():
     )
     assert "how much tissue" in report.about_scales(scales)
     assert "does not explain" in report.about_scales(scales.assign(**{"follows depth": 0.1}))
+
+
+def test_a_gene_that_one_slide_cannot_score_is_not_the_worse_for_it():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((180, 1))
+    slides = np.repeat(["a", "b", "c"], 60)
+    noisy = x + 0.6 * rng.standard_normal((180, 1))  # correlates by .86 on all three
+    y = np.hstack([noisy, x, np.ones((180, 1))])
+    y[:60, 1] = 0.5  # constant on one slide, exact on two
+    assert list(task._inner_genes(x, y, slides, 1e-6)) == [1, 0, 2]

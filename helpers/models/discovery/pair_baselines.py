@@ -164,7 +164,8 @@ def nearest_context(train: Profiles, context: str, asked: Sequence[str]) -> np.n
     """The profile of the context that agrees best, less its mean, times one factor.
 
     Agreement is the mean correlation of profiles that both contexts have; the factor is that of
-    least squares over them. A perturbation that the nearest context lacks is looked up in the next.
+    least squares over the values that both measured. A perturbation that the nearest context
+    lacks is looked up in the next.
     """
     own = train.of_context(context)
     mean = readout_means(train, context)
@@ -177,8 +178,10 @@ def nearest_context(train: Profiles, context: str, asked: Sequence[str]) -> np.n
         shared = own.index.intersection(theirs.index)
         if not len(shared):
             continue
-        a = np.nan_to_num((own.loc[shared] - mean).to_numpy())
-        b = np.nan_to_num(theirs.loc[shared].to_numpy())
+        a, b = (own.loc[shared] - mean).to_numpy(), theirs.loc[shared].to_numpy()
+        both = np.isfinite(a) & np.isfinite(b)
+        # what one of them did not measure says nothing on their scales
+        a, b = np.where(both, a, 0), np.where(both, b, 0)
         agreement = row_correlations(a, b)
         if np.isfinite(agreement).any() and (b**2).sum() > 0:
             ranked.append((np.nanmean(agreement), (a * b).sum() / (b**2).sum(), theirs))

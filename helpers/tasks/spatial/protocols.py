@@ -363,13 +363,17 @@ def _inner_genes(x, y, slides, alpha: float) -> np.ndarray:
     names = list(dict.fromkeys(slides.tolist()))
     if len(names) == 1:
         raise DataError("genes are chosen on a training slide that is left out: 2 are needed")
-    total = np.zeros(y.shape[1])
+    total, times = np.zeros((2, y.shape[1]))
     for name in names:
         out = slides == name
         guess = ridge.fit(x[~out], y[~out], alpha=alpha).predict(x[out])
         r = scored_correlations(y[out], guess, np.ones(y[out].shape, dtype=bool))
-        total += np.nan_to_num(r)
-    return np.argsort(-total, kind="stable")
+        scored = np.isfinite(r)
+        total[scored] += r[scored]
+        times += scored
+    # a gene that no slide can score comes last, and one that few can is not the worse for it
+    mean = np.divide(total, times, out=np.full_like(total, -np.inf), where=times > 0)
+    return np.argsort(-mean, kind="stable")
 
 
 @step
