@@ -9,6 +9,7 @@ KINDS = (
     *("screen", "large-screen", "profiles", "tissue"),
     *("relationships", "scores", "distances", "lengths"),
     *("labels", "gene-sets", "interactions", "interventions"),
+    *("agreements", "network-scores"),
     *("matching", "signatures", "indications", "annotations"),
 )
 

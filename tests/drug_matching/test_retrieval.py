@@ -1,5 +1,6 @@
 """Second measurements of drugs and diseases, and retrieval on drug signatures alone."""
 
+import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
@@ -116,3 +117,11 @@ def test_retrieval_in_words():
 def test_a_plate_without_controls_cannot_answer():
     with pytest.raises(CannotAnswer, match="2 control wells"):
         require("Whether", mechanism.REQUIREMENTS, {"controls": 2, "compounds": 9})
+
+
+def test_profiles_of_patients_name_no_compound_and_are_no_error():
+    patients = ad.AnnData(np.ones((3, 2)), pd.DataFrame({"class": list("abc")}, index=list("xyz")))
+    has = mechanism.available(patients)
+    assert has == {"controls": 0, "compounds": 0}
+    with pytest.raises(CannotAnswer, match="control wells"):
+        require("Whether signatures answer", mechanism.REQUIREMENTS, has)

@@ -16,7 +16,7 @@ _AT = "https://raw.githubusercontent.com/emdann/GWT_perturbseq_analysis_2025/95f
 DATASET = Dataset(
     name="gwt-cd4-perturbseq",
     title="Agreement of knock-downs between K562 and primary CD4+ T cells, with floor and ceiling",
-    kind="scores",
+    kind="agreements",
     files=(
         File(
             name="K562_comparison.suppl_table.csv",

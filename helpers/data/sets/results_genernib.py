@@ -14,7 +14,7 @@ from helpers.store.steps import step
 DATASET = Dataset(
     name="results-genernib",
     title="Published scores of gene-network inference on eleven data sets",
-    kind="scores",
+    kind="network-scores",
     files=(
         File(
             name="all_scores.csv",

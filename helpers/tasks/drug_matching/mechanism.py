@@ -20,7 +20,9 @@ REQUIREMENTS = (
 
 
 def available(plate) -> dict[str, int]:
-    """Counts that `REQUIREMENTS` name, of a plate."""
+    """Counts that `REQUIREMENTS` name, of profiles; those of patients name no compound."""
+    if "perturbation" not in plate.obs:
+        return {"controls": 0, "compounds": 0}
     names = plate.obs["perturbation"].astype(str)
     times = names[names != CONTROL].value_counts()
     return {"controls": int((names == CONTROL).sum()), "compounds": int((times > 1).sum())}
