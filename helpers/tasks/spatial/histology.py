@@ -178,13 +178,13 @@ def pretrained(
     from hashlib import file_digest
     from pathlib import Path
 
-    from helpers.models.spatial.histology import frozen
+    from helpers.models.spatial.histology.frozen import features
     from helpers.models.spatial.histology.plain import components
 
     with Path(weights).open("rb") as stream:
         if (found := file_digest(stream, "sha256").hexdigest()) != sha256:
             raise DataError(f"{weights} has the hash {found}, not {sha256}")
-    return components(plain_task(curated, patches, filled, loss), frozen.features(patches, weights))
+    return components(plain_task(curated, patches, filled, loss), features(patches, weights))
 
 
 @step
