@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from scipy.stats import binom
 
-from helpers.plots import intervals, lines, page, panels
+from helpers.plots import intervals, lines, page, panels, small
 from helpers.plots.answers import answers_html, lines_html
 from helpers.plots.p_values import p_value_ecdf, p_value_histogram
 from helpers.plots.style import INK, ROLES, SERIES, style
@@ -547,6 +547,29 @@ def test_cells_lead_elsewhere_and_tables_that_a_reader_may_sort_say_so():
     assert "data-sortable" not in page.table_html(frame, caption="Papers", name="papers")
     with pytest.raises(ValueError, match="not there"):
         page.table_html(frame, caption="Papers", name="papers", sortable=["year"])
+
+
+def test_a_table_may_carry_a_small_figure_in_each_row():
+    drawn = [
+        small.strip({"all <1>": 0.5, "few": 0.0, "none": np.nan}, low=0.25, high=1.0),
+        small.strip({"all <1>": np.nan, "few": np.nan}, low=np.nan, high=np.nan),
+    ]
+    frame = pd.DataFrame({"metric": ["a", "b"], "drf": [0.5, np.nan]})
+    given = {"caption": "Card", "name": "card", "drawings": {"drf": drawn}}
+    first, second = BeautifulSoup(page.table_html(frame, **given), "html.parser").select("svg")
+    assert first["aria-label"] == "all <1> 0.50, few 0.00" and second["aria-label"] == "no value"
+    floor, perfect = (float(line["x1"]) for line in first.select("line")[1:3])
+    assert float(first.circle["cx"]) == pytest.approx((floor + perfect) / 2, abs=0.1)
+    bar, stroke = first.select("line")[4], first.select("line")[3]
+    assert float(stroke["x1"]) == floor and float(bar["x2"]) == perfect
+    assert len(second.select("line")) == 3 and not second.select("circle")
+    # far below the floor it stays in the drawing
+    low = BeautifulSoup(small.strip({"a": -9.0}, low=-12.0, high=-7.0), "html.parser")
+    assert 0 < float(low.circle["cx"]) < floor
+    with pytest.raises(ValueError, match="shorter"):
+        page.table_html(frame, caption="Card", name="card", drawings={"drf": drawn[:1]})
+    with pytest.raises(ValueError, match="not there"):
+        page.table_html(frame, caption="Card", name="card", drawings={"x": drawn})
 
 
 def test_answers_are_one_block_each_and_escaped():

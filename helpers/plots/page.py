@@ -207,6 +207,7 @@ def table(
     digits: int = 3,
     formats: Mapping[str, str | Callable] | None = None,
     links: Mapping[str, Sequence[str]] | None = None,
+    drawings: Mapping[str, Sequence[str]] | None = None,
     sortable: Sequence[str] = (),
 ) -> None:
     """Display a table with caption, row and column headers, and its data as CSV.
@@ -225,18 +226,20 @@ def table(
         Of column to a format specification (``".1%"``) or a function of the value.
     links : mapping, optional
         Of column to the address that each of its cells leads to.
+    drawings : mapping, optional
+        Of column to the SVG that stands behind each of its values (`small.strip`).
     sortable : sequence of str
         Columns by which a reader may sort the rows, and filter them where they hold few words.
 
     Raises
     ------
     ValueError
-        No rows or columns, an empty caption, or a format or links for a column that is not there.
+        No rows or columns, an empty caption, or something asked for a column that is not there.
     """
     from IPython.display import display
 
     shown = {"caption": caption, "name": name, "digits": digits, "formats": formats}
-    markup = table_html(frame, **shown, links=links, sortable=sortable)
+    markup = table_html(frame, **shown, links=links, drawings=drawings, sortable=sortable)
     text = frame.to_string(float_format=lambda v: _number(v, digits))
     display({"text/html": markup, "text/plain": text}, raw=True)
 
@@ -249,6 +252,7 @@ def table_html(
     digits: int = 3,
     formats: Mapping[str, str | Callable] | None = None,
     links: Mapping[str, Sequence[str]] | None = None,
+    drawings: Mapping[str, Sequence[str]] | None = None,
     sortable: Sequence[str] = (),
 ) -> str:
     """The HTML that `table` displays, for generated pages."""
@@ -260,7 +264,8 @@ def table_html(
     if any(level is not None for level in frame.index.names):
         frame = frame.reset_index()
     formats = dict(formats or {})
-    if absent := [c for c in [*formats, *(links or {}), *sortable] if c not in frame.columns]:
+    asked_for = [*formats, *(links or {}), *(drawings or {}), *sortable]
+    if absent := [c for c in asked_for if c not in frame.columns]:
         raise ValueError(f"table {name!r}: formats for columns {absent} that are not there")
     numeric = [
         pd.api.types.is_numeric_dtype(frame[c]) and not pd.api.types.is_bool_dtype(frame[c])
@@ -279,6 +284,9 @@ def table_html(
             f'<a href="{html.escape(to, quote=True)}">{cell}</a>'
             for to, cell in zip(addresses, columns[at], strict=True)
         ]
+    for column, drawn in (drawings or {}).items():
+        at = list(frame.columns).index(column)
+        columns[at] = [f"{cell} {svg}" for cell, svg in zip(columns[at], drawn, strict=True)]
     head = "".join(
         f'<th scope="col"{k}>{html.escape(_heading(c))}</th>'
         for c, k in zip(frame.columns, kind, strict=True)

@@ -104,6 +104,11 @@ def test_the_card_has_a_row_a_metric_and_no_cell_is_typed(card):
     assert rows.loc["l2", RESIDUALS] == report.NOT_ASKED
     assert rows.loc["discrimination_l2", "at chance"] == pytest.approx(0.5, abs=0.25)
     shown = report.shown(card)
+    drawn = report.strips(card)
+    assert len(drawn) == len(shown)
+    for text, row in zip(drawn, shown.to_dict("records"), strict=True):
+        asked = f"{task.BASE} {row['drf']:.2f}"
+        assert (asked in text) == np.isfinite(row["drf"])
     assert shown["drf"].dropna().is_monotonic_decreasing
     assert set(shown["metric"]) == set(card["metric"])
     advised = report.advised(card)

@@ -7,6 +7,7 @@ import pandas as pd
 
 from helpers.metrics.facts import Metric
 from helpers.metrics.predicted.facts import PREDICTION_METRICS
+from helpers.plots.small import strip
 from helpers.tasks.foundations.metric_cards import (
     AS_IT_IS,
     BASE,
@@ -60,8 +61,8 @@ def cards(
     DataFrame, in the order of `facts`
         `metric`, `needs`, `chance` (stated), `at chance` (another perturbation's profile), `floor`,
         `at floor`, the ceilings, `drf`, `low`, `high`, a column for each condition with the verdict
-        there ("not asked" where it was not), `halved`, `doubled`, `one value` (dynamic range
-        fractions of bent predictions), `flags` and `advice`.
+        there ("not asked" where it was not) and one with the range there, `halved`, `doubled`,
+        `one value` (dynamic range fractions of bent predictions), `flags` and `advice`.
     """
     found = {name: calibration(table, facts).set_index("metric") for name, table in tables.items()}
     plain = found[BASE]
@@ -82,10 +83,24 @@ def cards(
         for condition in CONDITIONS:
             there = condition in found and name in found[condition].index
             row[condition] = found[condition].loc[name, "verdict"] if there else NOT_ASKED
+            row[_reach(condition)] = found[condition].loc[name, "drf"] if there else np.nan
         row |= _bent(bent[bent["metric"] == name], base["at floor"], fact.perfect)
         row["flags"] = flags(row)
         rows.append(row | {"advice": advice(row["flags"], row["needs"])})
     return pd.DataFrame(rows)
+
+
+def _reach(condition: str) -> str:
+    return f"range, {condition}"
+
+
+def strips(table: pd.DataFrame) -> list[str]:
+    """The small figure of each row of `shown`: its range in the plain screen and under stress."""
+    return [
+        strip({c: row[_reach(c)] for c in CONDITIONS if _reach(c) in row}, low=low, high=high)
+        for row in _ordered(table).to_dict("records")
+        for low, high in [(row["low"], row["high"])]
+    ]
 
 
 def _bent(own: pd.DataFrame, floor: float, perfect: float) -> dict[str, float]:
