@@ -21,7 +21,7 @@ def rows(metric, values, *, n=8, role=None, **more):
     noise = rng.normal(0, 0.001, n)
     role = role or {"floor": "floor", "other floor": "floor", "ceiling": "ceiling"}
     facts = {"task": "made", "dataset": "made", "split": "all", "protocol": "revised", "post": ""}
-    facts |= {"params": "{}", "seed": 0, "metric": metric} | more
+    facts |= {"params": "{}", "seed": 0, "metric": metric, "unit_kind": "unit"} | more
     return pd.DataFrame(
         [
             {"model": m, "role": role.get(m, "candidate"), "unit": f"u{i}", "cluster": f"u{i}"}

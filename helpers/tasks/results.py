@@ -31,10 +31,10 @@ MEANINGS = {
 }
 """What each column of the score table holds: the dictionary of the download."""
 
-_GROUP = ["page", "task", "metric", "dataset", "split", "protocol", "post", "setting"]
+GROUP = ["page", "task", "metric", "dataset", "split", "protocol", "post", "setting"]
 COLUMNS = [
     "tier",
-    *_GROUP,
+    *GROUP,
     "model",
     "role",
     "mean",
@@ -73,8 +73,8 @@ def results(
     for tier in tiers:
         own = {name: t for name, t in tables.items() if name.split("/")[0] == tier.name}
         for task, metric in tier.primary.items():
-            rows = _declared(own, task, metric, tier.declared)
-            for _, group in rows.groupby([c for c in _GROUP if c in rows], sort=False):
+            rows = declared_rows(own, task, metric, tier.declared)
+            for _, group in rows.groupby([c for c in GROUP if c in rows], sort=False):
                 parts.append(
                     _standings(
                         group, tier.metrics[group["metric"].iloc[0]], n_resamples, seed
@@ -85,7 +85,7 @@ def results(
     return pd.concat(parts, ignore_index=True)[COLUMNS]
 
 
-def _declared(tables: Mapping, task: str, metric: str, declared: Mapping) -> pd.DataFrame:
+def declared_rows(tables: Mapping, task: str, metric: str, declared: Mapping) -> pd.DataFrame:
     """Rows of a task's primary metrics in its declared setting; `setting` names what varies.
 
     Rows that two chapters left belong to the first of them.
@@ -170,7 +170,7 @@ def _standings(rows: pd.DataFrame, fact: Metric, n_resamples: int, seed: int) ->
     order = found["role"].map(ROLE_ORDER | {"reported": ROLE_ORDER["candidate"]})
     found = found.assign(order=order, group=[letters.get(m, "") for m in found["model"]])
     found = found.sort_values(["order", "model"], kind="stable").drop(columns="order")
-    return found.assign(**{name: first[name] for name in _GROUP if name in rows})
+    return found.assign(**{name: first[name] for name in GROUP if name in rows})
 
 
 def _letters(rows, found, fact: Metric, n_resamples: int, seed: int) -> dict[str, str]:
@@ -219,11 +219,9 @@ def readable(found: pd.DataFrame, metrics: Mapping[str, Metric]) -> pd.DataFrame
     """`results` as the page shows it: columns in words, one for the interval."""
     ends = zip(found["low"], found["high"], strict=True)
     interval = ["none" if np.isnan(a) else f"{number(a)} to {number(b)}" for a, b in ends]
-    setting = found[["split", "protocol", "post", "setting"]].astype(str)
-    plain = setting.apply(lambda row: ", ".join(v for v in row if v not in ("", "all")), axis=1)
     return pd.DataFrame(
         {
-            "task": [_title(*row) for row in zip(found["task"], found["page"], strict=True)],
+            "task": [task_in_words(*row) for row in zip(found["task"], found["page"], strict=True)],
             "data set": found["dataset"],
             "model": found["model"],
             "role": found["role"],
@@ -232,12 +230,18 @@ def readable(found: pd.DataFrame, metrics: Mapping[str, Metric]) -> pd.DataFrame
             "letters": found["group"],
             "units": found["n_units"],
             "metric": [metrics[name].title for name in found["metric"]],
-            "setting": plain,
+            "setting": parts_in_words(found, ["split", "protocol", "post", "setting"]),
         }
     )
 
 
-def _title(task: str, page: str) -> str:
+def parts_in_words(found: pd.DataFrame, columns: list[str]) -> list[str]:
+    """Several columns of each row as a phrase, what says nothing left out."""
+    rows = found[columns].astype(str).to_numpy()
+    return [", ".join(v for v in row if v not in ("", "all")) for row in rows]
+
+
+def task_in_words(task: str, page: str) -> str:
     """A task in words, with the page that asks it where this is not the task's own."""
     other = page.rpartition("/")[2]
     return (task if other == task else f"{task} ({other})").replace("-", " ")

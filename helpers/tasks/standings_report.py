@@ -1,0 +1,104 @@
+"""What the standings of a tier come to, in sentences and a table."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from helpers.metrics.facts import Metric
+from helpers.plots.small import strip
+from helpers.tasks.results import parts_in_words, task_in_words
+from helpers.tasks.standings import BETTER, NO_FLOOR, TIED, TOO_FEW, UNDECIDED, WORSE
+
+VERDICTS = {
+    BETTER: "above the floor",
+    WORSE: "below the floor",
+    TIED: "no better than the floor",
+    UNDECIDED: "undecided",
+    TOO_FEW: "too few units to say",
+    NO_FLOOR: "no floor to compare with",
+}
+_MOST = 4  # models named in the sentence
+
+
+def in_short(found: pd.DataFrame) -> str:
+    """The tier in two or three sentences."""
+    compared = found[~found["verdict"].isin([TOO_FEW, NO_FLOOR])]
+    if found.empty:
+        return "No task of this tier was scored with a model in this build."
+    left = len(found) - len(compared)
+    if compared.empty:
+        return (
+            f"None of {_settings(left)} can tell a model from a floor: too few units, or no floor."
+        )
+    above = compared[compared["verdict"] == BETTER]
+    parts = [f"In {len(above)} of {_settings(len(compared))} a model is above the best floor"]
+    for verdict, said in [
+        (TIED, "in {} the best model is no better than it"),
+        (WORSE, "in {} every model is below it"),
+        (UNDECIDED, "{} undecided"),
+    ]:
+        if n := int((compared["verdict"] == verdict).sum()):
+            parts.append(said.format(n))
+    rest = f" {left} more cannot say: too few units, or no floor." if left else ""
+    return f"{'; '.join(parts)}.{rest}{_winners(above)}{_ways(above)}"
+
+
+def _settings(n: int) -> str:
+    return f"{n} setting{'s' if n != 1 else ''} (a task on a data set)"
+
+
+def _winners(above: pd.DataFrame) -> str:
+    if above.empty:
+        return ""
+    counts = above["best"].value_counts().sort_index().sort_values(ascending=False, kind="stable")
+    if len(counts) == 1:
+        return f" The best model is always {counts.index[0]}."
+    named = [f"{name} in {n}" for name, n in counts.iloc[:_MOST].items()]
+    more = counts.iloc[_MOST:].sum()
+    named += [f"others in {more}"] if more else []
+    return f" Where one is above, the best is {'; '.join(named)}."
+
+
+def _ways(above: pd.DataFrame) -> str:
+    known = above["place"].dropna()
+    if known.empty:
+        return ""
+    if len(known) == 1:
+        return f" The one with a ceiling goes {known.iloc[0]:.0%} of the way from the floor to it."
+    return (
+        f" Of those, {len(known)} have a ceiling: the best model goes {known.median():.0%} of the "
+        "way from the floor to it (median)."
+    )
+
+
+def shown(found: pd.DataFrame, metrics: Mapping[str, Metric]) -> pd.DataFrame:
+    """The standings as a page shows them, a row a setting."""
+    task = [task_in_words(*row) for row in zip(found["task"], found["page"], strict=True)]
+    above = zip(found["n_above"], found["n_models"], strict=True)
+    return pd.DataFrame(
+        {
+            "task": task,
+            "data set": parts_in_words(found, ["dataset", "split", "setting"]),
+            "best model": found["best"],
+            "place": found["place"],
+            "against the best floor": found["verdict"].map(VERDICTS),
+            "models above it": [f"{some} of {n}" for some, n in above],
+            "mean": found["at best"],
+            "best floor": found["floor"].replace("", "none"),
+            "at floor": found["at floor"],
+            "ceiling": found["ceiling"].replace("", "none"),
+            "at ceiling": found["at ceiling"],
+            "units": found["n_units"],
+            "metric": [metrics[name].title for name in found["metric"]],
+            "protocol": parts_in_words(found, ["protocol", "post"]),
+        }
+    )
+
+
+def strips(found: pd.DataFrame) -> list[str]:
+    """The small figure of each row: the best model as a dot, the others as strokes."""
+    return [
+        strip({best: place} | others, low=np.nan, high=np.nan)
+        for best, place, others in zip(found["best"], found["place"], found["others"], strict=True)
+    ]
