@@ -111,6 +111,55 @@ def test_both_forms_have_the_same_gradients():
     assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(*found, strict=True))
 
 
+@pytest.mark.parametrize("dropout", [0.1, 0.5, 0.003])
+def test_units_are_kept_at_the_exact_rate_and_independently(dropout):
+    mask = lpm.kept((1000, 1003), dropout, np.random.default_rng(1)).numpy()
+    n, p = mask.size, 1 - dropout
+    assert mask.shape == (1000, 1003) and mask.dtype == bool
+    five = 5 * (p * (1 - p) / n) ** 0.5
+    assert abs(mask.mean() - p) < five  # a threshold of whole bytes is off by up to 0.4 %
+    assert abs(mask.mean(axis=0) - p).max() < 5 * (p * (1 - p) / 1000) ** 0.5 + 1e-3
+    flat = mask.ravel() - p
+    for lag in (1, 2, 7, 8, 64, 1003):  # neighbours, bytes of one word, rows
+        assert abs((flat[lag:] * flat[:-lag]).mean()) < 5 * p * (1 - p) / n**0.5
+    assert (lpm.kept((8,), 0.5, np.random.default_rng(0)).shape) == (8,)
+
+
+def test_a_byte_on_the_edge_is_decided_by_a_draw_of_its_own():
+    class Bytes:  # every byte once, many times over
+        def random_raw(self, n):
+            return np.resize(np.arange(256, dtype=np.uint8), 8 * n).view(np.uint64)
+
+    class Generator:
+        bit_generator = Bytes()
+        random = staticmethod(np.random.default_rng(0).random)
+
+    mask = lpm.kept((256 * 2000,), 0.1, Generator()).numpy().reshape(2000, 256)
+    assert not mask[:, :25].any() and mask[:, 26:].all()  # 256 x 0.1 = 25.6
+    assert mask[:, 25].mean() == pytest.approx(0.4, abs=0.05)
+
+
+def test_dropout_after_relu_is_what_torch_does_with_the_same_mask():
+    x = torch.randn(40, 30, requires_grad=True)
+    mask = lpm.kept((40, 30), 0.3, np.random.default_rng(0))
+    peer = torch.relu(x) * mask / 0.7
+    weight = torch.randn(40, 30)
+    (expected,) = torch.autograd.grad((peer * weight).sum(), x)
+    found = lpm.Active.apply(x, mask, 1 / 0.7)
+    (gradient,) = torch.autograd.grad((found * weight).sum(), x)
+    assert torch.allclose(found, peer) and torch.allclose(gradient, expected)
+
+
+def test_dropout_is_for_training_alone_and_keeps_the_mean():
+    net = network(Size(embedding_dim=4, hidden_dim=8, dropout=0.4))
+    x = torch.rand(300, 400)
+    assert torch.equal(net.eval().active(x), x)
+    drawn = net.train().active(x)
+    assert drawn.mean().item() == pytest.approx(x.mean().item(), rel=0.01)
+    assert (drawn == 0).float().mean().item() == pytest.approx(0.4, abs=0.01)
+    assert not torch.equal(net.active(x), drawn)
+
+
 @pytest.mark.parametrize("form", ["factored", "scalar"])
 def test_training_lowers_the_error_and_is_the_same_again(form):
     size = Size(
