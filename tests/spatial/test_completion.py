@@ -220,9 +220,9 @@ def test_nothing_that_is_hidden_reaches_a_method(small, masks):
 def test_methods_of_one_slide_need_no_other(small, masks):
     found = task.scene(small)
     for name in models.LOCAL:
-        alone = task.filler(small, found, name, spackle.Size(), 0)(masks[0])
+        (alone,) = task.filler(small, found, name, spackle.Size(), 0)(masks[:1])
         among = models.COMPARATORS[name](task.seen_by(found, masks[0]))
-        assert np.allclose(alone[found.test], among[found.test], atol=1e-5), name
+        assert np.allclose(alone, among[found.test], atol=1e-5), name
 
 
 def test_a_gene_that_no_training_spot_shows_is_refused(grid):
@@ -277,6 +277,30 @@ def test_a_network_is_fitted_once_and_the_same_again(small, masks, model):
     assert np.isfinite(one["truth_mse"].iloc[-1]) and np.isfinite(one["masked_mse"][:2]).all()
 
 
+@pytest.mark.parametrize("name", ["SpaCKLE, as published", "SpaCKLE, centred, over neighbours",
+                                  "SpaCKLE, clean"])  # fmt: skip
+def test_centres_are_those_of_whole_windows_batch_by_batch(name):
+    """The short ways, against the network that is given every slot of every window."""
+    import torch
+
+    rng = np.random.default_rng(0)
+    n, n_genes = 37, 6
+    wiring, size = spackle.WIRINGS[name], spackle.Size(feed_forward=8, batch=16)
+    places = np.column_stack([np.arange(n) % 7, np.arange(n) // 7]).astype(float)
+    at = torch.as_tensor(spackle.windows(places, np.repeat("s", n), wiring, size))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = spackle.network(n_genes, wiring, size).eval()
+    values = torch.as_tensor(rng.normal(size=(3, n, n_genes)), dtype=torch.float32)
+    seen = torch.as_tensor(rng.random(values.shape) < 0.6, dtype=torch.float32)
+    quick = spackle._centres(net, values * seen, seen, at, wiring, size)
+    with torch.no_grad():
+        for mask in range(3):
+            own, shown = (values * seen)[mask], seen[mask]
+            slow = [net(own[rows], shown[rows])[:, 0] for rows in torch.split(at, size.batch)]
+            assert torch.allclose(quick[mask], torch.cat(slow), atol=1e-5)
+
+
 def test_the_clean_form_starts_from_its_neighbours(small, masks):
     (clean, near, mean) = (
         task.completed_scores.function(
@@ -292,6 +316,8 @@ def test_wirings_that_are_none():
         spackle.Wiring("rows", "all")
     with pytest.raises(DataError, match="loss is 'some'"):
         spackle.Wiring("batch", "some")
+    with pytest.raises(DataError, match="it attends to them"):
+        spackle.Wiring("batch", "masked", clean=True)
 
 
 # --------------------------------------------------------------------------- the task

@@ -15,6 +15,7 @@ from helpers.data.contract import DataError
 from helpers.data.spatial.geometry import nearest, nearest_within
 from helpers.models.reproducible import reproducible
 
+CHUNK = 256  # windows that go through the network together where that changes nothing
 HIDE = 0.3  # share of all entries that training hides, by the rule of `hide_probability`
 
 
@@ -49,6 +50,8 @@ class Wiring:
             raise DataError(f"attend is {self.attend!r}; it is batch or neighbours")
         if self.loss not in ("all", "masked"):
             raise DataError(f"loss is {self.loss!r}; it is all or masked")
+        if self.clean and self.attend == "batch":
+            raise DataError("the clean form adds to the mean of neighbours: it attends to them")
 
 
 WIRINGS = {
@@ -110,13 +113,31 @@ def network(n_genes: int, wiring: Wiring, size: Size):
             """Windows of shape (batch, spots, genes): the centre first, then its neighbours."""
             if not wiring.clean:
                 return self.write(self.encode(self.read(values)))
-            tokens = self.read(torch.cat([values, seen], dim=2))
-            count = seen[:, 1:].sum(dim=1).clamp(min=1)
-            around = (values[:, 1:] * seen[:, 1:]).sum(dim=1) / count
-            out = self.write(self.encode(tokens))
-            return torch.cat([(out[:, 0] + around)[:, None], out[:, 1:]], dim=1)
+            out = self.write(self.encode(self.read(torch.cat([values, seen], dim=2))))
+            return torch.cat([(out[:, 0] + around(values, seen))[:, None], out[:, 1:]], dim=1)
+
+        def centres(self, values, seen):
+            """What `forward` gives of the centres, (batch, genes), and of nothing else.
+
+            The last layer is asked for the centre alone: half of the work is saved.
+            """
+            x = self.read(torch.cat([values, seen], dim=2) if wiring.clean else values)
+            *before, last = self.encode.layers
+            for layer in before:
+                x = layer(x)
+            heard = last.self_attn(x[:, :1], x, x, need_weights=False)[0]
+            x = last.norm1(x[:, :1] + last.dropout1(heard))[:, 0]
+            inner = last.dropout(last.activation(last.linear1(x)))
+            out = self.write(last.norm2(x + last.dropout2(last.linear2(inner))))
+            return out + around(values, seen) if wiring.clean else out
 
     return Spackle()
+
+
+def around(values, seen):
+    """Mean of what is seen in the neighbours of a window: (batch, genes)."""
+    count = seen[:, 1:].sum(dim=1).clamp(min=1)
+    return (values[:, 1:] * seen[:, 1:]).sum(dim=1) / count
 
 
 def windows(places, slide, wiring: Wiring, size: Size) -> np.ndarray:
@@ -145,7 +166,8 @@ class Fitted:
     Parameters
     ----------
     complete : callable
-        Of values, what is seen, slides and places, to a value for every entry.
+        Of values and what is seen, each masks x spots x genes, slides and places, to a value for
+        every entry under every mask.
     n_parameters : int
     curve : list of (step, validation error)
     """
@@ -190,7 +212,7 @@ def fit(target, measured, slide, places, split, *, wiring: Wiring, size: Size, s
     )
     with reproducible(seed):
         net = network(target.shape[1], wiring, size)
-        optimiser = torch.optim.Adam(net.parameters(), lr=size.rate)
+        optimiser = torch.optim.Adam(net.parameters(), lr=size.rate, fused=True)
         best, kept, curve = np.inf, None, []
         order = _batches(len(sides[0].windows), size.batch, rng)
         for number in range(1, size.n_steps + 1):
@@ -200,7 +222,7 @@ def fit(target, measured, slide, places, split, *, wiring: Wiring, size: Size, s
             loss.backward()
             optimiser.step()
             if number % size.check_every == 0 or number == size.n_steps:
-                error = _validation(net, sides[1], hidden_val, size.batch)
+                error = _validation(net, sides[1], hidden_val, wiring, size)
                 curve.append((number, error))
                 if error < best:
                     best = error
@@ -253,27 +275,41 @@ def _loss(net, side: _Side, rows, probability, wiring: Wiring):
     target, measured, shown = side.target[at], side.measured[at], side.shown[at]
     hidden = measured & (torch.rand(target.shape) < probability)
     seen = (shown & ~hidden).float()
-    out = net(target * seen, seen)
     if wiring.loss == "all":
-        return ((out - target) ** 2).mean()
-    off = (out[:, 0] - target[:, 0]) ** 2 * hidden[:, 0]
+        return ((net(target * seen, seen) - target) ** 2).mean()
+    if wiring.attend == "batch":
+        out = net(target * seen, seen)[:, 0]
+    else:
+        out = net.centres(target * seen, seen)
+    off = (out - target[:, 0]) ** 2 * hidden[:, 0]
     return off.sum() / hidden[:, 0].sum().clamp(min=1)
 
 
-def _validation(net, side: _Side, hidden, batch: int) -> float:
+def _validation(net, side: _Side, hidden, wiring: Wiring, size: Size) -> float:
     """Mean squared error of the hidden, measured entries of the centres."""
     seen = (side.shown & ~hidden).float()
-    out = _centres(net, side.target * seen, seen, side.windows, batch)
+    out = _centres(net, (side.target * seen)[None], seen[None], side.windows, wiring, size)[0]
     return float(((out - side.target)[hidden] ** 2).mean())
 
 
-def _centres(net, values, seen, at, batch: int):
+def _centres(net, values, seen, at, wiring: Wiring, size: Size):
+    """Output of every spot as a centre, under every mask: (masks, spots, genes)."""
     import torch
 
     net.eval()
     with torch.no_grad():
-        parts = [net(values[rows], seen[rows])[:, 0] for rows in torch.split(at, batch)]
-    return torch.cat(parts)
+        if wiring.attend == "batch":
+            # the slots of a window do not hear one another: masks take the place of neighbours
+            batches = torch.split(at[:, 0], size.batch)
+            parts = [net(values[:, rows].transpose(0, 1), None) for rows in batches]
+            return torch.cat(parts).transpose(0, 1)
+        chunks = torch.split(at, CHUNK)  # windows do not hear one another
+        return torch.stack(
+            [
+                torch.cat([net.centres(v[rows], s[rows]) for rows in chunks])
+                for v, s in zip(values, seen, strict=True)
+            ]
+        )
 
 
 def _complete(net, values, seen, slide, places, wiring, size, mean) -> np.ndarray:
@@ -283,7 +319,7 @@ def _complete(net, values, seen, slide, places, wiring, size, mean) -> np.ndarra
     shown = torch.as_tensor(np.asarray(seen), dtype=torch.float32)
     centred = torch.as_tensor(np.asarray(values) - mean, dtype=torch.float32) * shown
     with reproducible(0):
-        out = _centres(net, centred, shown, at, size.batch)
+        out = _centres(net, centred, shown, at, wiring, size)
     return (out.numpy() + mean).astype(np.float32)
 
 

@@ -155,10 +155,9 @@ def completed_scores(
     found = scene(data)
     fill = filler(data, found, model, Size(**(size or {})), seed)
     rows = []
+    truth = found.matrix[found.test]
     for (masking, rate), many in zip(names, masks, strict=True):
-        for repeat, hidden in enumerate(many):
-            filled = fill(hidden)[found.test]
-            truth = found.matrix[found.test]
+        for repeat, (hidden, filled) in enumerate(zip(many, fill(many), strict=True)):
             by_gene = masked_pearson(truth, filled, hidden)
             scored = np.isfinite(by_gene)
             rows.append(
@@ -176,7 +175,7 @@ def completed_scores(
     missing = ~found.measured[found.test]
     truth_mse = np.nan
     if "latent" in data.layers:
-        filled = fill(np.zeros_like(missing))[found.test]
+        (filled,) = fill(np.zeros_like(missing)[None])
         latent = np.asarray(data.layers["latent"])[found.test]
         truth_mse = pooled_mse(latent, filled, missing)
     last = {"masking": "none", "rate": np.nan, "repeat": 0, "n": int(missing.sum())}
@@ -184,21 +183,27 @@ def completed_scores(
 
 
 def filler(data, found: Scene, model: str, size: Size, seed: int) -> Callable:
-    """A function of hidden entries to the filled matrix, of all spots.
+    """A function of masks of hidden entries to the filled test spots under each of them.
+
+    Both are arrays of shape (n_masks, n_test_spots, n_genes).
 
     Raises
     ------
     DataError
         An unknown model, or no planted truth.
     """
-    if model in LOCAL:
-        return _local(found, model)
+    rows = np.flatnonzero(found.test)
     if model in COMPARATORS:
-        return lambda hidden: COMPARATORS[model](seen_by(found, hidden))
+        if model in LOCAL:  # the other slides are not filled for every mask
+            fill = _local(found, rows, COMPARATORS[model])
+        else:
+            fill = lambda hidden: COMPARATORS[model](seen_by(found, hidden))[rows]  # noqa: E731
+        return lambda masks: np.stack([fill(hidden) for hidden in masks])
     if model == LATENT:
         if "latent" not in data.layers:
             raise DataError("only a simulation knows the latent truth")
-        return lambda hidden: np.asarray(data.layers["latent"])
+        latent = np.asarray(data.layers["latent"])[rows]
+        return lambda masks: np.broadcast_to(latent, np.shape(masks))
     if model not in WIRINGS:
         known = ", ".join([*COMPARATORS, *WIRINGS, LATENT])
         raise DataError(f"no method {model!r}; there are {known}")
@@ -213,38 +218,33 @@ def filler(data, found: Scene, model: str, size: Size, seed: int) -> Callable:
         seed=seed,
     )
 
-    def fill(hidden):
-        seen = seen_by(found, hidden)
-        rows = np.flatnonzero(found.test)
-        out = np.zeros_like(found.matrix)
-        parts = (seen.matrix[rows], seen.seen[rows], seen.slide[rows], seen.places[rows])
-        out[rows] = fitted.complete(*parts)
-        return out
+    def fill_all(masks):
+        seen = found.measured[rows] & ~masks
+        values = np.where(seen, found.matrix[rows], 0)
+        return fitted.complete(values, seen, found.slide[rows], found.places[rows])
 
-    return fill
+    return fill_all
 
 
-def _local(found: Scene, model: str) -> Callable:
-    """`filler` of a method that looks at one slide: the others are not filled for every mask."""
-    rows = np.flatnonzero(found.test)
+def _local(found: Scene, rows, method: Callable) -> Callable:
+    """What a method that looks at one slide fills there."""
     nothing = np.zeros((len(rows), found.matrix.shape[1]), dtype=bool)
     mean = train_mean(seen_by(found, nothing))
 
     def fill(hidden):
         seen = found.measured[rows] & ~hidden
-        part = Seen(
-            matrix=np.where(seen, found.matrix[rows], 0).astype(np.float32),
-            seen=seen,
-            slide=found.slide[rows],
-            places=found.places[rows],
-            depth=found.depth[rows],
-            train=np.ones(len(rows), dtype=bool),
-            k=found.k,
-            mean=mean,
+        return method(
+            Seen(
+                matrix=np.where(seen, found.matrix[rows], 0).astype(np.float32),
+                seen=seen,
+                slide=found.slide[rows],
+                places=found.places[rows],
+                depth=found.depth[rows],
+                train=np.ones(len(rows), dtype=bool),
+                k=found.k,
+                mean=mean,
+            )
         )
-        out = np.zeros_like(found.matrix)
-        out[rows] = COMPARATORS[model](part)
-        return out
 
     return fill
 
@@ -255,7 +255,7 @@ def filled_entries(
 ) -> np.ndarray:
     """What a method fills under one mask: test spots x genes."""
     found = scene(data)
-    return filler(data, found, model, Size(**(size or {})), seed)(mask[repeat])[found.test]
+    return filler(data, found, model, Size(**(size or {})), seed)(mask[repeat][None])[0]
 
 
 @step
@@ -284,10 +284,10 @@ def held_out_molecules(
         values = np.log2(1e6 * left / depth[:, None] + 1).astype(np.float32)
         found = _with_values(scene(data), values, left > 0)
         fill = filler(data, found, model, Size(**(size or {})), seed)
-        filled = fill(np.zeros((int(found.test.sum()), counts.shape[1]), dtype=bool))
-        own = np.where(found.measured, values, filled)
+        (filled,) = fill(np.zeros((1, int(found.test.sum()), counts.shape[1]), dtype=bool))
+        own = np.where(found.measured[found.test], values[found.test], filled)
         for post, matrix in (("filled", own), ("smoothed", filled)):
-            share = (np.exp2(np.clip(matrix[found.test], 0, 20)) - 1) / 1e6
+            share = (np.exp2(np.clip(matrix, 0, 20)) - 1) / 1e6
             expected = np.maximum(share * total[found.test, None] * HELD_OUT, LEAST)
             deviance = poisson_deviance(kept_back[found.test], expected)
             rows.append((repeat, post, deviance))
