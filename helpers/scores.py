@@ -249,6 +249,29 @@ def save(scores: pd.DataFrame, units: pd.DataFrame | None = None) -> pd.DataFram
     return scores
 
 
+def save_splits(entries: Sequence[Mapping]) -> str:
+    """In a chapter run, add splits to what the run leaves behind: `splits.json`.
+
+    Parameters
+    ----------
+    entries : sequence of mapping
+        JSON values: manifests, hashes, reports.
+
+    Returns
+    -------
+    str
+        The file's text: a list, each entry once, in the order in which they came.
+    """
+    run = os.environ.get("BENCHBOOK_RUN")
+    file = Path(run, "splits.json") if run else None
+    before = json.loads(file.read_text(encoding="utf-8")) if file and file.is_file() else []
+    texts = dict.fromkeys(json.dumps(e, sort_keys=True) for e in [*before, *entries])
+    text = "[\n" + ",\n".join(texts) + "\n]\n"
+    if file:
+        file.write_text(text, encoding="utf-8")
+    return text
+
+
 def read(file: Path) -> pd.DataFrame:
     """A table of scores that a run left.
 

@@ -81,7 +81,7 @@ def test_entries_are_whole():
         *("perturbqa-labels", "gene-sets", "hallmark-gene-sets"),
         *("lincs-overexpression", "norman2019-gi", "interventions-dixit-sachs"),
         *("gwt-cd4-perturbseq", "results-genernib"),
-        *("himmelstein-drug-disease", "cmap1-drugvsdisease"),
+        *("himmelstein-drug-disease", "cmap1-drugvsdisease", "l1000-signaturesearch"),
         *("lincs2020-level5", "replogle2022-znormalised"),
         *("indications-repodb-everycure", "drug-repurposing-hub"),
     ]

@@ -210,6 +210,7 @@ def _print_run(run: Run, record: dict[str, Any], console: Console, *, before: bo
         "page": f"page/{run.chapter.name}.html",
         "scores": "scores.parquet",
         "units": "units.parquet",
+        "splits": "splits.json",
         "record": "run.json",
     }
     for what, file in files.items():

@@ -35,7 +35,7 @@ FORMAT = 2  # of what a run leaves; a larger number runs every chapter again
 
 def hashes(folder: Path) -> dict[str, str]:
     """Hash of each file that a run leaves."""
-    names = ("notebook.ipynb", "scores.parquet", "units.parquet")
+    names = ("notebook.ipynb", "scores.parquet", "units.parquet", "splits.json")
     return {n: file_sha256(folder / n) for n in names if (folder / n).is_file()}
 
 
@@ -236,10 +236,10 @@ def execute(
 ) -> str:
     """Run a chapter and keep what it leaves; return its status, ``done`` or ``failed``.
 
-    The run's folder holds ``notebook.ipynb`` (executed), ``scores.parquet``, ``units.parquet``
-    where the chapter saves them, and ``run.json``. It appears whole or not at all. A run that
-    needs a failed one is not started, and fails. One whose kernel dies while it computes a step is
-    begun again, twice at most: what it had computed is stored.
+    The run's folder holds ``notebook.ipynb`` (executed), ``scores.parquet``, ``units.parquet`` and
+    ``splits.json`` where the chapter saves them, and ``run.json``. It appears whole or not at all.
+    A run that needs a failed one is not started, and fails. One whose kernel dies while it computes
+    a step is begun again, twice at most: what it had computed is stored.
 
     Raises
     ------

@@ -25,6 +25,7 @@ NOTEBOOKS_BRANCH = "notebooks"  # executed notebooks are published there, for Co
 PLACEHOLDER = "OWNER"  # of the repository's address, while nobody has set it
 _ABOUT = "about"
 GLOSSARY = "glossary"  # the page that terms lead to
+SPLITS = "splits.json"  # of a run
 ALL_SCORES = ("chapters/results", "scores/all-scores.zip")  # the page that offers it, the file
 _ASSETS = ("_static", "_ext", "references.bib")
 
@@ -112,6 +113,8 @@ def stage(
             table = read(scores).to_csv(index=False)
             files[folder / "_static" / _scores_file(name)] = table
             tables[_scores_file(name)] = table
+        if name in runs and (splits := runs[name].folder / SPLITS).is_file():
+            files[folder / "_static" / _splits_file(name)] = splits.read_bytes()
     if ALL_SCORES[0] in shown:
         files[folder / "_static" / ALL_SCORES[1]] = _archive(tables)
     for path, content in files.items():
@@ -154,6 +157,10 @@ def _without_dead_links(text: str, page: str, book: Book, shown: list[str]) -> s
 
 def _scores_file(name: str) -> str:
     return f"scores/{name.removeprefix('chapters/').replace('/', '-')}.csv"
+
+
+def _splits_file(name: str) -> str:
+    return f"splits/{name.removeprefix('chapters/').replace('/', '-')}.json"
 
 
 def _archive(tables: dict[str, str]) -> bytes:
@@ -261,6 +268,8 @@ def _insert_cards(page, run: Run, record: dict) -> None:
     links = {}
     if (run.folder / "scores.parquet").is_file():
         links["scores (CSV)"] = f"{'../' * depth}_static/{_scores_file(run.chapter.name)}"
+    if (run.folder / SPLITS).is_file():
+        links["splits (JSON)"] = f"{'../' * depth}_static/{_splits_file(run.chapter.name)}"
     page.cells.append(nbformat.v4.new_markdown_cell(provenance_card(record, links)))
 
 

@@ -9,8 +9,15 @@ import pytest
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
-from helpers.data.drug_matching.frozen import SCHEMES, folds, group_folds, split_hash
+from helpers.data.drug_matching.frozen import (
+    SCHEMES,
+    folds,
+    frozen_split,
+    group_folds,
+    split_hash,
+)
 from helpers.data.drug_matching.matching import check_matching, matching
+from helpers.tasks.drug_matching import leakage_report
 from helpers.tasks.drug_matching import matching as task
 
 
@@ -178,3 +185,29 @@ def test_what_is_no_matching_set_is_refused(data):
     ):
         with pytest.raises(DataError, match=error):
             asked()
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_frozen_split_can_be_made_again_from_its_file(scheme):
+    drugs = pd.Series([f"f{i // 3}" for i in range(9)], index=[f"d{i}" for i in range(9)])
+    diseases = pd.Series([f"s{i // 2}" for i in range(6)], index=[f"q{i}" for i in range(6)])
+    given = dict(scheme=scheme, n_folds=2)
+    told = json.loads(json.dumps(frozen_split(drugs, diseases, **given)))
+    first = next(folds(drugs, diseases, **given)).test
+    if scheme == "pairs":
+        read = pd.DataFrame([list(told["pairs"][d]) for d in drugs.index]) == "0"
+        assert told["order"] == list(diseases.index)
+        named = {f"{d}|{q}": int(told["pairs"][d][j]) for d in drugs.index
+                 for j, q in enumerate(diseases.index)}  # fmt: skip
+        assert split_hash(pd.Series(named)) == told["sha256"]["pairs"]
+    else:
+        of = {side: pd.Series(told[side]) for side in told["sha256"]}
+        for side, own in of.items():
+            assert split_hash(own) == told["sha256"][side]
+        rows = of["drugs"].reindex(drugs.index) == 0 if "drugs" in of else drugs == drugs
+        columns = of["diseases"].reindex(diseases.index) == 0 if "diseases" in of else (
+            diseases == diseases)  # fmt: skip
+        read = np.outer(rows, columns)
+    np.testing.assert_array_equal(np.asarray(read), first)
+    table = leakage_report.hash_table([told])
+    assert table["sha256"].tolist() == list(told["sha256"].values())

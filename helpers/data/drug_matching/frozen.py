@@ -98,22 +98,15 @@ def folds(
     DataError
         An unknown scheme, or fewer groups than folds.
     """
-    if scheme not in SCHEMES:
-        raise DataError(f"split {scheme!r}: choose from {', '.join(SCHEMES)}")
     drugs, diseases = drug_groups.index, disease_groups.index
-    alone_drugs = pd.Series(drugs.astype(str), index=drugs)
-    alone_diseases = pd.Series(diseases.astype(str), index=diseases)
+    dealt = dealt_out(drug_groups, disease_groups, scheme=scheme, n_folds=n_folds, salt=salt)
     if scheme == "pairs":
-        names = [f"{drug}|{disease}" for drug in drugs for disease in diseases]
-        by_pair = group_folds(pd.Series(names, index=names), n_folds=n_folds, salt=salt)
-        of = by_pair.to_numpy().reshape(len(drugs), len(diseases))
+        of = dealt["pairs"].to_numpy().reshape(len(drugs), len(diseases))
         for fold in range(n_folds):
             yield Fold(of != fold, of == fold)
         return
-    own_drugs = {"drugs": alone_drugs, "analogues": drug_groups, "both": drug_groups}.get(scheme)
-    own_diseases = {"diseases": alone_diseases, "siblings": disease_groups, "both": disease_groups}
-    rows = _held(own_drugs, n_folds, salt, len(drugs))
-    columns = _held(own_diseases.get(scheme), n_folds, salt, len(diseases))
+    rows = _held(dealt.get("drugs"), n_folds, len(drugs))
+    columns = _held(dealt.get("diseases"), n_folds, len(diseases))
     if scheme == "both":
         for row in rows:
             for column in columns:
@@ -124,12 +117,72 @@ def folds(
         yield Fold(~test, test)
 
 
-def _held(groups: pd.Series | None, n_folds: int, salt: str, n: int) -> list[np.ndarray]:
+def dealt_out(
+    drug_groups: pd.Series,
+    disease_groups: pd.Series,
+    *,
+    scheme: str,
+    n_folds: int = 5,
+    salt: str = "",
+) -> dict[str, pd.Series]:
+    """Folds of what a scheme holds out; parameters and errors as `folds`.
+
+    Returns
+    -------
+    dict of Series of int, by "drugs", "diseases", or "pairs" (names "DRUG|DISEASE")
+    """
+    if scheme not in SCHEMES:
+        raise DataError(f"split {scheme!r}: choose from {', '.join(SCHEMES)}")
+    drugs, diseases = drug_groups.index, disease_groups.index
+    alone_drugs = pd.Series(drugs.astype(str), index=drugs)
+    alone_diseases = pd.Series(diseases.astype(str), index=diseases)
+    pairs = [f"{a}|{b}" for a in drugs for b in diseases] if scheme == "pairs" else []
+    groups = {
+        "pairs": {"pairs": pd.Series(pairs, index=pairs, dtype=object)},
+        "drugs": {"drugs": alone_drugs},
+        "analogues": {"drugs": drug_groups},
+        "diseases": {"diseases": alone_diseases},
+        "siblings": {"diseases": disease_groups},
+        "both": {"drugs": drug_groups, "diseases": disease_groups},
+    }[scheme]
+    return {what: group_folds(own, n_folds=n_folds, salt=salt) for what, own in groups.items()}
+
+
+def frozen_split(
+    drug_groups: pd.Series,
+    disease_groups: pd.Series,
+    *,
+    scheme: str,
+    n_folds: int = 5,
+    salt: str = "",
+) -> dict:
+    """A split as others can use it: JSON values; parameters and errors as `folds`.
+
+    Returns
+    -------
+    dict
+        `scheme`, `folds`, `salt`; `sha256`, of what is dealt to folds (see `split_hash`); and
+        these: `drugs` and `diseases`, name to fold, or `pairs`: of each drug a text with one digit
+        a disease, in the order of `order`.
+    """
+    given = dict(scheme=scheme, n_folds=n_folds, salt=salt)
+    dealt = dealt_out(drug_groups, disease_groups, **given)
+    told = {"scheme": scheme, "folds": n_folds, "salt": salt}
+    told["sha256"] = {what: split_hash(own) for what, own in dealt.items()}
+    if scheme != "pairs":
+        named = {what: {str(k): int(v) for k, v in own.items()} for what, own in dealt.items()}
+        return told | named
+    rows = dealt["pairs"].to_numpy().reshape(len(drug_groups), len(disease_groups))
+    texts = ["".join(map(str, row)) for row in rows]
+    told["pairs"] = dict(zip(map(str, drug_groups.index), texts, strict=True))
+    return told | {"order": list(map(str, disease_groups.index))}
+
+
+def _held(dealt: pd.Series | None, n_folds: int, n: int) -> list[np.ndarray]:
     """Mask of the held-out names of each fold; all of them where nothing is divided."""
-    if groups is None:
+    if dealt is None:
         return [np.ones(n, dtype=bool)] * n_folds
-    of = group_folds(groups, n_folds=n_folds, salt=salt).to_numpy()
-    return [of == fold for fold in range(n_folds)]
+    return [dealt.to_numpy() == fold for fold in range(n_folds)]
 
 
 def _digest(text: str) -> str:

@@ -1,6 +1,6 @@
 """What is said of what leaks from training to test."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -98,3 +98,14 @@ def in_short(planted: pd.DataFrame, real: pd.DataFrame | None) -> str:
     if real is None:
         return f"{head} No real data set answers in this build."
     return f"{about_leak(real, 'bilinear ridge')} {about_popularity(real)}"
+
+
+def hash_table(frozen: Sequence[Mapping]) -> pd.DataFrame:
+    """One row a side that a split of `helpers.data.drug_matching.frozen.frozen_split` deals out."""
+    return pd.DataFrame(
+        [
+            {"held out": HELD_OUT[one["scheme"]], "dealt out": what, "sha256": digest}
+            for one in frozen
+            for what, digest in one["sha256"].items()
+        ]
+    )

@@ -13,6 +13,7 @@ import pandas as pd
 
 from helpers.data.contract import CONTROL, DataError
 from helpers.data.effects.condition_splits import ConditionSplit
+from helpers.data.effects.split_reports import split_report
 from helpers.models.effects.training import EffectModel, Training, training_of_cells
 from helpers.tasks.prediction_judge import Prediction
 from helpers.tasks.prediction_panel import DUPLICATE, by_means, judged
@@ -147,7 +148,7 @@ def scores_of(
         `prediction`, `metric`, `perturbation`, `n_cells`, `value`; `imputed`: the model has no
         prediction, and the value is that of the mean of the training conditions; `stratum` of the
         split; `effect`: weak, middle or strong, a third each, by the size of the change in the
-        cells that do not judge.
+        cells that do not judge; `split_report`: manifest and leakage report of the split.
     """
     training = training_of(scene, split.train) if training is None else training
     held = held_out(scene, split.test, training, context)
@@ -169,4 +170,16 @@ def scores_of(
         imputed=[lost[name][row] for name, row in zip(table["prediction"], rows, strict=True)],
         stratum=table["perturbation"].map(dict(split.strata)).fillna(split.kind),
         effect=table["perturbation"].map(effect),
+        split_report=_report(held, split, training),
     )
+
+
+def _report(held: HeldOut, split: ConditionSplit, training: Training) -> str:
+    """Effects of scored conditions are those of the cells that do not judge."""
+    several = len(training.controls) > 1
+    names = [
+        f"{name} in {context}" if several else str(name)
+        for name, context in zip(training.names, training.contexts, strict=True)
+    ]
+    effects = held.seen - held.predicted_from
+    return split_report(split, effects, np.asarray(training.changes), names)

@@ -7,6 +7,7 @@ import pandas as pd
 
 from helpers.data.contract import DataError
 from helpers.data.effects import condition_splits as splits
+from helpers.data.effects.split_reports import split_report
 from helpers.data.simulate.screen import simulated_screen
 from helpers.metrics.effects.interaction_calls import (
     legacy_auprc,
@@ -114,8 +115,9 @@ def interaction_scores(
     -------
     dict
         `called`: share of pairs of a double and a gene; `null`: its parameters; `power` and `fdp`
-        of the calls against what was planted, None in a real screen; `n_pairs`; `scores`: a list of
-        `model`, `metric`, `perturbation`, `value` (None where not defined), `n` genes.
+        of the calls against what was planted, None in a real screen; `n_pairs`; `split_report`,
+        manifest and leakage report; `scores`: a list of `model`, `metric`, `perturbation`, `value`
+        (None where not defined), `n` genes.
 
     Raises
     ------
@@ -134,6 +136,7 @@ def interaction_scores(
     training = training_of(scene, split.train, cells="half")
     test = list(split.test)
     rows = [pairs.index(name) for name in test]
+    effects = scene.seen[scene.names.get_indexer(test)] - scene.predicted_from
     added = Additive().fit(training).predict(test)
     predicted = {name: m.fit(training).predict(test) for name, m in models().items()}
     rng = np.random.default_rng(seed)
@@ -159,6 +162,7 @@ def interaction_scores(
         "power": _or_none(power),
         "fdp": _or_none(fdp),
         "n_pairs": int(called.size),
+        "split_report": split_report(split, effects, training.changes, list(training.names)),
         "scores": [row | {"value": _or_none(row["value"])} for row in found],
     }
 
