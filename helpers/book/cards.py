@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 
 def parameters_card(values: Mapping, defaults: Mapping, types: Mapping) -> str:
-    """HTML of a chapter's parameters, to stand where its parameters cell stood.
+    """HTML of a chapter's parameters, to stand where its parameters cell stood; folded as long as
+    all of them are the chapter's own.
 
     Parameters
     ----------
@@ -31,11 +32,12 @@ def parameters_card(values: Mapping, defaults: Mapping, types: Mapping) -> str:
             f'<div><dt><code>{_text(name)}</code></dt><dd><span class="bb-value">{_text(value)}'
             f'</span> <span class="bb-type">{_text(kind)}</span> {note}</dd></div>'
         )
+    is_open = " open" if any(values[name] != defaults[name] for name in values) else ""
     return _block(
-        '<div class="bb-card bb-params">',
-        '<p class="bb-card-title">Parameters of this page</p>',
+        f'<details class="bb-card bb-params"{is_open}>',
+        '<summary class="bb-card-title">Parameters of this page</summary>',
         f'<dl class="bb-facts">{"".join(rows)}</dl>',
-        "</div>",
+        "</details>",
     )
 
 
