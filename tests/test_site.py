@@ -499,6 +499,31 @@ def test_provenance_card_shows_the_run():
     assert soup.select_one(".bb-links a")["href"] == "scores.csv"
 
 
+def test_steps_of_one_name_are_one_line_of_the_card():
+    def step(name, key, seconds, stored):
+        return {"name": name, "key": key, "seconds": seconds, "stored": stored}
+
+    steps = [
+        step("fit", "aaaa", 1.5, False),
+        step("read", "bbbb", 0.2, True),
+        step("fit", "cccc", 2.0, False),
+        step("fit", "dddd", 9.0, True),
+        step("draw", "eeee", None, False),
+        step("fit", "ffff", None, False),
+        step("plot", "0000", 3.25, False),
+    ]
+    card = BeautifulSoup(provenance_card(RUN | {"steps": steps}, {}), "html.parser")
+    assert not card.select_one("details.bb-provenance").has_attr("open")
+    lines = [li.get_text() for li in card.select("li")][-4:]
+    assert lines == [
+        "fit 1 from the store, 2 in 3.5 s, 1 not finished",
+        "read bbbb from the store",
+        "draw eeee not finished",
+        "plot 0000 3.2 s",
+    ]
+    assert "7 steps, 2 of them found in the store" in card.get_text()
+
+
 def test_cards_are_one_block_of_html():
     run = RUN | {"command": "line one\n\n<b>line two</b>"}
     card = provenance_card(run, {})
