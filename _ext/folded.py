@@ -1,6 +1,7 @@
-"""Code is off until a reader asks for it: cells fold, imports go, figures get a number and a link.
+"""What a page shows when it opens: neither code nor long tables, which fold as `<details>`.
 
-Cells fold as `<details>`, which need no script; `_static/code.js` adds the switch of the page.
+Imports go, figures get a number and a link to their code. Nothing here needs a script;
+`_static/code.js` adds the switch of the page.
 """
 
 import ast
@@ -9,6 +10,10 @@ import re
 from docutils import nodes
 
 HIDDEN = {None: "input", "output": "input+output"}  # what of a cell folds, by what its tags fold
+MOST_ROWS = 12  # of a table that a page shows; a longer one folds, or scrolls where it is sorted
+TABLE = '<div class="bb-table">'
+KEEP_OPEN, FOLD = "open-table", "fold-table"  # tags of a cell whose tables are shown, or fold
+DEPARTURES = 'download="departures.csv"'  # what differs from a paper's protocol: always folded
 
 
 def without_imports(source: str) -> str:
@@ -28,7 +33,7 @@ def without_imports(source: str) -> str:
 
 
 def fold(app, doctree):
-    """Fold the code of a page, number its figures, and lead from each to the cell that drew it."""
+    """Fold code and long tables, number the figures, and lead from each to its code."""
     cells = [c for c in doctree.findall(nodes.container) if c.get("nb_element") == "cell_code"]
     n_figures = 0
     for number, cell in enumerate(cells, 1):
@@ -43,8 +48,34 @@ def fold(app, doctree):
             n_figures += 1
             link = "" if code is None else f'<a class="bb-code" href="#code-{number}">Code</a>'
             raw.children = [nodes.Text(_captioned(raw.astext(), n_figures, link))]
+        tags = cell.get("cell_metadata", {}).get("tags", ())
+        for raw in [r for r in cell.findall(nodes.raw) if r.astext().startswith(TABLE)]:
+            raw.children = [nodes.Text(folded_table(raw.astext(), tags))]
         if not cell.children:
             cell.parent.remove(cell)
+
+
+def folded_table(markup: str, tags=()) -> str:
+    """The table of a page, folded under its caption where it is long or only for who looks it up.
+
+    Parameters
+    ----------
+    markup : str
+        What `helpers.plots.page.table_html` made.
+    tags : sequence of str
+        Of its cell: `KEEP_OPEN` shows a long table, `FOLD` folds a short one.
+    """
+    n_rows = markup.count("<tr>") - 1
+    if "<table data-sortable" in markup:  # read by sorting and filtering: in a box of its own
+        tall = TABLE.replace("bb-table", "bb-table bb-tall")
+        return markup.replace(TABLE, tall) if n_rows > MOST_ROWS else markup
+    folds = n_rows > MOST_ROWS or DEPARTURES in markup or FOLD in tags
+    if not folds or KEEP_OPEN in tags:
+        return markup
+    caption = re.search(r"<caption>(.*?)</caption>", markup, re.DOTALL)
+    rows = f'<span class="bb-count">{n_rows} row{"s" if n_rows > 1 else ""}</span>'
+    rest = markup.replace(caption[0], "")
+    return f'<details class="bb-fold"><summary>{caption[1]} {rows}</summary>{rest}</details>'
 
 
 def _code(cell):
@@ -71,4 +102,10 @@ def _captioned(markup: str, number: int, link: str) -> str:
 
 def setup(app):
     app.connect("doctree-read", fold)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+    # another number has pages read anew that an earlier version folded
+    return {
+        "version": "2",
+        "env_version": 2,
+        "parallel_read_safe": True,
+        "parallel_write_safe": True,
+    }

@@ -76,6 +76,22 @@ def test_a_ledger_that_nothing_can_be_judged_by_stands_there_and_says_why():
         assert found["why they differ"][0] != ""
 
 
+def test_a_paper_is_one_row_with_its_claims_by_verdict():
+    judged = pd.DataFrame(
+        {
+            "paper": ["B", "B", "A", "B"],
+            "page": ["b", "b", "a", "b"],
+            "verdict": ["undecided", "reproduced", "contradicted", "reproduced"],
+        }
+    )
+    found = findings.by_paper(judged).to_numpy().tolist()
+    assert found == [
+        ["B", 3, "2 reproduced; 1 undecided", "b"],
+        ["A", 1, "1 contradicted", "a"],
+    ]
+    assert findings.by_paper(judged.iloc[:0]).empty
+
+
 def test_tiers_without_claims_make_an_empty_ledger():
     found = findings.ledger([tier()], {}, **GIVEN)
     assert found.empty and list(found.columns) == findings.LEDGER_COLUMNS

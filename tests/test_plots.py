@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from scipy.stats import binom
 
 from helpers.plots import intervals, lines, page, panels, small
-from helpers.plots.answers import answers_html, lines_html
+from helpers.plots.answers import answers_html, lead, lines_html
 from helpers.plots.p_values import p_value_ecdf, p_value_histogram
 from helpers.plots.style import INK, ROLES, SERIES, style
 from helpers.summaries import score_summary
@@ -588,6 +588,22 @@ def test_answers_are_one_block_each_and_escaped():
     ):
         with pytest.raises(ValueError, match="no answer to show"):
             shown(frame.iloc[:0])
+
+
+def test_what_an_answer_says_after_its_first_interval_folds_with_what_would_change_it():
+    said = "By X et al. Y leads. It wins by 1 (95 % interval 0 to 2)."
+    frame = pd.DataFrame(
+        {"q": ["Is it?"], "a": [f"{said} <b> too."], "to": ["a.html"], "if": ["more"]}
+    )
+    columns = {"question": "q", "answer": "a", "link": "to", "more": []}
+    whole = BeautifulSoup(answers_html(frame, **columns), "html.parser")
+    assert whole.p.text == f"{said} <b> too." and not whole.select("details")
+    frame["a"] = f"{said} Not so in <b>."
+    soup = BeautifulSoup(answers_html(frame, **columns, behind=["if"]), "html.parser")
+    assert soup.p.text == said and not soup.details.has_attr("open")
+    assert [p.text for p in soup.details.select("p, dt, dd")] == ["Not so in <b>.", "if", "more"]
+    assert soup.select_one("section > p > a")["href"] == "a.html"  # the link stays in sight
+    assert lead("No. Never here.") == ("No. Never here.", "")
 
 
 def _axes():

@@ -89,6 +89,7 @@ def sample_notebook() -> nbformat.NotebookNode:
     )
     wide = pd.DataFrame(rng.normal(size=(3, 12)), columns=[f"a column {i}" for i in range(12)])
     table = table_html(wide.rename_axis("row"), caption="A table wider than a phone", name="wide")
+    long = pd.DataFrame({"target": [f"T{i}" for i in range(40)], "value": range(40)})
     code, text = nbformat.v4.new_code_cell, nbformat.v4.new_markdown_cell
 
     def shown(source: str, markup: str, plain: str = "shown"):
@@ -113,6 +114,11 @@ def sample_notebook() -> nbformat.NotebookNode:
                 "Five targets.",
             ),
             shown("page.table(wide)", table),
+            shown("page.table(long)", table_html(long, caption="All targets", name="long")),
+            shown(
+                "page.table(long)",
+                table_html(long, caption="To sort", name="to-sort", sortable=["target"]),
+            ),
             shown(
                 "%matplotlib inline\nimport os\npage.show(figure)",
                 figure.replace("forest", "again"),
@@ -304,14 +310,14 @@ def test_browser_checks_can_fail(built_site, tmp_path):
 
 def test_code_folds_without_a_script_and_imports_are_not_shown(soup):
     folds = soup.select("details.above-input")
-    assert len(folds) == len(soup.select("div.cell_input")) == 4
+    assert len(folds) == len(soup.select("div.cell_input")) == 6
     assert not any(fold.has_attr("open") for fold in folds)
-    assert [f.summary.get_text(" ", strip=True) for f in folds] == ["Code Code"] * 4
+    assert [f.summary.get_text(" ", strip=True) for f in folds] == ["Code Code"] * 6
     shown = [fold.pre.get_text() for fold in folds]
     assert shown[0].startswith("figure = 1\npage.show(")
     assert not any("import numpy" in text for text in shown)
     # what is no plain Python is left as it is
-    assert shown[2].startswith("%matplotlib inline\nimport os")
+    assert shown[4].startswith("%matplotlib inline\nimport os")
 
 
 def test_figures_have_a_number_a_caption_an_anchor_and_lead_to_their_code(soup):
@@ -328,6 +334,56 @@ def test_figures_have_a_number_a_caption_an_anchor_and_lead_to_their_code(soup):
     for link, figure in zip(links[:2], figures, strict=False):
         code = soup.find(id=link["href"][1:])
         assert figure in code.find_parent(class_="cell").select("figure")
+
+
+def folded(n_rows: int, tags=(), **more):
+    sys.path.insert(0, str(ROOT / "_ext"))
+    from folded import folded_table
+
+    frame = pd.DataFrame({"target": [f"T{i}" for i in range(n_rows)]})
+    markup = table_html(frame, caption="All > some", **{"name": "all", **more})
+    return BeautifulSoup(folded_table(markup, tags), "html.parser")
+
+
+def test_a_long_table_folds_under_its_caption():
+    found = folded(13)
+    fold = found.select_one("details.bb-fold")
+    assert not fold.has_attr("open") and found.select("caption") == []
+    assert fold.summary.get_text(" ", strip=True) == "All > some 13 rows"
+    assert len(fold.select("tbody tr")) == 13 and fold.select_one("a.bb-download")
+    assert fold.select_one("[role=region]")["aria-label"] == "All > some"
+
+
+def test_what_folds_is_chosen_by_rows_by_name_and_by_the_tag_of_the_cell():
+    assert not folded(12).select("details")
+    assert folded(2, name="departures").select("details")
+    assert folded(1, ["fold-table"]).summary.get_text().endswith("1 row")
+    assert not folded(13, ["open-table"]).select("details")
+    tall = folded(13, sortable=["target"])
+    assert tall.select("div.bb-table.bb-tall table caption") and not tall.select("details")
+    assert not folded(12, sortable=["target"]).select(".bb-tall")
+
+
+@pytest.mark.browser
+def test_a_table_to_sort_scrolls_under_its_head_and_prints_whole(built_site):
+    with serve(built_site) as address, browser() as chromium:
+        opened = chromium.new_page(viewport={"width": 1440, "height": 500})
+        opened.goto(f"{address}chapters/sample.html")
+        box = opened.locator(".bb-tall > .bb-scroll")
+        assert box.bounding_box()["height"] <= 0.8 * 500 + 1
+        box.focus()
+        opened.keyboard.press("End")
+        opened.wait_for_function(
+            "() => { const b = document.querySelector('.bb-tall > .bb-scroll');"
+            " return b.scrollTop + b.clientHeight >= b.scrollHeight - 2 }"
+        )
+        head, top = opened.locator(".bb-tall thead th").first.bounding_box(), box.bounding_box()
+        assert head["y"] == pytest.approx(top["y"], abs=2)
+        assert not opened.get_by_text("T39").first.is_visible()  # of the folded one
+        opened.emulate_media(media="print")
+        whole = opened.locator(".bb-tall table").bounding_box()["height"]
+        assert box.bounding_box()["height"] >= whole
+        assert opened.get_by_text("T39").first.is_visible()
 
 
 @pytest.mark.browser
@@ -347,9 +403,9 @@ def test_one_switch_shows_all_code_by_keyboard_and_is_remembered(built_site):
         assert seen() == 1 and opened.locator("#code-2").is_visible()
         switch.focus()
         opened.keyboard.press("Space")
-        assert switch.get_attribute("aria-checked") == "true" and seen() == inputs.count() == 4
+        assert switch.get_attribute("aria-checked") == "true" and seen() == inputs.count() == 6
         opened.goto(name)
-        assert seen() == 4
+        assert seen() == 6
         opened.get_by_role("switch", name="Code").press("Enter")
         assert seen() == 0
         opened.goto(name)
@@ -414,6 +470,14 @@ def test_parameters_that_differ_from_their_default_are_marked():
     ]
 
 
+def test_parameters_fold_unless_one_differs_from_the_chapter():
+    for seed, is_open in ((0, False), (3, True)):
+        card = parameters_card({"seed": seed}, {"seed": 0}, {"seed": int})
+        fold = BeautifulSoup(card, "html.parser").select_one("details.bb-params")
+        assert fold.has_attr("open") is is_open
+        assert fold.summary.get_text() == "Parameters of this page"
+
+
 def test_parameter_without_default_is_refused():
     with pytest.raises(ValueError, match="'seed'"):
         parameters_card({"seed": 3}, {}, {"seed": int})
@@ -433,6 +497,31 @@ def test_provenance_card_shows_the_run():
     ):
         assert text in soup.text
     assert soup.select_one(".bb-links a")["href"] == "scores.csv"
+
+
+def test_steps_of_one_name_are_one_line_of_the_card():
+    def step(name, key, seconds, stored):
+        return {"name": name, "key": key, "seconds": seconds, "stored": stored}
+
+    steps = [
+        step("fit", "aaaa", 1.5, False),
+        step("read", "bbbb", 0.2, True),
+        step("fit", "cccc", 2.0, False),
+        step("fit", "dddd", 9.0, True),
+        step("draw", "eeee", None, False),
+        step("fit", "ffff", None, False),
+        step("plot", "0000", 3.25, False),
+    ]
+    card = BeautifulSoup(provenance_card(RUN | {"steps": steps}, {}), "html.parser")
+    assert not card.select_one("details.bb-provenance").has_attr("open")
+    lines = [li.get_text() for li in card.select("li")][-4:]
+    assert lines == [
+        "fit 1 from the store, 2 in 3.5 s, 1 not finished",
+        "read bbbb from the store",
+        "draw eeee not finished",
+        "plot 0000 3.2 s",
+    ]
+    assert "7 steps, 2 of them found in the store" in card.get_text()
 
 
 def test_cards_are_one_block_of_html():

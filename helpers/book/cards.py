@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 
 def parameters_card(values: Mapping, defaults: Mapping, types: Mapping) -> str:
-    """HTML of a chapter's parameters, to stand where its parameters cell stood.
+    """HTML of a chapter's parameters, to stand where its parameters cell stood; folded as long as
+    all of them are the chapter's own.
 
     Parameters
     ----------
@@ -31,16 +32,17 @@ def parameters_card(values: Mapping, defaults: Mapping, types: Mapping) -> str:
             f'<div><dt><code>{_text(name)}</code></dt><dd><span class="bb-value">{_text(value)}'
             f'</span> <span class="bb-type">{_text(kind)}</span> {note}</dd></div>'
         )
+    is_open = " open" if any(values[name] != defaults[name] for name in values) else ""
     return _block(
-        '<div class="bb-card bb-params">',
-        '<p class="bb-card-title">Parameters of this page</p>',
+        f'<details class="bb-card bb-params"{is_open}>',
+        '<summary class="bb-card-title">Parameters of this page</summary>',
         f'<dl class="bb-facts">{"".join(rows)}</dl>',
-        "</div>",
+        "</details>",
     )
 
 
 def provenance_card(run: Mapping, links: Mapping) -> str:
-    """HTML of where a page comes from: command, commit, machine, data, steps.
+    """HTML of where a page comes from, folded: command, commit, machine, data, steps.
 
     Parameters
     ----------
@@ -68,8 +70,8 @@ def provenance_card(run: Mapping, links: Mapping) -> str:
     }
     rows = "".join(f"<div><dt>{k}</dt><dd>{v}</dd></div>" for k, v in facts.items())
     parts = [
-        '<div class="bb-card bb-provenance">',
-        '<p class="bb-card-title">Where this page comes from</p>',
+        '<details class="bb-card bb-provenance">',
+        '<summary class="bb-card-title">Run this page again, and where it comes from</summary>',
         f'<pre class="bb-command" tabindex="0"><code>{_text(run["command"])}</code></pre>',
         f'<dl class="bb-facts">{rows}</dl>',
     ]
@@ -79,7 +81,8 @@ def provenance_card(run: Mapping, links: Mapping) -> str:
     if run["steps"]:
         stored = sum(bool(s["stored"]) for s in run["steps"])
         summary = f"{_count(len(run['steps']), 'step')}, {stored} of them found in the store"
-        items = "".join(_step(s) for s in run["steps"])
+        names = dict.fromkeys(s["name"] for s in run["steps"])
+        items = "".join(_step([s for s in run["steps"] if s["name"] == name]) for name in names)
         parts.append(_folded(summary, f"<ul>{items}</ul>"))
     if run["versions"]:
         items = ", ".join(f"{_text(k)} {_text(v)}" for k, v in sorted(run["versions"].items()))
@@ -87,7 +90,7 @@ def provenance_card(run: Mapping, links: Mapping) -> str:
     if links:
         items = "".join(f'<li><a href="{_text(h)}">{_text(t)}</a></li>' for t, h in links.items())
         parts.append(f'<ul class="bb-links">{items}</ul>')
-    return _block(*parts, "</div>")
+    return _block(*parts, "</details>")
 
 
 def _block(*lines: str) -> str:
@@ -114,13 +117,24 @@ def _dataset(data: Mapping) -> str:
     )
 
 
-def _step(step: Mapping) -> str:
-    seconds = step["seconds"]  # None: it failed, or was never computed
-    unfinished = "not finished" if seconds is None else _seconds(seconds)
-    how = "from the store" if step["stored"] else unfinished
-    return (
-        f"<li><code>{_text(step['name'])}</code> {how} <code>{_text(step['key'])[:12]}</code></li>"
-    )
+def _step(asked: list[Mapping]) -> str:
+    """A step of one name, with its key if it was asked once; the record holds all keys."""
+    name = f"<code>{_text(asked[0]['name'])}</code>"
+    stored = sum(bool(s["stored"]) for s in asked)
+    computed = [s["seconds"] for s in asked if not s["stored"]]
+    # None: it failed, or was never computed
+    unfinished = sum(seconds is None for seconds in computed)
+    said = [
+        f"{stored} from the store" if stored else "",
+        f"{len(computed) - unfinished} in {_seconds(sum(filter(None, computed)))}"
+        if len(computed) > unfinished
+        else "",
+        f"{unfinished} not finished" if unfinished else "",
+    ]
+    if len(asked) == 1:
+        said = [next(filter(None, said)).removeprefix("1 ").removeprefix("in ")]
+        name += f" <code>{_text(asked[0]['key'])[:12]}</code>"
+    return f"<li>{name} {', '.join(filter(None, said))}</li>"
 
 
 def _date(iso: str) -> str:

@@ -1,12 +1,22 @@
 """Answers and tables whose cells lead to other pages of the site."""
 
 import html
+import re
+from collections.abc import Sequence
 
 import pandas as pd
 
+_SENTENCE = re.compile(r"(?<=[.?!])(?<!al\.)\s+(?=[A-Z])")  # but not after "et al."
+
 
 def answers_html(
-    frame: pd.DataFrame, *, question: str, answer: str, link: str, more: list[str]
+    frame: pd.DataFrame,
+    *,
+    question: str,
+    answer: str,
+    link: str,
+    more: list[str],
+    behind: Sequence[str] = (),
 ) -> str:
     """HTML of one block a row: a question, its answer in a sentence, facts about it, a link.
 
@@ -17,6 +27,8 @@ def answers_html(
         Columns; `link` holds the address of the page that has the table.
     more : list of str
         Columns that follow as facts, each under its name.
+    behind : sequence of str
+        Columns that fold, with all that the answer says after its first interval.
 
     Raises
     ------
@@ -27,16 +39,37 @@ def answers_html(
         raise ValueError("there is no answer to show")
     blocks = []
     for row in frame.to_dict("records"):
-        facts = "".join(
-            f"<div><dt>{_text(name)}</dt><dd>{_text(row[name])}</dd></div>" for name in more
-        )
+        said, rest = lead(row[answer]) if behind else (row[answer], "")
+        folded = (f"<p>{_text(rest)}</p>" if rest else "") + _facts(row, behind)
         blocks.append(
             f'<section class="bb-card bb-answer"><h3>{_text(row[question])}</h3>'
-            f"<p>{_text(row[answer])}</p>"
-            f'<dl class="bb-facts">{facts}</dl>'
-            f'<p><a href="{_text(row[link])}">Behind it: {_page(row[link])}</a></p></section>'
+            f"<p>{_text(said)}</p>{_facts(row, more)}"
+            + (f"<details><summary>More</summary>{folded}</details>" if folded else "")
+            + f'<p><a href="{_text(row[link])}">Behind it: {_page(row[link])}</a></p></section>'
         )
     return "\n".join(blocks)
+
+
+def lead(answer: str) -> tuple[str, str]:
+    """An answer up to the end of the first sentence with an interval, and the rest.
+
+    One without an interval is whole: no sentence of it can stand for the others.
+
+    Examples
+    --------
+    >>> lead("Yes. By 1 (95 % interval 0 to 2). In one screen.")
+    ('Yes. By 1 (95 % interval 0 to 2).', 'In one screen.')
+    """
+    sentences = _SENTENCE.split(answer)
+    n = next((i for i, s in enumerate(sentences, 1) if "interval" in s), len(sentences))
+    return " ".join(sentences[:n]), " ".join(sentences[n:])
+
+
+def _facts(row: dict, names: Sequence[str]) -> str:
+    facts = "".join(
+        f"<div><dt>{_text(name)}</dt><dd>{_text(row[name])}</dd></div>" for name in names
+    )
+    return f'<dl class="bb-facts">{facts}</dl>' if facts else ""
 
 
 def lines_html(frame: pd.DataFrame, *, question: str, answer: str, link: str) -> str:

@@ -149,3 +149,19 @@ def tally(table: pd.DataFrame) -> str:
     parts = [f"{n} {verdict}" for verdict, n in counts.items()]
     papers = table["paper"].nunique()
     return f"Of {len(table)} claims of {papers} papers: {'; '.join(parts)}."
+
+
+def by_paper(table: pd.DataFrame) -> pd.DataFrame:
+    """Of a ledger, a row a paper and page: its claims by verdict, the most frequent first.
+
+    Returns
+    -------
+    DataFrame
+        `paper`, `claims` (a number), `verdicts` and `page`.
+    """
+    rows = []
+    for (paper, page), own in table.groupby(["paper", "page"], sort=False):
+        counts = own["verdict"].value_counts()
+        verdicts = "; ".join(f"{n} {verdict}" for verdict, n in counts.items())
+        rows.append([paper, len(own), verdicts, page])
+    return pd.DataFrame(rows, columns=["paper", "claims", "verdicts", "page"])
