@@ -9,6 +9,9 @@ from sklearn.metrics import roc_auc_score
 from helpers.data.contract import DataError
 from helpers.data.discovery.profiles import Profiles
 from helpers.data.discovery.tensor_simulator import TensorKnobs, simulate
+from helpers.data.fetch import fetch, locate
+from helpers.data.sets import drug_repurposing_hub as hub_set
+from helpers.data.sets import himmelstein_drug_disease as himmelstein
 from helpers.data.sets import lincs_overexpression as lincs
 from helpers.metrics.discovery import retrieval
 from helpers.tasks.discovery import embeddings_of_symbols as stands
@@ -181,14 +184,44 @@ def compounds(rng):
         columns=["drug", "gene", "inhibits"],
     )
     hub = pd.DataFrame(
-        [(n.upper() + " ", "mechanism", "HMGCR inhibitor") for n in names[:3]]
-        + [("drug-3", "mechanism", "other"), ("Drug 4", "target", "HMGCR")],
-        columns=["compound", "kind", "term"],
+        [(f"DB{i}", "HMGCR inhibitor") for i in range(3)] + [("DB3", "other"), ("DB99", "other")],
+        columns=["drug", "mechanism"],
     )
     return drugs, pairs, targets, hub
 
 
-def test_groups_of_real_compounds_are_joined_by_name_and_by_identifier(compounds):
+def test_classes_of_real_compounds_are_as_many_as_found_independently():
+    files = [locate(f) for f in (*himmelstein.DATASET.files, *hub_set.DATASET.files)]
+    if None in files:
+        pytest.skip("the files are not at hand")
+    annotation = mechanisms.annotated.function(
+        himmelstein.read_structures(fetch(himmelstein.DATASET)),
+        hub_set.read_structures(fetch(hub_set.DATASET)),
+    )
+    drugs = himmelstein.read(fetch(himmelstein.DATASET))
+    found = mechanisms.classes(drugs, annotation)
+    assert len(found) == 74 and found.any(axis=0).sum() == 565 == found.to_numpy().sum()
+
+
+def test_structures_join_salts_and_take_the_last_row_with_a_mechanism(tmp_path):
+    path = tmp_path / "hub.txt"
+    key = "AAAAAAAAAAAAAA-{}-N"
+    rows = [("a inhibitor", "B" * 10), ("b, c", "C" * 10), ("", "D" * 10)]
+    lines = ["MOA\tInChIKey", *(f"{moa}\t{key.format(end)}" for moa, end in rows)]
+    path.write_text("\n".join(lines))
+    found = hub_set.read_structures({"hub.txt": path})
+    assert found.to_numpy().tolist() == [["A" * 14, "b, c"]]
+    slim = tmp_path / "drugbank-slim.tsv"
+    slim.write_text(f"drugbank_id\tinchikey\nDB1\tInChIKey={key.format('E' * 10)}\nDB2\t\n")
+    drugs = himmelstein.read_structures({slim.name: slim})
+    assert drugs.to_numpy().tolist() == [["DB1", "A" * 14]]
+    assert mechanisms.annotated.function(drugs, found).to_numpy().tolist() == [["DB1", "b, c"]]
+    slim.write_text("drugbank_id\tinchikey\nDB1\tInChIKey=short\n")
+    with pytest.raises(DataError, match="1 InChIKeys have another form: short"):
+        himmelstein.read_structures({slim.name: slim})
+
+
+def test_groups_of_real_compounds_are_joined_by_identifier(compounds):
     drugs, pairs, targets, hub = compounds
     found = mechanisms.classes(drugs, hub)
     assert found.index.tolist() == ["HMGCR inhibitor"]

@@ -145,3 +145,12 @@ def test_a_compound_named_like_the_control_is_refused(lincs):
     signatures.write_text(signatures.read_text().replace("NAF1", "Control"))
     with pytest.raises(DataError, match="named 'Control' like the reserved symbol"):
         read_lincs(gctx, signatures, genes, kind="CRISPR-KO", fewest=1)
+
+
+def test_a_signature_that_comes_twice_in_the_matrix_is_refused(lincs):
+    _, gctx, signatures, genes = lincs
+    with h5py.File(gctx, "r+") as file:
+        ids = file["0/META/COL/id"]
+        ids[1] = ids[0]
+    with pytest.raises(DataError, match="a sample identifier comes twice"):
+        read_lincs(gctx, signatures, genes, kind="compound", fewest=1)

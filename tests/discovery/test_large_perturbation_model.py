@@ -236,3 +236,31 @@ def test_what_cannot_be_fitted():
         LPM(TINY, form="rows").fit(data)
     with pytest.raises(DataError, match="bag is 'median'"):
         LargePerturbationModel(1, 1, 1, Size(bag="median"))
+
+
+@pytest.mark.parametrize(
+    "given, said",
+    [
+        ({"dropout": 1.0}, "dropout is 1.0; at least 0, below 1"),
+        ({"dropout": -0.1}, "dropout is -0.1"),
+        ({"batch": 0}, "batch is 0; at least 1"),
+        ({"n_epochs": 0}, "n_epochs is 0"),
+    ],
+)
+def test_sizes_out_of_range(given, said):
+    with pytest.raises(DataError, match=said):
+        Size(**given)
+
+
+def test_a_model_that_was_not_fitted_and_files_that_hold_none(tmp_path):
+    with pytest.raises(DataError, match="was not fitted"):
+        LPM(TINY).predict(["a"], ["G1"], ["R0"])
+    whole = tmp_path / "whole.pt"
+    LPM(TINY).fit(table()).save(whole)
+    for name, content in (("cut", whole.read_bytes()[:500]), ("text", b"hello")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(DataError, match="no checkpoint, or one that is cut short"):
+            lpm.load(tmp_path / name)
+    torch.save({"a": 1}, tmp_path / "other")
+    with pytest.raises(DataError, match="a file of torch, but not one"):
+        lpm.load(tmp_path / "other")

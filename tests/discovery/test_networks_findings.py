@@ -79,6 +79,53 @@ def test_verdicts(ends, expected, verdict):
     assert findings.verdict_on(row.replace(6, 2), expected=expected) == "undecided"
 
 
+GAPS = {"better": (0.02, 0.04), "worse": (-0.04, -0.02), "open": (-0.02, 0.04)}
+
+
+@pytest.mark.parametrize(
+    "alone, copied, verdict",
+    [
+        ("better", "better", "mechanism shown on other data"),
+        ("better", "open", "undecided"),
+        ("better", "worse", "not seen"),
+        ("worse", "better", "not seen"),
+        ("open", "better", "undecided"),
+        (None, None, "not testable here"),
+        ("better", None, "not testable here"),
+    ],
+)
+def test_verdict_on_filled_arms(alone, copied, verdict):
+    def row(name):
+        if name is None:
+            return None
+        low, high = GAPS[name]
+        return pd.Series({"mean": (low + high) / 2, "low": low, "high": high, "n_draws": 6})
+
+    assert findings.verdict_on_filled(row(alone), row(copied)) == verdict
+
+
+def filled(model=0.1, copy=0.2, alone=0.3):
+    asked = {}
+    for name, value in (("GuanLab, LPM", model), ("GuanLab, copy", copy), ("GuanLab", alone)):
+        for seed in range(4):
+            rows_ = [("as predicted", "false_omission_rate", value + 0.001 * seed * len(name), 9)]
+            found = pd.DataFrame(rows_, columns=["post", "metric", "value", "n"])
+            asked["linear", name, seed, findings.HALF] = found
+    return score_rows(asked)
+
+
+def test_the_claim_on_filled_arms_is_judged_by_simulated_networks():
+    def row(table):
+        tables = {findings.PLANTED: pd.concat([planted(), table]), findings.CELLS: called()}
+        return findings.rows(tables, **GIVEN).iloc[3]
+
+    own = row(filled())
+    assert own["verdict"] == "mechanism shown on other data"
+    assert "the arms alone: \N{MINUS SIGN}0.19" in own["ours"]
+    assert row(filled(copy=0.05))["verdict"] == "not seen"
+    assert row(filled(model=0.5))["verdict"] == "not seen"
+
+
 def test_claims_with_and_without_real_cells():
     found = findings.rows({findings.PLANTED: planted(), findings.CELLS: called()}, **GIVEN)
     assert found["verdict"].tolist() == [

@@ -186,3 +186,16 @@ def test_random_does_not(worlds):
         for s in range(5)
     ]
     assert abs(np.mean(gains)) < 0.05
+
+
+def test_a_gene_that_does_not_vary_has_no_edge_in_the_search():
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((80, 4))
+    values[:, 1] += values[:, 0]
+    values[:, 3] = 1.0
+    target = np.r_[np.full(40, -1), np.repeat([0, 1], 20)]
+    found = gies.gies_like(values, target)
+    assert (np.nan_to_num(found[3]) == 0).all() and (np.nan_to_num(found[:, 3]) == 0).all()
+    assert np.nansum([found[0, 1], found[1, 0]]) > 0
+    flat = gies.gies_like(np.ones((80, 4)), target)
+    assert (np.nan_to_num(flat) == 0).all()

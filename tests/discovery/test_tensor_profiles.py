@@ -191,3 +191,20 @@ def test_noise_has_its_size_and_measurements_are_independent():
 def test_knobs_out_of_range_are_all_named():
     with pytest.raises(DataError, match=r"regime is 'x'.*n_genes is 0.*gate is 2"):
         TensorKnobs(regime="x", n_genes=0, gate=2)
+
+
+def test_labels_that_do_not_fit_and_components_named_like_the_control():
+    with pytest.raises(DataError, match="1 names, and 2 marks"):
+        symbols("", ["A"], [False, True])
+    with pytest.raises(DataError, match="named 'control' like the reserved symbol"):
+        symbols("k", ["A+control"], [False])
+    assert symbols("k", ["A+Control"], [False]).tolist() == ["k_A"]
+    frame = pd.DataFrame([[1.0]], columns=["R"])
+    with pytest.raises(DataError, match="1 rows, 2 contexts, 1 perturbations and 1 weights"):
+        aggregated(frame, ["a", "b"], ["p"])
+    with pytest.raises(DataError, match="at least one"):
+        aggregated(frame.iloc[:0], [], [])
+    with pytest.raises(DataError, match="1 weights are below 0"):
+        aggregated(frame, ["a"], ["p"], weights=[-1])
+    with pytest.raises(DataError, match="2 contexts for 1 perturbations"):
+        Vocabulary.of(table()).encode(["a", "a"], ["k_G1"], ["R0"])

@@ -173,6 +173,8 @@ def read_lincs(
 def _gctx(path: Path, samples: list[str]) -> pd.DataFrame:
     try:
         return read_gctx(path, samples=samples).matrix
+    except pd.errors.InvalidIndexError as error:
+        raise DataError(f"{path}: a sample identifier comes twice") from error
     except OSError as error:  # what HDF5 raises where the end of a file is missing
         raise DataError(f"{path}: it cannot be read to its end ({error}); fetch it anew") from error
 

@@ -55,9 +55,14 @@ def cells_of(perturbation, values, genes, *, least: int = 1) -> Cells:
     Raises
     ------
     DataError
-        No controls, a perturbation that is called like a control, a gene twice, or no arm.
+        Values of another shape, no controls, a perturbation that is called like a control, a gene
+        twice, or no arm.
     """
     names, genes = np.asarray(perturbation).astype(str), tuple(map(str, genes))
+    if np.shape(values) != (len(names), len(genes)):
+        raise DataError(
+            f"values are {np.shape(values)}, with {len(names)} perturbations and {len(genes)} genes"
+        )
     if len(set(genes)) < len(genes):
         raise DataError(f"{len(genes) - len(set(genes))} genes are there twice; make them unique")
     own = np.unique(names)
@@ -125,6 +130,8 @@ def knocked_down(counts, target) -> np.ndarray:
         others.
     """
     counts, target = np.asarray(counts), np.asarray(target)
+    if not (target == NO_TARGET).any():
+        raise DataError("no control cell: a low count is low beside controls")
     limit = np.percentile(counts[target == NO_TARGET], 10, axis=0)
     arm = np.flatnonzero(target >= 0)
     kept = np.ones(len(target), dtype=bool)
@@ -149,6 +156,8 @@ def parts(target, shares, *, seed: int) -> np.ndarray:
     target, rng = np.asarray(target), np.random.default_rng(seed)
     if not np.isclose(sum(shares), 1):
         raise DataError(f"the shares of the parts sum to {sum(shares):g}, not to 1")
+    if min(shares) < 0:
+        raise DataError(f"a share of the parts is {min(shares):g}, below 0")
     ends, found = np.cumsum(shares)[:-1], np.empty(len(target), dtype=int)
     for code in np.unique(target):
         rows = np.flatnonzero(target == code)
@@ -164,6 +173,8 @@ def regime(target, share: float, *, seed: int) -> np.ndarray:
     shares are nested in larger ones. `OTHER` cells are always there. CausalBench draws among all
     labels, controls included, so that its shares are slightly off.
     """
+    if not 0 <= share <= 1:
+        raise DataError(f"the share of perturbed genes is {share:g}, not in [0, 1]")
     target = np.asarray(target)
     arms = np.unique(target[target >= 0])
     drawn = np.random.default_rng(seed).permutation(arms)[: round(share * len(arms))]
@@ -172,6 +183,8 @@ def regime(target, share: float, *, seed: int) -> np.ndarray:
 
 def equalised(target, n_cells: int, *, seed: int) -> np.ndarray:
     """Cells of which each arm has as many: at most `n_cells`, drawn at random; all controls."""
+    if n_cells < 1:
+        raise DataError(f"{n_cells} cells of an arm are asked for; at least 1")
     target, rng = np.asarray(target), np.random.default_rng(seed)
     kept = target == NO_TARGET
     for code in np.unique(target[target >= 0]):

@@ -103,15 +103,17 @@ def symbols(kind: str, names: Iterable[str], is_control) -> np.ndarray:
         A perturbation that is named like the control, or an empty component.
     """
     names, is_control = list(map(str, names)), np.asarray(is_control, bool)
+    if len(names) != len(is_control):
+        raise DataError(f"{len(names)} names, and {len(is_control)} marks of controls")
     found = []
     for name, control in zip(names, is_control, strict=True):
         parts = name.split("+")
         if not all(parts):
             raise DataError(f"{name!r}: a component without a name")
-        single = len(parts) == 1
-        if single and not control and name.lower() == CONTROL.lower():
+        like = [p for p in parts if p.lower() == CONTROL.lower()]
+        if not control and like and (len(parts) == 1 or like != [CONTROL] * len(like)):
             raise DataError(
-                f"a perturbation is named {name!r} like the reserved symbol of controls, and is "
+                f"a perturbation is named {like[0]!r} like the reserved symbol of controls, and is "
                 "not marked as one: rename it, or mark it"
             )
         kept = [p for p in parts if p != CONTROL]  # A+Control is A
@@ -137,10 +139,22 @@ def aggregated(values: pd.DataFrame, context, perturbation, *, weights=None) -> 
     -------
     Profiles
         Sorted by context, then perturbation; readouts in their order.
+
+    Raises
+    ------
+    DataError
+        No rows, labels or weights of another length, or a weight below 0.
     """
     context, perturbation = np.asarray(context, str), np.asarray(perturbation, str)
     matrix = values.to_numpy(dtype=float)
     given = np.ones(len(matrix)) if weights is None else np.asarray(weights, float)
+    if not len(matrix) == len(context) == len(perturbation) == len(given) > 0:
+        raise DataError(
+            f"{len(matrix)} rows, {len(context)} contexts, {len(perturbation)} perturbations and "
+            f"{len(given)} weights: as many of each, and at least one"
+        )
+    if not (given >= 0).all():
+        raise DataError(f"{int((~(given >= 0)).sum())} weights are below 0 or missing")
     keys = pd.DataFrame({"context": context, "perturbation": perturbation})
     repeated = pd.concat([keys, pd.DataFrame(matrix)], axis=1).duplicated().to_numpy()
     once = ~repeated if weights is None else np.ones(len(matrix), bool)
@@ -222,6 +236,8 @@ class Vocabulary:
         """
         if unknown not in UNKNOWN:
             raise DataError(f"unknown is {unknown!r}; choose from {', '.join(UNKNOWN)}")
+        if len(context) != len(perturbation):
+            raise DataError(f"{len(context)} contexts for {len(perturbation)} perturbations")
         parts = [str(name).split("+") for name in perturbation]
         number = {name: i for i, name in enumerate(self.perturbation)}
         kept = np.array([unknown != "drop" or all(p in number for p in own) for own in parts], bool)

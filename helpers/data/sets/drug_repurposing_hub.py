@@ -49,6 +49,47 @@ def drug_repurposing_hub() -> pd.DataFrame:
     return read(fetch(DATASET))
 
 
+@step
+def mechanisms_by_structure() -> pd.DataFrame:
+    """Mechanism of each structure; see `read_structures`."""
+    return read_structures(fetch(DATASET))
+
+
+def read_structures(paths: dict[str, Path]) -> pd.DataFrame:
+    """Read the mechanism of each structure, as one text.
+
+    Salts and stereoisomers of a compound share the first 14 characters of its InChIKey. Where
+    several rows do, the last one that has a mechanism stands.
+
+    Parameters
+    ----------
+    paths : dict of str to Path
+        With the file of `DATASET`.
+
+    Returns
+    -------
+    DataFrame
+        `skeleton` (each once), `mechanism` (several of one compound in one text).
+
+    Raises
+    ------
+    DataError
+        Other columns.
+    """
+    table = _table(paths, ["MOA", "InChIKey"])
+    own = table[(table["MOA"].str.strip() != "") & (table["InChIKey"] != "")]
+    own = pd.DataFrame({"skeleton": own["InChIKey"].str[:14], "mechanism": own["MOA"].str.strip()})
+    return own.drop_duplicates("skeleton", keep="last", ignore_index=True)
+
+
+def _table(paths: dict[str, Path], columns: list[str]) -> pd.DataFrame:
+    (path,) = paths.values()
+    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    if absent := [c for c in columns if c not in table]:
+        raise DataError(f"{path}: no columns {', '.join(absent)}")
+    return table
+
+
 def read(paths: dict[str, Path]) -> pd.DataFrame:
     """Read mechanisms and targets.
 
@@ -67,11 +108,7 @@ def read(paths: dict[str, Path]) -> pd.DataFrame:
     DataError
         Other columns.
     """
-    (path,) = paths.values()
-    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
-    if absent := [c for c in ("Name", "MOA", "Target") if c not in table]:
-        raise DataError(f"{path}: no columns {', '.join(absent)}")
-    parts = []
+    table, parts = _table(paths, ["Name", "MOA", "Target"]), []
     for kind, column in (("mechanism", "MOA"), ("target", "Target")):
         own = table[["Name", column]].set_axis(["compound", "term"], axis=1)
         own = own.assign(term=own["term"].str.split(r",\s*"), kind=kind).explode("term")

@@ -7,6 +7,7 @@ in the concatenation, so that whole profiles are computed at once: both forms ar
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
@@ -49,6 +50,13 @@ class Size:
     decay: float = 0.97
     n_epochs: int = 50
     batch: int = 1_000
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.dropout < 1:
+            raise DataError(f"dropout is {self.dropout}; at least 0, below 1")
+        for name in ("embedding_dim", "hidden_dim", "n_layers", "n_epochs", "batch"):
+            if getattr(self, name) < 1:
+                raise DataError(f"{name} is {getattr(self, name)}; at least 1")
 
 
 PUBLISHED = {
@@ -270,9 +278,11 @@ class LPM:
         Raises
         ------
         DataError
-            A context or readout that was never seen, or, by the policy, a perturbation. With
-            "drop", rows of unknown perturbations are NaN.
+            A model that was not fitted, a context or readout that was never seen, or, by the
+            policy, a perturbation. With "drop", rows of unknown perturbations are NaN.
         """
+        if not hasattr(self, "vocabulary_"):
+            raise DataError("the model was not fitted: call fit, or load one")
         *codes, kept = self.vocabulary_.encode(context, perturbation, readout, unknown=self.unknown)
         context, components, readout = map(torch.from_numpy, codes)
         found = np.full((len(kept), len(readout)), np.nan, dtype=np.float32)
@@ -316,9 +326,14 @@ def load(path: Path, vocabulary: Vocabulary | None = None) -> LPM:
     Raises
     ------
     DataError
-        The checkpoint is of another vocabulary.
+        The file holds no such model or is cut short, or is of another vocabulary.
     """
-    held = torch.load(path, weights_only=True)
+    try:
+        held = torch.load(path, weights_only=True)
+    except (RuntimeError, KeyError, EOFError, pickle.UnpicklingError) as error:
+        raise DataError(f"{path}: no checkpoint, or one that is cut short; save it anew") from error
+    if not isinstance(held, dict) or not {"size", "vocabulary", "state"} <= set(held):
+        raise DataError(f"{path}: a file of torch, but not one that `LPM.save` wrote")
     own = Vocabulary(**{k: tuple(v) for k, v in held["vocabulary"].items()})
     if vocabulary is not None and vocabulary != own:
         kinds = [k for k in asdict(own) if getattr(own, k) != getattr(vocabulary, k)]

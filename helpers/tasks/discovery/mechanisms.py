@@ -1,6 +1,5 @@
 """Task: do compounds of one mechanism find each other, and does a compound find its gene?"""
 
-import re
 from types import MappingProxyType
 
 import numpy as np
@@ -125,29 +124,42 @@ def _raw_mean(profiles: Profiles, name: str) -> np.ndarray:
 # Real: compounds with mechanisms and targets, genes that were over-expressed --------------------
 
 
+@step
+def annotated(structures: pd.DataFrame, mechanisms: pd.DataFrame) -> pd.DataFrame:
+    """Mechanism of each drug, joined by structure.
+
+    Names would join more compounds to more terms, but a name is no identity: salts have several.
+
+    Parameters
+    ----------
+    structures : DataFrame
+        `drug`, `skeleton`.
+    mechanisms : DataFrame
+        `skeleton` (each once), `mechanism`.
+
+    Returns
+    -------
+    DataFrame
+        `drug`, `mechanism`.
+    """
+    found = structures.merge(mechanisms, on="skeleton", validate="many_to_one")
+    return found[["drug", "mechanism"]].sort_values("drug", ignore_index=True)
+
+
 def classes(drugs, annotation: pd.DataFrame, fewest: int = FEWEST) -> pd.DataFrame:
-    """Mechanisms that several compounds have: bool, mechanism x compound, in the order of `drugs`.
+    """Mechanisms that several compounds have: bool, mechanism x compound; each compound has one.
 
     Parameters
     ----------
     drugs : AnnData
-        With `obs["name"]`.
     annotation : DataFrame
-        `compound`, `kind`, `term`; joined by names without case and signs.
+        Of `annotated`.
     fewest : int
     """
-    own = annotation[annotation["kind"] == "mechanism"]
-    keyed = own.assign(key=own["compound"].map(_plain)).drop_duplicates(["key", "term"])
-    place = {_plain(n): i for i, n in enumerate(drugs.obs["name"])}
-    keyed = keyed[keyed["key"].isin(place)]
-    found = pd.DataFrame(False, sorted(set(keyed["term"])), pd.RangeIndex(drugs.n_obs))
-    for key, term in zip(keyed["key"], keyed["term"], strict=True):
-        found.loc[term, place[key]] = True
-    return found[found.sum(axis=1) >= fewest]
-
-
-def _plain(text: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", str(text).lower())
+    own = annotation[annotation["drug"].isin(drugs.obs_names)]
+    wide = pd.crosstab(own["mechanism"], own["drug"]) > 0
+    wide = wide.reindex(columns=drugs.obs_names, fill_value=False)
+    return wide[wide.sum(axis=1) >= fewest]
 
 
 def inhibitors(drugs, targets: pd.DataFrame, fewest: int = FEWEST) -> pd.DataFrame:

@@ -28,7 +28,8 @@ def gies_like(values, target, *, seed: int = 0, block: int = BLOCK) -> np.ndarra
 
     Returns
     -------
-    ndarray of shape (n_genes, n_genes), at least 0; NaN on the diagonal.
+    ndarray of shape (n_genes, n_genes), at least 0; NaN on the diagonal. Genes that do not vary
+    have no edge.
 
     Raises
     ------
@@ -44,10 +45,17 @@ def gies_like(values, target, *, seed: int = 0, block: int = BLOCK) -> np.ndarra
     if n > MOST_GENES:
         raise ValueError(f"{n} genes: this search is run with at most {MOST_GENES}; choose some")
     order, found = np.random.default_rng(seed).permutation(n), np.zeros((n, n))
-    for genes in np.array_split(order, -(-n // block)):
+    order = order[_varies(values, target)[order]]
+    for genes in np.array_split(order, max(1, -(-len(order) // block))):
         found[np.ix_(genes, genes)] = _search(values, target, genes)
     np.fill_diagonal(found, np.nan)
     return found
+
+
+def _varies(values, target) -> np.ndarray:
+    """Genes that vary without the cells of any one arm; what does not vary explains nothing."""
+    cells = [target != arm for arm in (-3, *np.unique(target[target >= 0]))]  # -3 is nobody
+    return np.all([np.ptp(values[own], axis=0) > 0 for own in cells if own.any()], axis=0)
 
 
 class _Score:
