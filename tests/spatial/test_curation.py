@@ -238,6 +238,7 @@ def test_slides_that_overlap_in_pixels_are_neighbours_if_nobody_tells_them_apart
 def test_the_rule_by_section_counts_each_slide_alone(small):
     table = probes.by_section.function(small)
     assert table["level"].tolist() == ["slide"] * 4 + ["all"]
+    assert table["patient"].iloc[-1] == "" and (table["patient"][:4] != "").all()
     genes = steps.count_genes(steps.readers(small), ["slide 1"]).table
     assert table["genes"].iloc[0] == len(steps.running_mean_rule(genes))
 

@@ -13,9 +13,12 @@ from helpers.data.spatial import patches
 from helpers.data.spatial.simulate import TissueKnobs, simulate
 from helpers.metrics.spatial.facts import METRICS
 from helpers.models.spatial.histology.plain import BASELINES
+from helpers.store.kept import Kept
 from helpers.tasks.spatial import histology as task
 from helpers.tasks.spatial import histology_report as report
+from helpers.tasks.spatial import long_runs
 from helpers.tasks.spatial.curation import curate
+from helpers.tasks.spatial.tier import TIER
 
 QUICK = {"n_steps": 2, "batch": 8, "check_every": 1, "rate": 1e-3}
 
@@ -123,6 +126,41 @@ def test_rates_are_searched_by_the_validation_slide(made):
     assert world.rates(["ViT"], task.CELLS, ()) == {
         ("ViT", c): task.RATES["ViT"] for c in task.CELLS
     }
+
+
+def test_kept_rates_are_the_best_of_their_cell_and_the_masked_cells_share_one():
+    errors = {("zeros", "all"): [3, 2, 1], ("zeros", "measured"): [1, 2, 3],
+              ("completed", "all"): [2, 1, 3]}  # fmt: skip
+    searches = {
+        f"ViT, {filled}, {loss}": pd.DataFrame({"rate": [0.1, 0.2, 0.3], "error": found})
+        for (filled, loss), found in errors.items()
+    }
+    table = long_runs.rates_table.function(searches)
+    assert table.columns.tolist() == ["model", "target", "loss", "rate", "error"]
+    best = task.simulated("tiny", 0).rates(["ViT", "gene mean"], task.CELLS, (), table)
+    assert best == {
+        ("ViT", ("zeros", "all")): 0.3,
+        ("ViT", ("zeros", "measured")): 0.1,
+        ("ViT", ("completed", "measured")): 0.1,
+        ("ViT", ("completed", "all")): 0.2,
+    }
+
+
+def test_the_long_run_asks_each_model_in_each_cell_of_its_own():
+    step = long_runs.histology_rates(0, preset="tiny", models=("ViT", "BLEEP"), grid=(1e-3,))
+    assert len({s.key for s in step.inputs}) == 2 * 3
+    assert long_runs.RATES in TIER.long_runs
+
+
+def test_where_rates_are_from():
+    table = pd.DataFrame({"rate": [1e-3, 1e-2], "error": [1.0, 2.0]})
+    record = {"command": "benchbook keep histology-rates", "day": "2026-11-27"}
+    assert "searched here" in report.about_rates(None, "full")
+    assert "no search of rates is read" in report.about_rates(None, "book")
+    assert "no search of rates is read" in report.about_rates(Kept(table, record, ()), "tiny")
+    current = report.about_rates(Kept(table, record, ()), "book")
+    assert "best of 2 rates" in current and "nothing that it stands on" in current
+    assert "numpy changed since" in report.about_rates(Kept(table, record, ("numpy",)), "book")
 
 
 def test_what_a_model_looks_at_is_drawn_around_the_middle(tables, made):

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import t
 
 from helpers.data.spatial.spared import card, good_for
 from helpers.tasks.spatial import curation_report, slides, slides_report
@@ -146,6 +147,35 @@ def sections(*genes, whole):
 )
 def test_genes_by_section(table, said):
     assert said in curation_report.about_sections(table)
+
+
+def sections(genes, patients, whole=5):
+    alone = pd.DataFrame({"level": "slide", "patient": patients, "genes": genes})
+    every = pd.DataFrame({"level": ["all"], "patient": [""], "genes": [whole]})
+    return pd.concat([alone, every]).assign(**{"not measured": 0.5})
+
+
+def test_intervals_over_sections_and_over_the_means_of_patients():
+    found = curation_report.over_sections(sections([10, 20, 30, 60], list("aabb")))
+    by = found.set_index(["of", "over"]).loc["genes"]
+    assert by["n"].tolist() == [4, 2] and by["mean"].tolist() == [30, 30]
+    half = t.ppf(0.975, 3) * np.std([10, 20, 30, 60], ddof=1) / 2
+    assert by.loc["sections", "high"] == pytest.approx(30 + half)
+    half = t.ppf(0.975, 1) * np.std([15, 45], ddof=1) / 2**0.5
+    assert by.loc["patients", "low"] == pytest.approx(30 - half)
+
+
+@pytest.mark.parametrize(
+    "genes, patients, said",
+    [
+        ([10], ["a"], "set has one section"),
+        ([10, 20], ["a", "a"], "They are of one patient"),
+        ([10, 11, 30, 31], list("aabb"), "the interval over patients is the wider"),
+        ([10, 20, 30, 60], list("abcd"), "about as wide"),
+    ],
+)
+def test_what_the_rule_keeps_of_patients(genes, patients, said):
+    assert said in curation_report.about_patients(sections(genes, patients), "set")
 
 
 @pytest.mark.parametrize(

@@ -126,17 +126,21 @@ def low_rank(data: Seen, *, rank: int = 5, shrink: float = 0.1, n_steps: int = 3
     ----------
     Mazumder, Hastie and Tibshirani 2010, Journal of Machine Learning Research 11.
     """
+    from scipy.linalg import eigh
+
     mean = train_mean(data)
-    offset = np.where(data.seen, data.matrix - mean, 0).astype(float)
+    offset = np.where(data.seen, data.matrix - mean, 0).astype(np.float32)
+    hidden, n_genes = ~data.seen, offset.shape[1]
+    largest = [max(n_genes - rank, 0), n_genes - 1]
     guess = np.zeros_like(offset)
     for _ in range(n_steps):
-        filled = np.where(data.seen, offset, guess)
+        filled = offset + hidden * guess
         # of the genes' products: there are fewer genes than spots
-        size, axes = np.linalg.eigh(filled.T @ filled)
-        size, axes = np.sqrt(np.maximum(size[::-1][:rank], 0)), axes[:, ::-1][:, :rank]
-        kept = np.maximum(size - shrink * size[0], 0) / np.where(size > 0, size, 1)
-        guess = (filled @ axes) * kept @ axes.T
-    return (mean + guess).astype(np.float32)
+        size, axes = eigh(filled.T @ filled, subset_by_index=largest, check_finite=False)
+        size = np.sqrt(np.maximum(size, 0))
+        kept = np.maximum(size - shrink * size[-1], 0) / np.where(size > 0, size, 1)
+        guess = (filled @ axes) @ (kept[:, None] * axes.T)
+    return mean + guess
 
 
 def depth(data: Seen) -> np.ndarray:

@@ -19,27 +19,28 @@ def by_section(data, *, share: float = steps.SHARE) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `level` (slide, patient, all), `name`, `spots`, `genes`, `not measured` before the rule.
-        `genes` is 0 where not one gene is found widely enough.
+        `level` (slide, patient, all), `name`, `patient` ("" of all), `spots`, `genes`,
+        `not measured` before the rule. `genes` is 0 where not one gene is found widely enough.
     """
     slides = steps.readers(data)
     owner = data.obs.drop_duplicates("slide").set_index("slide")["patient"].astype(str)
-    groups = [("slide", name, [name]) for name in slides]
+    groups = [("slide", name, owner[name], [name]) for name in slides]
     for patient in dict.fromkeys(owner):
         own = [str(s) for s in owner.index[owner == patient]]
         if 1 < len(own) < len(slides):
-            groups.append(("patient", patient, own))
-    groups.append(("all", "all slides", list(slides)))
+            groups.append(("patient", patient, patient, own))
+    groups.append(("all", "all slides", "", list(slides)))
     rows = []
-    for level, name, names in groups:
+    for level, name, patient, names in groups:
         part = {s: slides[s] for s in names}
         genes = steps.count_genes(part, names)
         mean = genes.table["glob_exp_frac"]
         enough = mean[genes.table["total"] > steps.FEWEST].max() >= share
         kept = steps.running_mean_rule(genes.table, share=share) if enough else []
         n_spots = sum(int(genes.spots[s].sum()) for s in names)
-        rows.append((level, name, n_spots, len(kept), 1 - mean.mean()))
-    return pd.DataFrame(rows, columns=["level", "name", "spots", "genes", "not measured"])
+        rows.append((level, name, patient, n_spots, len(kept), 1 - mean.mean()))
+    columns = ["level", "name", "patient", "spots", "genes", "not measured"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 @step

@@ -1,5 +1,6 @@
 """What is said of curation: departures, rows of scores, sentences."""
 
+import numpy as np
 import pandas as pd
 
 from helpers import scores
@@ -170,6 +171,55 @@ def about_sections(by: pd.DataFrame) -> Words:
     if alone.max() > 1.2 * alone.min():
         return f"{said} Deep slides keep genes in that shallow ones hardly have."
     return f"{said} It hardly matters here which slides are taken together."
+
+
+def over_sections(by: pd.DataFrame) -> pd.DataFrame:
+    """Means over sections that are taken alone, with intervals over sections and over patients.
+
+    Parameters
+    ----------
+    by : DataFrame
+        Of `by_section`.
+
+    Returns
+    -------
+    DataFrame
+        `of` (genes, not measured), `over` (sections, patients), `n`, `mean`, `low`, `high` (95 %,
+        by the t distribution; of patients: of the means of their sections; NaN of one).
+    """
+    alone = by[by["level"] == "slide"]
+    rows = []
+    for column in ("genes", "not measured"):
+        of_patients = alone.groupby("patient", sort=False)[column].mean()
+        for over, values in (("sections", alone[column]), ("patients", of_patients)):
+            low, high = mean_interval(values) if len(values) > 1 else (np.nan, np.nan)
+            rows.append((column, over, len(values), values.mean(), low, high))
+    return pd.DataFrame(rows, columns=["of", "over", "n", "mean", "low", "high"])
+
+
+def about_patients(by: pd.DataFrame, name: str) -> Words:
+    """What the rule keeps of a set of several patients, with both intervals."""
+    found = over_sections(by).set_index(["of", "over"]).loc["genes"]
+    sections, patients = found.loc["sections"], found.loc["patients"]
+    whole = int(by.loc[by["level"] == "all", "genes"].iloc[0])
+    n = int(sections["n"])
+    if n == 1:
+        return f"{name} has one section: there is no interval."
+    said = (
+        f"{name}: alone, {n} sections keep {_genes(sections)} genes on average, as an interval "
+        f"over sections; all together they keep {whole:,}."
+    )
+    if patients["n"] == 1:
+        return f"{said} They are of one patient: nothing follows for others."
+    said += f" Over its {int(patients['n'])} patients the mean is {_genes(patients)}."
+    width = (row["high"] - row["low"] for row in (patients, sections))
+    if next(width) > 1.2 * next(width):
+        return f"{said} Sections of one patient are alike: the interval over patients is the wider."
+    return f"{said} The two intervals are about as wide."
+
+
+def _genes(row: pd.Series) -> str:
+    return f"{row['mean']:,.0f} [{max(row['low'], 0):,.0f}, {row['high']:,.0f}]"
 
 
 def about_foreign(foreign: pd.DataFrame) -> Words:

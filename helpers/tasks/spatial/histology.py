@@ -321,17 +321,11 @@ class World:
         asked = {"model": model, "filled": cell[0], "loss": cell[1], "seed": self.seed}
         return fitted(self.curated, self.patches, budget=budget, **asked)
 
-    def rates(self, models, cells, grid) -> dict[tuple, float]:
-        """The learning rate of each model in each cell: searched on the validation slide.
-
-        With an empty grid those of `RATES`.
-        """
-        wanted = [(model, cell) for model in models for cell in cells if model in NAMES]
-        if not grid:
-            return {key: RATES[key[0]] for key in wanted}
-        asked = list(dict.fromkeys((model, distinct(cell)) for model, cell in wanted))
-        calls = [
-            searched(
+    def searches(self, models, cells, grid) -> dict[tuple, Step]:
+        """Steps that search the rate of each small model, in each cell that is one of its own."""
+        wanted = [(model, distinct(cell)) for model in models for cell in cells if model in NAMES]
+        return {
+            (model, cell): searched(
                 self.curated,
                 self.patches,
                 model=model,
@@ -341,12 +335,31 @@ class World:
                 rates=list(grid),
                 seed=self.seed,
             )
-            for model, cell in asked
-        ]
-        found = results(calls)
-        best = [float(t.loc[t["error"].idxmin(), "rate"]) for t in found]
-        found = dict(zip(asked, best, strict=True))
-        return {(model, cell): found[model, distinct(cell)] for model, cell in wanted}
+            for model, cell in dict.fromkeys(wanted)
+        }
+
+    def rates(self, models, cells, grid, known: pd.DataFrame | None = None) -> dict[tuple, float]:
+        """The learning rate of each model in each cell.
+
+        Parameters
+        ----------
+        grid : sequence of float
+            Searched on the validation slide; empty: nothing is searched.
+        known : DataFrame, optional
+            `model`, `target`, `loss`, `rate`, `error` of a search that was kept, from which rates
+            are taken where none are searched; without it those of `RATES`.
+        """
+        wanted = [(model, cell) for model in models for cell in cells if model in NAMES]
+        if grid:
+            calls = self.searches(models, cells, grid)
+            tables = dict(zip(calls, results(calls.values()), strict=True))
+        elif known is not None:
+            groups = known.groupby(["model", "target", "loss"])
+            tables = {(model, (target, loss)): t for (model, target, loss), t in groups}
+        else:
+            return {key: RATES[key[0]] for key in wanted}
+        best = {key: float(t.loc[t["error"].idxmin(), "rate"]) for key, t in tables.items()}
+        return {(model, cell): best[model, distinct(cell)] for model, cell in wanted}
 
 
 def world(source: Step, names: list[str], *, n_train: int, n_keep: int, budget: dict, seed: int):

@@ -6,6 +6,7 @@ import pandas as pd
 from helpers import scores
 from helpers.models.spatial.histology.plain import BASELINES
 from helpers.stats import mean_interval
+from helpers.store.kept import Kept
 from helpers.tasks.departures import Departure
 from helpers.tasks.findings import listed, with_interval
 from helpers.tasks.spatial.histology import LATENT, NAMES
@@ -242,6 +243,26 @@ def about_line(found: pd.DataFrame) -> Words:
         f"{_r(own['line'].max())} by chance alone, since both they and the prediction are smooth "
         f"in space. {first['model']} has most visible genes above its line, {first['above']:.0%}."
     )
+
+
+def about_rates(found: Kept | None, preset: str) -> Words:
+    """Where the learning rates of a page are from, and whether that still holds."""
+    if preset == "full":
+        return "Rates are searched here, on the validation slide, for each model in each cell."
+    if preset == "tiny" or found is None:
+        return (
+            "All models are trained at one rate: no search of rates is read here "
+            "(benchbook keep histology-rates makes one)."
+        )
+    n = found.table["rate"].nunique()
+    said = (
+        f"Each model is trained, in each cell, at the best of {n} rates on the validation slide of "
+        f"the simulated patients, as searched by {found.record['command']} on "
+        f"{found.record['day']}"
+    )
+    if found.changed:
+        return f"{said}; {listed(found.changed)} changed since."
+    return f"{said}; nothing that it stands on has changed since."
 
 
 def _r(value: float) -> str:

@@ -3,6 +3,7 @@
 from helpers.metrics.spatial.facts import METRICS, PRIMARY
 from helpers.tasks.spatial.completion_report import MAIN
 from helpers.tasks.spatial.findings import CLAIMS, FINDINGS
+from helpers.tasks.spatial.long_runs import LONG_RUNS
 from helpers.tasks.tier import Tier
 
 TIER = Tier(
@@ -17,4 +18,5 @@ TIER = Tier(
         "patients": {"train": "all sections"},
         "raw-or-completed": {"target": "zeros", "loss": "measured"},
     },
+    long_runs=LONG_RUNS,
 )
