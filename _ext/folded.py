@@ -13,6 +13,8 @@ HIDDEN = {None: "input", "output": "input+output"}  # what of a cell folds, by w
 MOST_ROWS = 12  # of a table that a page shows; a longer one folds, or scrolls where it is sorted
 TABLE = '<div class="bb-table">'
 KEEP_OPEN, FOLD = "open-table", "fold-table"  # tags of a cell whose tables are shown, or fold
+LOOK = "second-look"  # class of a section of which title and first paragraph are shown
+REFUSED = 'class="admonition warning"'  # the note where a data set cannot answer
 DEPARTURES = 'download="departures.csv"'  # what differs from a paper's protocol: always folded
 
 
@@ -53,6 +55,27 @@ def fold(app, doctree):
             raw.children = [nodes.Text(folded_table(raw.astext(), tags))]
         if not cell.children:
             cell.parent.remove(cell)
+    for section in doctree.findall(nodes.section):
+        if LOOK in section["classes"]:
+            fold_section(section)
+
+
+def fold_section(section):
+    """Fold what follows the title, and the first paragraph below it: checks that few look up.
+
+    A section that the data set cannot answer stays open.
+    """
+    n_shown = 1
+    while n_shown < len(section) and isinstance(section[n_shown], nodes.target):
+        n_shown += 1
+    if n_shown < len(section) and isinstance(section[n_shown], nodes.paragraph):
+        n_shown += 1
+    refused = any(REFUSED in raw.astext() for raw in section.findall(nodes.raw))
+    if n_shown == len(section) or refused:
+        return
+    opening = '<details class="bb-fold bb-look"><summary>Look closer</summary>'
+    section.insert(n_shown, nodes.raw("", opening, format="html"))
+    section.append(nodes.raw("", "</details>", format="html"))
 
 
 def folded_table(markup: str, tags=()) -> str:

@@ -30,13 +30,22 @@ document.addEventListener("DOMContentLoaded", () => {
   turn(remembered());
   title.after(button);
 
-  // a link to a cell opens it before the browser goes there
+});
+
+// A link to what is folded opens it before the browser goes there
+document.addEventListener("DOMContentLoaded", () => {
   const open = (hash) => {
-    const cell = hash.startsWith("#code-") && document.getElementById(hash.slice(1));
-    if (cell) cell.closest("details").open = true;
+    const target = hash && document.getElementById(decodeURIComponent(hash.slice(1)));
+    let fold = target && target.closest("details");
+    while (fold) {
+      fold.open = true;
+      fold = fold.parentElement.closest("details");
+    }
+    return target;
   };
-  for (const link of document.querySelectorAll("a.bb-code")) {
+  for (const link of document.querySelectorAll('a[href^="#"]')) {
     link.addEventListener("click", () => open(link.hash));
   }
-  open(location.hash);
+  const target = open(location.hash);
+  if (target) target.scrollIntoView();
 });

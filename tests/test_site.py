@@ -133,8 +133,10 @@ def sample_notebook() -> nbformat.NotebookNode:
                 ],
             ),
             shown("wide", wide.to_html()),
+            text("{.second-look}\n## Other seeds\n\nThey agree."),
+            text("In all of ten.\n\n### Of one more\n\nThis one too."),
             text(
-                "```{exercise}\n:label: one\n\nWhy?\n```\n\n"
+                "## Exercises\n\n```{exercise}\n:label: one\n\nWhy?\n```\n\n"
                 "```{solution} one\n:class: dropdown\n\nBecause.\n```"
             ),
             text(provenance_card(RUN, {"Executed notebook": "../_sources/chapters/sample.ipynb"})),
@@ -362,6 +364,47 @@ def test_what_folds_is_chosen_by_rows_by_name_and_by_the_tag_of_the_cell():
     tall = folded(13, sortable=["target"])
     assert tall.select("div.bb-table.bb-tall table caption") and not tall.select("details")
     assert not folded(12, sortable=["target"]).select(".bb-tall")
+
+
+def test_a_second_look_shows_its_title_and_what_it_finds(soup):
+    section = soup.select_one("section#other-seeds")
+    fold = section.select_one("details.bb-look")
+    assert not fold.has_attr("open") and fold.summary.get_text() == "Look closer"
+    shown = [tag.get_text() for tag in section.find_all("p") if fold not in tag.parents]
+    assert shown == ["They agree."]
+    assert [p.get_text() for p in fold.find_all("p")] == ["In all of ten.", "This one too."]
+    assert fold.select_one("section#of-one-more h3")
+    assert soup.select_one(".exercise") not in list(fold.descendants)  # the fold ends with it
+
+
+def test_a_second_look_without_a_first_paragraph_folds_whole_and_a_refused_one_stays_open():
+    sys.path.insert(0, str(ROOT / "_ext"))
+    from docutils import nodes
+    from folded import fold_section
+
+    from helpers.book.sections import note
+
+    refusal = note("too few guides")["data"]["text/html"]
+    said, table = nodes.paragraph("", "It holds."), nodes.raw("", "<table></table>", format="html")
+    for rest, place in (
+        ([said, table], 2),
+        ([table, said], 1),
+        ([nodes.target(), said, table], 3),
+        ([said], None),
+        ([said, nodes.raw("", refusal, format="html")], None),
+    ):
+        section = nodes.section("", nodes.title("", "Other seeds"), *(n.deepcopy() for n in rest))
+        fold_section(section)
+        folds = [i for i, n in enumerate(section.children) if "details" in n.astext()]
+        assert folds == ([] if place is None else [place, len(rest) + 2])
+
+
+@pytest.mark.browser
+def test_a_link_opens_what_it_leads_to(built_site):
+    with serve(built_site) as address, browser() as chromium:
+        opened = chromium.new_page()
+        opened.goto(f"{address}chapters/sample.html#of-one-more")
+        assert opened.get_by_text("This one too.").is_visible()
 
 
 @pytest.mark.browser
