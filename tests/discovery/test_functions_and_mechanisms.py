@@ -6,12 +6,12 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from helpers.data import registry
 from helpers.data.contract import DataError
 from helpers.data.discovery.profiles import Profiles
 from helpers.data.discovery.tensor_simulator import TensorKnobs, simulate
 from helpers.data.fetch import fetch, locate
 from helpers.data.sets import drug_repurposing_hub as hub_set
-from helpers.data.sets import himmelstein_drug_disease as himmelstein
 from helpers.data.sets import lincs_overexpression as lincs
 from helpers.metrics.discovery import retrieval
 from helpers.tasks.discovery import embeddings_of_symbols as stands
@@ -191,15 +191,16 @@ def compounds(rng):
 
 
 def test_classes_of_real_compounds_are_as_many_as_found_independently():
-    files = [locate(f) for f in (*himmelstein.DATASET.files, *hub_set.DATASET.files)]
-    if None in files:
+    himmelstein = registry.dataset("himmelstein-drug-disease")
+    sets = (himmelstein, lincs.DATASET, hub_set.DATASET)
+    if None in [locate(file) for one in sets for file in one.files]:
         pytest.skip("the files are not at hand")
     annotation = mechanisms.annotated.function(
-        himmelstein.read_structures(fetch(himmelstein.DATASET)),
-        hub_set.read_structures(fetch(hub_set.DATASET)),
+        lincs.read_structures(fetch(lincs.DATASET)), hub_set.read_structures(fetch(hub_set.DATASET))
     )
-    drugs = himmelstein.read(fetch(himmelstein.DATASET))
-    found = mechanisms.classes(drugs, annotation)
+    signatures = fetch(himmelstein)["consensi-drugbank.tsv.gz"]
+    names = pd.read_csv(signatures, sep="\t", usecols=[0], index_col=0).index
+    found = mechanisms.classes(ad.AnnData(obs=pd.DataFrame(index=names)), annotation)
     assert len(found) == 74 and found.any(axis=0).sum() == 565 == found.to_numpy().sum()
 
 
@@ -213,12 +214,12 @@ def test_structures_join_salts_and_take_the_last_row_with_a_mechanism(tmp_path):
     assert found.to_numpy().tolist() == [["A" * 14, "b, c"]]
     slim = tmp_path / "drugbank-slim.tsv"
     slim.write_text(f"drugbank_id\tinchikey\nDB1\tInChIKey={key.format('E' * 10)}\nDB2\t\n")
-    drugs = himmelstein.read_structures({slim.name: slim})
+    drugs = lincs.read_structures({slim.name: slim})
     assert drugs.to_numpy().tolist() == [["DB1", "A" * 14]]
     assert mechanisms.annotated.function(drugs, found).to_numpy().tolist() == [["DB1", "b, c"]]
     slim.write_text("drugbank_id\tinchikey\nDB1\tInChIKey=short\n")
     with pytest.raises(DataError, match="1 InChIKeys have another form: short"):
-        himmelstein.read_structures({slim.name: slim})
+        lincs.read_structures({slim.name: slim})
 
 
 def test_groups_of_real_compounds_are_joined_by_identifier(compounds):
@@ -264,7 +265,7 @@ def test_shuffled_compounds_are_at_chance(compounds):
 
 
 def test_over_expression_and_targets_are_read(tmp_path):
-    pairs, proteins = (tmp_path / file.name for file in lincs.DATASET.files)
+    pairs, proteins, _ = (tmp_path / file.name for file in lincs.DATASET.files)
     pairs.write_text(
         "perturbagen\tentrez_gene_id\tz_score\tsymbol\tstatus\n"
         "2\t991\t-4.687\tCDC20\tmeasured\n2\t54438\t4.551\tGFOD1\timputed\n"

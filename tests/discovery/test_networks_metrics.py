@@ -161,11 +161,19 @@ def test_known_pairs_against_pairs_of_the_same_genes():
     known[:5, :5] = ~np.eye(5, dtype=bool)
     edges = np.zeros_like(known)
     edges[[0, 1, 2, 7, 8], [1, 2, 3, 8, 9]] = True
-    found = metrics.known_hits(edges, known, np.random.default_rng(1))
+    found = metrics.known_hits(edges, {"a list": known}, np.random.default_rng(1))["a list"]
     assert found["hits"] == 3
     # three of five parents and three of five children are known: 9 / 5 in free pairs
     assert found["expected"] == pytest.approx(9 / 5, abs=0.3)
     assert found["p_value"] < 0.4
+    assert found["excess"] == pytest.approx((3 - found["expected"]) / 5)
     hub = np.zeros_like(known)
     hub[0, 1:] = True  # a hub has the hits of its degree, whichever network has it
-    assert metrics.known_hits(hub, known, RNG)["hit_ratio"] == 1
+    assert metrics.known_hits(hub, {"x": known}, RNG)["x"]["hit_ratio"] == 1
+
+
+def test_edges_of_other_genes_are_refused():
+    tests = metrics.pair_tests(RNG.random((40, 3)), np.repeat([-1, 0], 20))
+    for asked in (metrics.edge_scores, metrics.false_omissions):
+        with pytest.raises(ValueError, match="not the same genes"):
+            asked(np.zeros((4, 4), dtype=bool), tests)

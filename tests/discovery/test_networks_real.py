@@ -13,6 +13,7 @@ from helpers.metrics.discovery.networks import pair_tests
 from helpers.scores import check
 from helpers.tasks.discovery import networks_real as real
 from helpers.tasks.discovery import networks_real_report as report
+from helpers.tasks.requirements import CannotAnswer
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +112,51 @@ def test_known_pairs_both_ways_and_in_capitals():
     known = real.of_names([("A", "B"), ("A", "Z"), ("C", "C")], list("ABC"), both_ways=True)
     assert known.sum() == 2 and known[0, 1] and known[1, 0]
     lists = pd.DataFrame({"database": ["x"], "gene_a": ["A"], "gene_b": ["C"]})
-    found = real.known_pairs.function(screen(NAMES), lists, databases=["x"], n_edges=4, seed=0)
-    assert found["pairs"].tolist() == [1] and (found["hits"] <= 2).all()
+    found = real.listed_pairs(lists, ["x"], ["a", "b", "c"])
+    assert found["x"].sum() == 2 and found["x"][0, 2]
+    with pytest.raises(DataError, match="no lists y; there are x"):
+        real.listed_pairs(lists, ["y"], ["A"])
+    sets = pd.DataFrame(
+        [("s", "one", g) for g in "AB"] + [("s", "large", g) for g in "ABCD"] + [("t", "two", "A")],
+        columns=["source", "set", "gene"],
+    )
+    more = real.known_lists.function(lists, sets, screen(NAMES), sources=["s"], largest=2)
+    assert more.to_numpy().tolist() == [["x", "A", "C"], ["s", "A", "B"]]
+
+
+def test_known_pairs_of_every_method():
+    lists = pd.DataFrame({"database": ["x"], "gene_a": ["A"], "gene_b": ["C"]})
+    own = {"seed": 0, "n_edges": 4, "n_cells": 30, "known": lists, "databases": ["x"]}
+    for method in ("correlation", "random"):
+        found = real.judged_on_cells.function(screen(NAMES), method=method, **own)
+        row = found[found["metric"] == "known_pairs_excess"].iloc[0]
+        assert row["post"] == "x" and row["n"] == 1 and -1 <= row["value"] <= 1
+
+
+def test_the_published_split_has_no_room_for_a_duplicate_and_judges_on_a_fifth():
+    data = screen(["control"] * 1000 + ["A"] * 200 + ["B"] * 200)
+    data.X[1000:1200, 0] = data.X[1200:, 1] = 0
+    own = {"seed": 0, "n_edges": 2, "n_cells": None, "shares": [0.8, 0.2]}
+    found = real.judged_on_cells.function(data, method="Mean Difference", filtered=True, **own)
+    assert found.set_index("metric").loc["mean_wasserstein", "n"] == 2  # A and B alone are left
+    with pytest.raises(DataError, match="name three shares"):
+        real.judged_on_cells.function(data, method=real.DUPLICATE, **own)
+
+
+def test_the_filter_keeps_low_cells_and_arms_of_more_than_a_hundred():
+    data = screen(["control"] * 200 + ["A"] * 150 + ["B"] * 150)
+    data.X[:200, :2] = np.tile([[5], [6], [7], [8]], (50, 2))
+    data.X[200:350, 0], data.X[350:, 1] = 1, 9
+    data.X[350:450, 1] = 2  # of B only 100 are low
+    cells = real.real_cells(data, filtered=True)
+    assert [cells.genes[a] for a in cells.arms] == ["A"]
+    assert (cells.target == 0).sum() == 150
+    data.X[200:350, 0] = 9
+    with pytest.raises(CannotAnswer, match="no arm has more than 100 cells"):
+        real.real_cells(data, filtered=True)
+    data.uns["scale"]["kind"] = "log1p"
+    with pytest.raises(CannotAnswer, match="reads raw counts"):
+        real.real_cells(data, filtered=True)
 
 
 def sizes(pairs, null=(0.05, 0.05), corrected=0.02, effect=0.03):
@@ -138,8 +182,10 @@ def rows(values, metric="mean_wasserstein"):
     asked = {}
     for model, draws in values.items():
         for seed, value in enumerate(draws):
-            asked[model, seed] = pd.DataFrame({"metric": [metric], "value": [value], "n": [9]})
-    return check(report.score_rows(asked, dataset="cells", n_cells=300))
+            asked[model, seed] = pd.DataFrame(
+                {"post": ["raw"], "metric": [metric], "value": [value], "n": [9]}
+            )
+    return check(report.score_rows(asked, dataset="cells", split="300 cells an arm"))
 
 
 DUPLICATE = "Mean Difference, other half"
@@ -164,11 +210,25 @@ def test_about_methods_and_duplicate():
     assert "cannot rank methods" in report.about_duplicate(rows(none))
 
 
-def test_about_known_consensus_and_arms():
-    known = {"database": ["CORUM"], "pairs": [10], "hits": [4], "expected": [1.0]}
-    sure, chance = (pd.DataFrame(known | {"p_value": [p]}) for p in (0.01, 0.4))
-    assert report.about_known(sure).endswith("the same genes do in CORUM.")
-    assert report.about_known(chance).endswith("the same genes can do.")
+def known_rows(values):
+    own = rows(values, "known_pairs_excess")
+    return report.known_hits(own.assign(post="CORUM"))
+
+
+def test_about_known():
+    sure = {"GuanLab": [0.3, 0.31], "random": [-0.1, 0.1]}
+    said = report.about_known(known_rows(sure))
+    assert (
+        "1 methods and 1 lists" in said and "in 1 of 1 cases, most of all GuanLab on CORUM" in said
+    )
+    chance = {"GuanLab": [-0.3, 0.31], "random": [-0.1, 0.1]}
+    assert report.about_known(known_rows(chance)).endswith("tell these methods from chance.")
+    same = {"GuanLab": [0.3, 0.31], "random": [0.1, 0.11]}
+    assert report.about_known(known_rows(same)).endswith("these lists cannot rank methods.")
+    assert "known pairs are not asked" in report.about_known(known_rows({"GuanLab": [0.3]}))
+
+
+def test_about_consensus_and_arms():
     own = rows({"GuanLab": [0.6, 0.7], "random": [0.1, 0.2]}, "direct_average_precision")
     said = report.about_consensus(own, 0.14)
     assert "ranked best by GuanLab, average precision 0.65" in said and "share is 0.14" in said

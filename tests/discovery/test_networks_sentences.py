@@ -88,15 +88,62 @@ def test_about_construction():
     assert "is almost never below" in says.about_construction(pairs.assign(distance=judge - 0.1))
 
 
-def test_about_chains():
-    def of(total, direct):
-        own = {"Mean Difference": [total], "sparse inverse": [direct]}
-        return report.over_draws(table(own, metric="mediated_share"))
+@pytest.mark.parametrize(
+    "far, edges, said",
+    [
+        ((1.5, 1.0), (0.3, 0.9), "wins the distance and loses the direct edges."),
+        ((1.5, 1.0), (0.9, 0.3), "it wins the distance; that it loses the direct edges is not"),
+        ((1.0, 1.5), (0.3, 0.9), "it loses the direct edges; that it wins the distance is not"),
+        ((1.0, 1.5), (0.9, 0.3), "neither that it wins"),
+    ],
+)
+def test_about_mediators(far, edges, said):
+    def of(pair, metric):
+        steps = (0.0, 0.01, 0.02)
+        own = dict(zip(("Mean Difference", "sparse inverse"), pair, strict=True))
+        return table({m: [v + i * (1 + v) for i in steps] for m, v in own.items()}, metric=metric)
 
-    assert "of 60% of the planted chains, sparse inverse of 10%: the first sees" in (
-        says.about_chains(of(0.6, 0.1))
+    own = pd.concat(
+        [of(far, "mean_wasserstein"), of(edges, METRIC), of((0.6, 0.1), "mediated_share")]
     )
-    assert "does not ask for direct effects more" in says.about_chains(of(0.1, 0.2))
+    found = says.about_mediators(own)
+    assert said in found and "of 62% of the planted chains, sparse inverse of 11%" in found
+    assert "a difference of 0.5" in found
+
+
+def floors(own, same, rewired):
+    parts = [table(own, metric="mean_wasserstein")]
+    for post, values in (("same parents", same), ("rewired", rewired)):
+        parts.append(table(values, metric="mean_wasserstein", post=post))
+    return report.floor_gains(pd.concat(parts))
+
+
+def test_floors_are_paired_and_named():
+    own = {"GuanLab": [1.0, 2.0, 3.0], "correlation": [1.0, 2.0, 3.0]}
+    less = {m: [v - 0.5 + 0.01 * i for i, v in enumerate(own[m])] for m in own}
+    found = floors(own, less, own)
+    row = found[(found["model"] == "GuanLab") & (found["floor"] == "same parents")].iloc[0]
+    assert row["mean"] == pytest.approx(0.49) and row["low"] > 0.4 and row["own"] == 2
+    said = says.about_floors(found)
+    assert "random children of the same degrees are passed by all of them (least 0.49" in said
+    assert "rewired networks of the same degrees are passed by none of them" in said
+    mixed = floors(own, less, less | {"correlation": own["correlation"]})
+    assert "are passed by all but correlation" in says.about_floors(mixed)
+    one = {m: v[:1] for m, v in own.items()}
+    assert says.about_floors(floors(one, one, one)).startswith("One draw has no interval")
+
+
+def test_ranks_of_single_draws():
+    values = {
+        "GuanLab": [0.9, 0.9, 0.9],
+        "correlation": [0.5, 0.5, 0.5],
+        "NOTEARS": [0.1, 0.1, 0.1],
+    }
+    parts = [table(values, metric=m) for m in report.RANKED[:3]]
+    low = {model: [1 - v for v in own] for model, own in values.items()}
+    found = report.left_out_by_draw(pd.concat([*parts, table(low, metric=report.RANKED[3])]))
+    assert (found["turned"] == 0).all() and (found["first stays"] == 1).all()
+    assert found["left out"].tolist() == ["none", "GuanLab", "NOTEARS", "correlation"]
 
 
 @pytest.mark.parametrize(
@@ -155,18 +202,29 @@ def test_left_out_by_hand():
 )
 def test_about_left_out(rows, said):
     found = pd.DataFrame(rows, columns=["left out", "first", "turned"])
-    assert said in says.about_left_out(found)
-    assert says.about_left_out(found).startswith("By mean rank over all metrics and kinds a is")
+    columns = ["left out", "turned", "low", "high", "first stays"]
+    drawn = pd.DataFrame([["none", 0, 0, 0, 1.0], ["b", 1.5, 1.0, 2.0, 0.5]], columns=columns)
+    told = says.about_left_out(found, drawn)
+    assert said in told and told.startswith("By mean rank over all metrics and kinds a is")
+    assert "without b: 1.5 (95 % interval 1.0 to 2.0); the first place stays in 50%" in told
+    told = says.about_left_out(found, drawn.assign(low=np.nan, high=np.nan))
+    assert told.endswith("One draw of all kinds has no interval.")
 
 
 def test_about_shares():
-    def of(a, b):
-        rows = [[s, m, v] for m, own in (("Mean Difference", a), ("sparse inverse", b)) for s, v in
-                zip((0.5, 1.0), own, strict=True)]  # fmt: skip
-        return pd.DataFrame(rows, columns=["share", "model", "mean"])
+    def of(a, b, draws=3):
+        parts = []
+        for share, one, other in zip((0.5, 1.0), a, b, strict=True):
+            own = {"Mean Difference": one, "sparse inverse": other}
+            grown = {m: [v * (1 + 0.01 * i) for i in range(draws)] for m, v in own.items()}
+            parts.append(table(grown).assign(share=share))
+        return report.share_gains(pd.concat(parts))
 
-    assert says.about_shares(of((0.1, 0.3), (0.2, 0.5))).startswith("More interventions help")
-    assert says.about_shares(of((0.3, 0.1), (0.2, 0.5))).startswith("More interventions do not")
+    said = says.about_shares(of((0.1, 0.3), (0.2, 0.5)))
+    assert said.startswith("More interventions help: Mean Difference from 0.10 at 50% to 0.30")
+    assert "a gain of 0.20 (95 % interval" in said
+    found = says.about_shares(of((0.3, 0.1), (0.2, 0.5)))
+    assert found.startswith("More interventions do not certainly")
     none = of((np.nan, 0.1), (np.nan, 0.5))
     assert says.about_shares(none).startswith("Too few shares")
 

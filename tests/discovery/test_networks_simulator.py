@@ -67,11 +67,21 @@ def test_another_context_has_the_same_edges_and_some_new_weights():
         ({"n_genes": 5, "n_chains": 2}, "they share none"),
         ({"n_cells": 1}, "fewer than 2"),
         ({"changed": 2}, "changed in"),
+        ({"escaped": 1.0}, "escaped is in"),
     ],
 )
 def test_knobs_out_of_range(knobs, said):
     with pytest.raises(DataError, match=said):
         NetworkKnobs(**knobs)
+
+
+def test_cells_that_escaped_are_like_controls():
+    knobs = {"n_genes": 6, "n_chains": 1, "n_controls": 50, "n_cells": 400}
+    held, half = (simulate(NetworkKnobs(**knobs, escaped=share), 0) for share in (0.0, 0.5))
+    for arm in range(6):
+        rows = held["target"] == arm
+        same = (held["values"][rows, arm] == half["values"][rows, arm]).mean()
+        assert same == pytest.approx(0.5, abs=0.1)
 
 
 NAMES = ["control", "A", "B", "B", "Z", "control", "A+B"]
@@ -122,3 +132,17 @@ def test_parts_regimes_and_equal_arms():
     assert (half[none]).all()
     equal = cells.equalised(target, 8, seed=0)
     assert [equal[target == c].sum() for c in (-1, 0, 1, 2, -2)] == [40, 8, 8, 5, 0]
+
+
+def test_cells_that_do_not_fit_and_shares_out_of_range():
+    with pytest.raises(DataError, match=r"values are \(7, 2\), with 7 perturbations and 3 genes"):
+        cells.cells_of(NAMES, np.zeros((7, 2)), ["A", "B", "C"])
+    target = np.array([-1, 0, 1])
+    with pytest.raises(DataError, match="no control cell"):
+        cells.knocked_down(np.ones((2, 2)), target[1:])
+    with pytest.raises(DataError, match="below 0"):
+        cells.parts(target, (1.5, -0.5), seed=0)
+    with pytest.raises(DataError, match="not in"):
+        cells.regime(target, 2.0, seed=0)
+    with pytest.raises(DataError, match="at least 1"):
+        cells.equalised(target, 0, seed=0)

@@ -43,6 +43,8 @@ class NetworkKnobs:
         the network, which then gives its order away.
     changed : float in [0, 1]
         Share of edges whose weight another context draws anew.
+    escaped : float in [0, 1)
+        Share of the cells of an arm in which nothing is held down.
 
     Raises
     ------
@@ -60,6 +62,7 @@ class NetworkKnobs:
     n_factors: int = 3
     scale_spread: float = 0.3
     changed: float = 0.3
+    escaped: float = 0.0
 
     def __post_init__(self) -> None:
         found = []
@@ -71,6 +74,8 @@ class NetworkKnobs:
             found.append("fewer than 2 controls, or cells of an arm")
         if self.n_parents < 0 or self.shift <= 0 or not 0 <= self.changed <= 1:
             found.append("n_parents is at least 0, shift above 0, changed in [0, 1]")
+        if not 0 <= self.escaped < 1:
+            found.append("escaped is in [0, 1)")
         if found:
             raise DataError("network simulation: " + "; ".join(found))
 
@@ -115,9 +120,10 @@ def simulate(knobs: NetworkKnobs, seed: int, context: int = 0) -> dict[str, np.n
     noise = cells.standard_normal((len(target), k.n_genes))
     noise += cells.standard_normal((len(target), k.n_factors)) @ loadings
     held = cells.normal(-k.shift, _HELD, len(target))
+    acting = np.where(cells.random(len(target)) < k.escaped, -1, target)
     values = np.empty_like(noise)
-    for arm in np.unique(target):
-        rows = target == arm
+    for arm in np.unique(acting):
+        rows = acting == arm
         values[rows] = _cells(noise[rows], held[rows], weights, arm, k, threshold)
     direct = weights != 0
     return {

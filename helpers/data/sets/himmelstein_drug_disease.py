@@ -107,43 +107,6 @@ def himmelstein_drug_disease() -> AnnData:
     return check_matching(check(read(fetch(DATASET)), screen=False))
 
 
-@step
-def drug_structures() -> pd.DataFrame:
-    """Structures of the drugs; see `read_structures`."""
-    return read_structures(fetch(DATASET))
-
-
-def read_structures(paths: dict[str, Path]) -> pd.DataFrame:
-    """Read the structure of each DrugBank compound that has one.
-
-    Parameters
-    ----------
-    paths : dict of str to Path
-        With the files of `DATASET`.
-
-    Returns
-    -------
-    DataFrame
-        `drug` (DrugBank identifier), `skeleton` (first 14 characters of the InChIKey, which salts
-        and stereoisomers share).
-
-    Raises
-    ------
-    DataError
-        A column is missing, or an InChIKey has another form.
-    """
-    path = paths["drugbank-slim.tsv"]
-    table = pd.read_csv(path, sep="\t", dtype=str)
-    if absent := [c for c in ("drugbank_id", "inchikey") if c not in table]:
-        raise DataError(f"{path}: no columns {', '.join(absent)}")
-    own = table.dropna(subset="inchikey")
-    key = own["inchikey"].str.removeprefix("InChIKey=")
-    if (odd := ~key.str.fullmatch("[A-Z]{14}-[A-Z]{10}-[A-Z]")).any():
-        raise DataError(f"{path}: {int(odd.sum())} InChIKeys have another form: {key[odd].iloc[0]}")
-    found = pd.DataFrame({"drug": own["drugbank_id"], "skeleton": key.str[:14]})
-    return found.reset_index(drop=True)
-
-
 def read(paths: dict[str, Path]) -> AnnData:
     """Read all of them, on the genes that are measured on both sides.
 

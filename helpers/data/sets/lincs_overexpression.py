@@ -30,8 +30,14 @@ DATASET = Dataset(
             size=1_386_131,
             sha256="8f78ad48e0dc9414074b00bf28e47048a1eafe9d5810a415547b8df69972c4e8",
         ),
+        File(
+            name="drugbank-slim.tsv",
+            url=_RAW + "drugbank/6b9ae386d6ba/data/drugbank-slim.tsv",
+            size=970_853,
+            sha256="72de0a8b93dcc9e7e0462bfe79c0ce20be0802efb2a1ccaeb08e372e2243356d",
+        ),
     ),
-    licence="CC0 (LINCS derivatives CC BY 4.0); DrugBank table: CC BY-NC 4.0",
+    licence="CC0 (LINCS derivatives CC BY 4.0); DrugBank tables: CC BY-NC 4.0",
     licence_url="https://github.com/dhimmel/lincs/tree/726793b5ce36#license",
     citation=(
         "Himmelstein DS et al. Systematic integration of biomedical knowledge prioritizes drugs "
@@ -43,7 +49,8 @@ DATASET = Dataset(
         "Consensus z scores, only those that pass Bonferroni's correction: 40,642 pairs of an "
         "over-expressed and a changed gene (Entrez), of which 24,333 are of measured landmarks. An "
         "inhibitor should do the opposite of over-expression. Cell lines and times are pooled. "
-        "Beside it, human targets of DrugBank compounds with what a compound does to each."
+        "Beside it, human targets of DrugBank compounds with what a compound does to each, and the "
+        "structures of the compounds."
     ),
 )
 
@@ -109,6 +116,41 @@ def read_targets(paths: dict[str, Path]) -> pd.DataFrame:
         }
     )
     return found.groupby(["drug", "gene"], as_index=False)["inhibits"].any()
+
+
+@step
+def drug_structures() -> pd.DataFrame:
+    """Structures of the drugs; see `read_structures`."""
+    return read_structures(fetch(DATASET))
+
+
+def read_structures(paths: dict[str, Path]) -> pd.DataFrame:
+    """Read the structure of each DrugBank compound that has one.
+
+    Parameters
+    ----------
+    paths : dict of str to Path
+        With the files of `DATASET`.
+
+    Returns
+    -------
+    DataFrame
+        `drug` (DrugBank identifier), `skeleton` (first 14 characters of the InChIKey, which salts
+        and stereoisomers share).
+
+    Raises
+    ------
+    DataError
+        A column is missing, or an InChIKey has another form.
+    """
+    path = paths["drugbank-slim.tsv"]
+    table = _columns(path, ["drugbank_id", "inchikey"], str)
+    own = table.dropna(subset="inchikey")
+    key = own["inchikey"].str.removeprefix("InChIKey=")
+    if (odd := ~key.str.fullmatch("[A-Z]{14}-[A-Z]{10}-[A-Z]")).any():
+        raise DataError(f"{path}: {int(odd.sum())} InChIKeys have another form: {key[odd].iloc[0]}")
+    found = pd.DataFrame({"drug": own["drugbank_id"], "skeleton": key.str[:14]})
+    return found.reset_index(drop=True)
 
 
 def _columns(path: Path, names: list[str], kinds) -> pd.DataFrame:

@@ -32,6 +32,9 @@ METRICS = by_name(
            0, 1, "higher", nan, _CB),
     Metric("edge_precision_bh", "The same, Benjamini-Hochberg over all pairs",
            0, 1, "higher", nan, _HERE),
+    Metric("known_pairs_excess",
+           "Predicted edges on a list of known pairs, less those of rewired networks, by edge",
+           -1, 1, "higher", 0, _HERE),
     Metric("false_omission_rate", "Pairs without a path that the Mann-Whitney test calls",
            0, 1, "lower", nan, _CB),
     *(Metric(f"genernib_{name}", f"{title} (geneRNIB)", low, high, "higher", nan, _GENERNIB)

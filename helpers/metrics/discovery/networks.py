@@ -4,6 +4,7 @@ A network is a bool matrix: row acts on column, nothing on itself. An edge A -> 
 held-out cells by what perturbing A does to the distribution of B.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -162,7 +163,7 @@ def edge_scores(edges, tests: PairTests) -> dict[str, float]:
         pairs; `n_edges` that were tested. An empty network, or one without a tested edge, has no
         mean: NaN, and 0 edges.
     """
-    own = np.asarray(edges, dtype=bool) & tests.tested
+    own = _network(edges, tests) & tests.tested
     if not own.any():
         none = dict.fromkeys(("mean_wasserstein", "edge_precision", "edge_precision_bh"), np.nan)
         return none | {"n_edges": 0}
@@ -172,6 +173,16 @@ def edge_scores(edges, tests: PairTests) -> dict[str, float]:
         "edge_precision_bh": float((tests.p_adjusted[own] < LEVEL).mean()),
         "n_edges": int(own.sum()),
     }
+
+
+def _network(edges, tests: PairTests) -> np.ndarray:
+    """Edges as bool, of the genes that were tested."""
+    edges = np.asarray(edges, dtype=bool)
+    if edges.shape != tests.p_value.shape:
+        raise ValueError(
+            f"edges are {edges.shape}, tests {tests.p_value.shape}: not the same genes"
+        )
+    return edges
 
 
 def reached(edges, longest: int) -> np.ndarray:
@@ -249,8 +260,9 @@ def false_omissions(
     Raises
     ------
     ValueError
-        A draw without a generator.
+        Edges of other genes, or a draw without a generator.
     """
+    edges = _network(edges, tests)
     connected = (reached_as_published if published else reached)(edges, longest)
     free = np.flatnonzero(tests.tested & ~connected)
     if n_pairs is not None and len(free) > n_pairs:
@@ -377,31 +389,41 @@ def same_parents(edges, rng: np.random.Generator) -> np.ndarray:
     return np.argsort(np.argsort(order, axis=1), axis=1) < edges.sum(axis=1, keepdims=True)
 
 
-def known_hits(edges, known, rng: np.random.Generator, *, n_draws: int = 200) -> dict[str, float]:
-    """Predicted edges on a list of known pairs, against random pairs of the same genes.
+def known_hits(
+    edges, known: Mapping[str, np.ndarray], rng: np.random.Generator, *, n_draws: int = 100
+) -> dict[str, dict[str, float]]:
+    """Predicted edges on lists of known pairs, against random pairs of the same genes.
 
     Parameters
     ----------
-    edges, known : bool array of shape (n_genes, n_genes)
-        `known` is symmetric where the list has no direction.
+    edges : bool array of shape (n_genes, n_genes)
+    known : mapping of str to bool array of shape (n_genes, n_genes)
+        A list each; symmetric where it has no direction.
     rng : numpy.random.Generator
     n_draws : int
-        Rewired networks.
+        Rewired networks, the same for all lists.
 
     Returns
     -------
-    dict
+    dict of dict, a list each
         `hits`; `expected`, their mean in networks in which every gene has as many parents and
-        children; `hit_ratio` of the two (NaN where none is expected); `p_value`, the share of
-        rewired networks with at least as many, the network itself counted.
+        children; `excess`, hits less expected as a share of the edges, in [-1, 1] (NaN without
+        edges); `hit_ratio` of the two (NaN where none is expected); `p_value`, the share of rewired
+        networks with at least as many, the network itself counted.
     """
-    known = np.asarray(known, dtype=bool)
-    hits = int((np.asarray(edges, dtype=bool) & known).sum())
-    null = np.array([(rewired(edges, rng) & known).sum() for _ in range(n_draws)])
-    expected = float(null.mean())
-    return {
-        "hits": hits,
-        "expected": expected,
-        "hit_ratio": hits / expected if expected else np.nan,
-        "p_value": (1 + int((null >= hits).sum())) / (1 + n_draws),
-    }
+    edges = np.asarray(edges, dtype=bool)
+    null = [rewired(edges, rng) for _ in range(n_draws)]
+    found = {}
+    for name, own in known.items():
+        own = np.asarray(own, dtype=bool)
+        hits = int((edges & own).sum())
+        drawn = np.array([(one & own).sum() for one in null])
+        expected = float(drawn.mean())
+        found[name] = {
+            "hits": hits,
+            "expected": expected,
+            "excess": (hits - expected) / edges.sum() if edges.any() else np.nan,
+            "hit_ratio": hits / expected if expected else np.nan,
+            "p_value": (1 + int((drawn >= hits).sum())) / (1 + n_draws),
+        }
+    return found

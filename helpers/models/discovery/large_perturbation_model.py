@@ -7,7 +7,7 @@ in the concatenation, so that whole profiles are computed at once: both forms ar
 
 from __future__ import annotations
 
-import pickle
+import zipfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
@@ -328,10 +328,9 @@ def load(path: Path, vocabulary: Vocabulary | None = None) -> LPM:
     DataError
         The file holds no such model or is cut short, or is of another vocabulary.
     """
-    try:
-        held = torch.load(path, weights_only=True)
-    except (RuntimeError, KeyError, EOFError, pickle.UnpicklingError) as error:
-        raise DataError(f"{path}: no checkpoint, or one that is cut short; save it anew") from error
+    if not zipfile.is_zipfile(path):  # what torch writes; its directory stands at the end
+        raise DataError(f"{path}: no checkpoint, or one that is cut short; save it anew")
+    held = torch.load(path, weights_only=True)
     if not isinstance(held, dict) or not {"size", "vocabulary", "state"} <= set(held):
         raise DataError(f"{path}: a file of torch, but not one that `LPM.save` wrote")
     own = Vocabulary(**{k: tuple(v) for k, v in held["vocabulary"].items()})

@@ -10,19 +10,23 @@ from helpers.data.discovery.network_cells import (
     cells_of,
     closed,
     equalised,
+    knocked_down,
     parts,
 )
 from helpers.metrics.discovery import networks as metrics
 from helpers.models.discovery.networks.means import arm_means, mean_difference
 from helpers.store.steps import step
 from helpers.tasks.discovery.networks import DUPLICATE, SHARES, scores_of
+from helpers.tasks.requirements import CannotAnswer
 
 SERIES = ("pairs", "pairs, corrected", "pairs, effect", "halves of controls")
+FEWEST_CELLS = 101
+"""Of an arm that CausalBench keeps."""
 LEAST_EFFECT = 0.05
 """|P(perturbed > control) - 1/2| that counts as an effect."""
 
 
-def real_cells(data, *, only_perturbed: bool = False) -> Cells:
+def real_cells(data, *, only_perturbed: bool = False, filtered: bool = False) -> Cells:
     """Cells of a screen on a log scale: log(1 + count) where it holds counts.
 
     No library size is known of panels, so that none is divided out.
@@ -32,18 +36,31 @@ def real_cells(data, *, only_perturbed: bool = False) -> Cells:
     data : AnnData
     only_perturbed : bool
         Keep only genes that were perturbed as variables.
+    filtered : bool
+        Keep of each arm the cells with a low count of its target, and only arms of which more than
+        100 cells are left, as CausalBench does.
 
     Raises
     ------
     DataError
         A scale that is neither counts nor logarithms, or what `cells_of` refuses.
+    CannotAnswer
+        A filter without counts, or one that leaves no arm.
     """
     kind = data.uns["scale"]["kind"]
     if kind not in ("counts", "log", "log1p"):
         raise DataError(f"expression is {kind!r}; networks are asked of counts or logarithms")
     x = data.X.toarray() if hasattr(data.X, "toarray") else np.asarray(data.X)
-    x = np.log1p(x.astype(float)) if kind == "counts" else x.astype(float)
-    found = cells_of(data.obs["perturbation"], x, data.var_names)
+    raw, names = x.astype(float), data.obs["perturbation"].to_numpy()
+    x = np.log1p(raw) if kind == "counts" else raw
+    found = cells_of(names, x, data.var_names)
+    if filtered:
+        if kind != "counts":
+            raise CannotAnswer(f"expression is {kind!r}, and the filter of cells reads raw counts")
+        low = knocked_down(raw, found.target)
+        if (np.bincount(found.target[low & (found.target >= 0)]) < FEWEST_CELLS).all():
+            raise CannotAnswer("no arm has more than 100 cells with a low count of its target")
+        found = cells_of(names[low], x[low], data.var_names, least=FEWEST_CELLS)
     return closed(found) if only_perturbed else found
 
 
@@ -130,7 +147,17 @@ def _null(cells: Cells, size: int, seed: int) -> tuple[float, int]:
 
 @step
 def judged_on_cells(
-    data, *, method: str, seed: int, n_edges: int, n_cells: int, truth=None
+    data,
+    *,
+    method: str,
+    seed: int,
+    n_edges: int,
+    n_cells: int | None,
+    truth=None,
+    known=None,
+    databases: list | None = None,
+    shares: list | None = None,
+    filtered: bool = False,
 ) -> pd.DataFrame:
     """Scores of a method's network on held-out cells, cells of each arm made equal first.
 
@@ -145,20 +172,37 @@ def judged_on_cells(
         Of arms, parts and the method.
     n_edges : int
         First edges that are the network.
-    n_cells : int
-        Of each arm, at most.
+    n_cells : int, optional
+        Of each arm, at most; default: all.
     truth : list of pairs of names, optional
         Edges of a consensus network.
+    known : DataFrame, optional
+        `database`, `gene_a`, `gene_b`: lists of known pairs, either way round. Symbols are compared
+        in capitals: orthologues of mouse and human mostly share theirs.
+    databases : list of str, optional
+        Lists that are asked.
+    shares : list of float, optional
+        Of the cells of an arm: to infer from, for the duplicate if there are three, and, the last,
+        to judge. Default: `SHARES`.
+    filtered : bool
+        Genes and cells as CausalBench keeps them: see `real_cells`.
 
     Returns
     -------
     DataFrame
-        `metric`, `value`, `n`; with a truth also `direct_average_precision`.
+        `post` ("raw", or the list), `metric`, `value`, `n`; with a truth also
+        `direct_average_precision`; with lists `known_pairs_excess` (hits less those of rewired
+        networks, as a share of the edges; `n` is that of known pairs among the genes).
     """
-    cells = real_cells(data)
-    cells = cells.of(equalised(cells.target, n_cells, seed=seed))
-    part = parts(cells.target, SHARES, seed=seed)
-    own, judge = cells.of(part == (1 if method == DUPLICATE else 0)), cells.of(part == 2)
+    cells = real_cells(data, only_perturbed=filtered, filtered=filtered)
+    if n_cells is not None:
+        cells = cells.of(equalised(cells.target, n_cells, seed=seed))
+    shares = list(SHARES) if shares is None else shares
+    if method == DUPLICATE and len(shares) < 3:
+        raise DataError(f"{DUPLICATE} needs cells of its own: name three shares")
+    part = parts(cells.target, shares, seed=seed)
+    judge = cells.of(part == len(shares) - 1)
+    own = cells.of(part == (1 if method == DUPLICATE else 0))
     if method == DUPLICATE:
         scores = mean_difference(arm_means(own.expression, own.target))
     else:
@@ -168,14 +212,21 @@ def judged_on_cells(
     edges = metrics.top_edges(scores, n_edges, np.random.default_rng(seed))
     found = metrics.edge_scores(edges, tests)
     n = found.pop("n_edges")
-    rows = [[name, value, n] for name, value in found.items()]
+    rows = [["raw", name, value, n] for name, value in found.items()]
     omitted = metrics.false_omissions(edges, tests, longest=1)
-    rows.append(["false_omission_rate", omitted["false_omission_rate"], omitted["n_omitted"]])
+    rate = omitted["false_omission_rate"]
+    rows.append(["raw", "false_omission_rate", rate, omitted["n_omitted"]])
     if truth:
-        known = of_names(truth, cells.genes)[cells.arms]
-        ranked = _precision(scores[cells.arms], known, cells.arms)
-        rows.append(["direct_average_precision", ranked, int(known.sum())])
-    return pd.DataFrame(rows, columns=["metric", "value", "n"])
+        own = of_names(truth, cells.genes)[cells.arms]
+        ranked = _precision(scores[cells.arms], own, cells.arms)
+        rows.append(["raw", "direct_average_precision", ranked, int(own.sum())])
+    if databases:
+        lists = listed_pairs(known, databases, cells.genes)
+        hits = metrics.known_hits(edges, lists, np.random.default_rng(seed))
+        for name, own in hits.items():
+            n = int(np.triu(lists[name]).sum())
+            rows.append([name, "known_pairs_excess", own["excess"], n])
+    return pd.DataFrame(rows, columns=["post", "metric", "value", "n"])
 
 
 def _precision(scores, known, arms) -> float:
@@ -202,24 +253,51 @@ def of_names(pairs, genes, *, both_ways: bool = False) -> np.ndarray:
     return found
 
 
-@step
-def known_pairs(data, relationships, *, databases: list[str], n_edges: int, seed: int):
-    """Edges of Mean Difference on lists of known pairs, against rewired networks.
+def listed_pairs(known: pd.DataFrame, databases, genes) -> dict[str, np.ndarray]:
+    """Known pairs of the genes by list, either way round; symbols in capitals.
 
-    Gene symbols are compared in capitals: orthologues of mouse and human mostly share theirs.
+    Raises
+    ------
+    DataError
+        A list that is not there.
+    """
+    if absent := sorted(set(databases) - set(known["database"])):
+        there = ", ".join(sorted(set(known["database"])))
+        raise DataError(f"no lists {', '.join(absent)}; there are {there}")
+    genes, found = [gene.upper() for gene in genes], {}
+    for name in databases:
+        own = known[known["database"] == name]
+        pairs = zip(own["gene_a"], own["gene_b"], strict=True)
+        found[name] = of_names(pairs, genes, both_ways=True)
+    return found
+
+
+@step
+def known_lists(known, sets, data, *, sources: list, largest: int) -> pd.DataFrame:
+    """Lists of known pairs, and pairs of genes that share a small set as further lists.
+
+    Parameters
+    ----------
+    known : DataFrame
+        `database`, `gene_a`, `gene_b`.
+    sets : DataFrame
+        `source`, `set`, `gene`.
+    data : AnnData
+        Whose genes are asked, in capitals.
+    sources : list of str
+        Of sets; each becomes a list.
+    largest : int
+        Genes of a set: in a large one nearly all pairs share something.
 
     Returns
     -------
     DataFrame
-        `database`, `pairs` (known among the genes), and what `known_hits` gives.
+        As `known`.
     """
-    cells = real_cells(data)
-    scores = mean_difference(arm_means(cells.expression, cells.target))
-    edges = metrics.top_edges(scores, n_edges, np.random.default_rng(seed))
-    genes, rows = [gene.upper() for gene in cells.genes], []
-    for database in databases:
-        own = relationships[relationships["database"] == database]
-        known = of_names(zip(own["gene_a"], own["gene_b"], strict=True), genes, both_ways=True)
-        found = metrics.known_hits(edges, known, np.random.default_rng(seed))
-        rows.append({"database": database, "pairs": int(known.sum()) // 2} | found)
-    return pd.DataFrame(rows)
+    own = sets[sets["source"].isin(sources)]
+    own = own[own.groupby(["source", "set"])["gene"].transform("size") <= largest]
+    own = own[own["gene"].isin([gene.upper() for gene in data.var_names])]
+    pairs = own.merge(own, on=["source", "set"])
+    pairs = pairs[pairs["gene_x"] < pairs["gene_y"]][["source", "gene_x", "gene_y"]]
+    pairs = pairs.drop_duplicates().set_axis(["database", "gene_a", "gene_b"], axis=1)
+    return pd.concat([known[["database", "gene_a", "gene_b"]], pairs], ignore_index=True)

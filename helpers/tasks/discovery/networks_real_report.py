@@ -19,14 +19,18 @@ TASK, PRIMARY = "networks-on-cells", "mean_wasserstein"
 REPORTED = "networks-reported"
 
 
-def score_rows(asked: Mapping[tuple, pd.DataFrame], *, dataset: str, n_cells: int) -> pd.DataFrame:
+def score_rows(
+    asked: Mapping[tuple, pd.DataFrame], *, dataset: str, split: str, protocol: str = "revised"
+) -> pd.DataFrame:
     """Rows of the score table, from results of `judged_on_cells` by (method, seed)."""
     parts = [
         scores.rows(
             task=TASK,
             dataset=dataset,
-            split=f"{n_cells} cells an arm",
+            split=split,
+            protocol=protocol,
             model=model,
+            post=found["post"].to_numpy(),
             metric=found["metric"].to_numpy(),
             role=ROLES[model],
             unit_kind="split",
@@ -188,18 +192,31 @@ def about_duplicate(table: pd.DataFrame) -> str:
     )
 
 
-def about_known(found: pd.DataFrame) -> str:
-    """Whether edges lie on known pairs more than degree-matched random ones."""
-    told = [
-        f"{row.hits} of {row.pairs} pairs of {row.database} ({number(row.expected, 1)} expected, "
-        f"p = {row.p_value:.2f})"
-        for row in found.itertuples()
-    ]
-    sure = [row.database for row in found.itertuples() if row.p_value < 0.05]
-    head = f"The first edges of Mean Difference hit {'; '.join(told)}."
-    if sure:
-        return f"{head} That is more than random pairs of the same genes do in {listed(sure)}."
-    return f"{head} That is no more than random pairs of the same genes can do."
+def known_hits(table: pd.DataFrame) -> pd.DataFrame:
+    """Hits beyond those of rewired networks, by method and list: means over splits, intervals."""
+    own = table[table["metric"] == "known_pairs_excess"]
+    return draw_means(own, ["metric", "post", "model", "role"], metrics=METRICS)
+
+
+def about_known(means: pd.DataFrame) -> str:
+    """Whether edges lie on known pairs more than degree-matched ones do; of `known_hits`."""
+    own = means[means["model"].isin(METHODS)].dropna(subset="low")
+    if own.empty:
+        return "No network had edges in two splits or more: known pairs are not asked."
+    lists, n = own["post"].nunique(), own["model"].nunique()
+    sure = own[own["low"] > 0]
+    head = (
+        f"Of {n} methods and {lists} lists, the edges lie on known pairs more often than those of "
+        f"degree-matched random networks in {len(sure)} of {len(own)} cases"
+    )
+    floor = means[(means["model"] == "random") & (means["low"] > 0)]
+    if len(floor):
+        return f"{head}; so do random pairs in {len(floor)}: these lists cannot rank methods."
+    if sure.empty:
+        return f"{head}: known pairs do not tell these methods from chance."
+    top = sure.sort_values("mean", ascending=False, kind="stable").iloc[0]
+    said = with_interval(top["mean"], top["low"], top["high"])
+    return f"{head}, most of all {top['model']} on {top['post']}: {said} of its edges beyond them."
 
 
 def about_consensus(table: pd.DataFrame, chance: float) -> str:

@@ -98,21 +98,41 @@ def about_construction(pairs: pd.DataFrame) -> str:
     )
 
 
-def about_chains(
-    means: pd.DataFrame, total: str = "Mean Difference", direct: str = "sparse inverse"
+def about_mediators(
+    table: pd.DataFrame,
+    total: str = "Mean Difference",
+    direct: str = "sparse inverse",
+    kind: str = "linear",
 ) -> str:
-    """How often the ends of planted chains are taken for an edge; of means of `mediated_share`."""
-    own = means.groupby("model", sort=False)["mean"].mean()
+    """Whether a total effect wins the distance and loses direct edges, where chains are planted."""
+    chains = of(table, "mediated_share", kind=kind).groupby("model")["value"].mean()
+    differences = {}
+    for metric in ("mean_wasserstein", PRIMARY, "mediated_share"):
+        row = gaps(table, metric, direct, kind=kind).loc[total]
+        differences[metric] = row if metric != "mediated_share" else _turned(row)
+    joined, far, edges = (
+        with_interval(differences[m]["mean"], differences[m]["low"], differences[m]["high"])
+        for m in ("mediated_share", "mean_wasserstein", PRIMARY)
+    )
     head = (
-        f"{total} draws an edge between the ends of {own[total]:.0%} of the planted chains, "
-        f"{direct} of {own[direct]:.0%}"
+        f"{total} draws an edge between the ends of {chains[total]:.0%} of the planted chains, "
+        f"{direct} of {chains[direct]:.0%}, a difference of {joined}. In mean distance the first "
+        f"less the second is {far}, in average precision of planted edges {edges}"
     )
-    if own[total] <= own[direct]:
-        return f"{head}: here the second does not ask for direct effects more than the first."
-    return (
-        f"{head}: the first sees that one gene acts on the other, the second asks whether it does "
-        "so without the gene between them."
-    )
+    wins = differences["mean_wasserstein"]["low"] > 0
+    loses = differences[PRIMARY]["high"] < 0
+    if wins and loses:
+        return f"{head}: the total effect wins the distance and loses the direct edges."
+    if wins or loses:
+        told = "it wins the distance" if wins else "it loses the direct edges"
+        other = "that it loses the direct edges" if wins else "that it wins the distance"
+        return f"{head}: {told}; {other} is not certain here."
+    return f"{head}: neither that it wins the distance nor that it loses the edges is certain."
+
+
+def _turned(row: pd.Series) -> pd.Series:
+    """The same difference with the other sign."""
+    return pd.Series({"mean": -row["mean"], "low": -row["high"], "high": -row["low"]})
 
 
 def about_ceiling(found: pd.DataFrame) -> str:
@@ -150,8 +170,42 @@ def about_parents(table: pd.DataFrame, kind: str = "linear", model: str = "Mean 
     )
 
 
-def about_left_out(found: pd.DataFrame) -> str:
-    """Whether the order of methods depends on who takes part; of `left_out`."""
+def about_floors(found: pd.DataFrame) -> str:
+    """Which methods pass networks with their own degrees; of `floor_gains`."""
+    own = found[found["model"].isin(METHODS)]
+    if own["low"].isna().all():
+        return "One draw has no interval: methods are not compared with their own floors."
+    told = []
+    for floor, said in (("same parents", "random children"), ("rewired", "rewired networks")):
+        rows = own[own["floor"] == floor]
+        short = rows.loc[~(rows["low"] > 0), "model"]
+        which = f"all but {listed(short)}" if len(short) else "all of them"
+        if len(short) == len(rows):
+            which = "none of them"
+        least = rows.loc[rows["mean"].idxmin()]
+        ends = with_interval(least["mean"], least["low"], least["high"])
+        told.append(f"{said} of the same degrees are passed by {which} (least {ends})")
+    return f"Of {own['model'].nunique()} methods, in linear networks, {'; '.join(told)}."
+
+
+def about_left_out(found: pd.DataFrame, drawn: pd.DataFrame) -> str:
+    """Whether the order of methods depends on who takes part; of `left_out`, and of its draws."""
+    return f"{_of_means(found)} {_of_draws(drawn)}"
+
+
+def _of_draws(drawn: pd.DataFrame) -> str:
+    rest = drawn[drawn["left out"] != "none"]
+    most = rest.loc[rest["turned"].idxmax()]
+    if np.isnan(most["low"]):
+        return "One draw of all kinds has no interval."
+    said = with_interval(most["turned"], most["low"], most["high"], 1)
+    return (
+        f"Within single draws most pairs turn round without {most['left out']}: {said}; the first "
+        f"place stays in {rest['first stays'].mean():.0%} of draws and methods left out."
+    )
+
+
+def _of_means(found: pd.DataFrame) -> str:
     whole, rest = found.iloc[0], found.iloc[1:]
     moved = rest[rest["turned"] > 0]
     others = rest[(rest["left out"] != whole["first"]) & (rest["first"] != whole["first"])]
@@ -168,24 +222,22 @@ def about_left_out(found: pd.DataFrame) -> str:
     return f"{told} The first place stays."
 
 
-def about_shares(means: pd.DataFrame, models=("Mean Difference", "sparse inverse")) -> str:
-    """What each further intervention brings; of means by `share` and `model`."""
-    told, up = [], []
-    for model in models:
-        own = means[means["model"] == model].sort_values("share").dropna(subset="mean")
-        if len(own) < 2:
-            continue
-        first, last = own.iloc[0], own.iloc[-1]
-        up.append(last["mean"] > first["mean"])
+def about_shares(found: pd.DataFrame, models=("Mean Difference", "sparse inverse")) -> str:
+    """What further interventions bring; of `share_gains`."""
+    told, sure = [], []
+    for model in [m for m in models if m in found.index]:
+        row = found.loc[model]
+        sure.append(row["low"] > 0)
+        said = with_interval(row["mean"], row["low"], row["high"])
         told.append(
-            f"{model} from {number(first['mean'])} at {first['share']:.0%} to "
-            f"{number(last['mean'])} at {last['share']:.0%}"
+            f"{model} from {number(row['first'])} at {row['from']:.0%} to {number(row['last'])} at "
+            f"{row['to']:.0%}, a gain of {said}"
         )
     if not told:
         return "Too few shares of interventions were run for a sentence."
-    if all(up):
+    if all(sure):
         return f"More interventions help: {'; '.join(told)} (average precision of edges)."
-    return f"More interventions do not help every method: {'; '.join(told)}."
+    return f"More interventions do not certainly help every method: {'; '.join(told)}."
 
 
 def about_imputed(found: pd.DataFrame, model: str) -> str:

@@ -46,7 +46,7 @@ def gies_like(values, target, *, seed: int = 0, block: int = BLOCK) -> np.ndarra
         raise ValueError(f"{n} genes: this search is run with at most {MOST_GENES}; choose some")
     order, found = np.random.default_rng(seed).permutation(n), np.zeros((n, n))
     order = order[_varies(values, target)[order]]
-    for genes in np.array_split(order, max(1, -(-len(order) // block))):
+    for genes in np.array_split(order, -(-len(order) // block)) if len(order) else []:
         found[np.ix_(genes, genes)] = _search(values, target, genes)
     np.fill_diagonal(found, np.nan)
     return found
