@@ -106,6 +106,24 @@ def data_add(
         raw=raw,
     )
     _, screen = own_reader.add(name, file, mapping, registry.names())
+    _tell_added(name, screen)
+
+
+@app.command("add-gears")
+def data_add_gears(
+    name: Annotated[str, typer.Argument(help="What chapters shall call it: a-z, 0-9 and -.")],
+    file: Annotated[Path, typer.Argument(help="perturb_processed.h5ad; it stays where it is.")],
+) -> None:
+    """Take in a screen in the layout of GEARS: log1p CP10k, conditions ctrl, A+ctrl, A+B."""
+    from helpers.data import own, own_reader, registry
+
+    _, screen = own_reader.add(name, file, own.gears_layout(), registry.names())
+    _tell_added(name, screen)
+
+
+def _tell_added(name: str, screen) -> None:
+    from helpers.data import registry
+
     facts = registry.screen_facts(screen).items()
     counts = [f"{n} {_one(key) if n == 1 else key}" for key, n in facts]
     console.print(f"{name}: {', '.join(counts)}")

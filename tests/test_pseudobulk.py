@@ -109,3 +109,14 @@ def test_bad_input_is_refused():
             pseudobulk(toy(), by)
     with pytest.raises(ValueError, match="statistic must be 'mean' or 'sum', not 'median'"):
         pseudobulk(toy(), "batch", statistic="median")
+
+
+def test_the_order_and_the_zeros_of_a_sparse_matrix_do_not_matter():
+    """Genes out of order, one place in two entries, a stored zero, integers."""
+    values, genes = np.array([1, 2, 0, 3, 4]), np.array([2, 0, 1, 1, 1])
+    X = csr_matrix((values, genes, np.array([0, 2, 5])), shape=(2, 3))
+    before = [part.copy() for part in (X.data, X.indices, X.indptr)]
+    found = pseudobulk(screen(X, {"group": ["a", "a"]}), "group", statistic="sum")
+    np.testing.assert_array_equal(found.X, [[2, 7, 1]])
+    for part, old in zip((X.data, X.indices, X.indptr), before, strict=True):
+        np.testing.assert_array_equal(part, old)

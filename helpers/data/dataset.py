@@ -6,7 +6,7 @@ from hashlib import sha256 as _sha256
 from helpers.words import Words
 
 KINDS = (
-    *("screen", "large-screen", "profiles", "tissue"),
+    *("screen", "large-screen", "log-screen", "profiles", "tissue"),
     *("relationships", "scores", "distances", "lengths"),
     *("labels", "gene-sets", "interactions", "interventions"),
     *("agreements", "network-scores"),

@@ -48,6 +48,26 @@ def canonical(X, *, where: str = "X", cells=None, genes=None) -> sparse.csr_matr
     return from_parts(X.format, parts, X.shape, where=where, cells=cells, genes=genes)
 
 
+def parts_by_cells(X, *, where: str = "X", cells=None, genes=None):
+    """The three arrays of a sparse matrix by cells, or a dense one, for who only adds values up.
+
+    As `canonical`, but genes stand in any order, and zeros and entries of one place as they came,
+    where `X` is by cells: its arrays are looked at once, and shared.
+
+    Returns
+    -------
+    tuple of ndarray, or ndarray of shape (n_cells, n_genes)
+        Values, genes, and where each cell ends.
+    """
+    if not (sparse.issparse(X) and X.format == "csr"):
+        found = canonical(X, where=where, cells=cells, genes=genes)
+        return (found.data, found.indices, found.indptr) if sparse.issparse(found) else found
+    check_ends(X.indptr, X.shape[0], len(X.data), where, major=("cell", cells))
+    names = {"major": ("cell", cells), "minor": ("gene", genes)}
+    check_indices(X.indices[: X.indptr[-1]], X.indptr, X.shape[1], where, **names)
+    return numbers(X.data, where), _native(X.indices), _native(X.indptr)
+
+
 def from_parts(layout: str, parts, shape, *, where: str = "X", cells=None, genes=None):
     """A canonical sparse matrix from the three arrays that store one; they are not changed.
 

@@ -41,6 +41,8 @@ class Mapping:
         Of `layers`, that holds counts; `X` by default.
     raw : bool
         Counts are in `raw`, with its genes.
+    layout : str or None
+        "gears": the file is in the layout of GEARS, which fixes all of the above.
     """
 
     perturbation: str
@@ -54,11 +56,18 @@ class Mapping:
     combination_separator: str | None = None
     layer: str | None = None
     raw: bool = False
+    layout: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "control", tuple(self.control))
         if self.raw and self.layer is not None:
             raise DataError("counts are in a layer or in raw: name one of them")
+
+
+def gears_layout() -> Mapping:
+    """Mapping of a file in the layout of GEARS."""
+    shared = {"perturbation": "condition", "batch": "cell_type", "context": "cell_type"}
+    return Mapping(**shared, control=("ctrl",), combination_separator="+", layout="gears")
 
 
 def folder() -> Path:

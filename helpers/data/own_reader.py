@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix, issparse
 
-from helpers.data import own
-from helpers.data.contract import CONTROL, looks_like_control, violations
+from helpers.data import gears, own
+from helpers.data.contract import CONTROL, check, looks_like_control, violations
 from helpers.data.errors import DataError
 from helpers.data.h5ad import read_matrix, read_table, reading
 from helpers.store.steps import Step, step
@@ -100,6 +100,17 @@ def read(path: Path, mapping: own.Mapping, name: str, sha256: str) -> AnnData:
     """
     from anndata import AnnData
 
+    provenance = {
+        "name": name,
+        "sha256": sha256,
+        "licence": "not stated",
+        "citation": f"A file of one's own, {path.name}.",
+    }
+    if mapping.layout == "gears":
+        with reading(path, "the file"):
+            screen = gears.counts_of(gears.read_gears(path))
+        screen.uns["dataset"] = provenance
+        return check(screen)
     with _opened(path) as file:
         obs, problems = _labels(read_table(file, "obs", path), mapping)
         X, var, of_matrix = _counts(file, path, obs.index, mapping)
@@ -112,12 +123,7 @@ def read(path: Path, mapping: own.Mapping, name: str, sha256: str) -> AnnData:
         uns={
             "scale": {"kind": "counts", "target_sum": None},
             "panel": mapping.total_counts is None,
-            "dataset": {
-                "name": name,
-                "sha256": sha256,
-                "licence": "not stated",
-                "citation": f"A file of one's own, {path.name}.",
-            },
+            "dataset": provenance,
         },
     )
     found = violations(screen)

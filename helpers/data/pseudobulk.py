@@ -8,10 +8,10 @@ import pandas as pd
 from anndata import AnnData
 from anndata.utils import make_index_unique
 from numba import njit
-from scipy.sparse import csr_matrix, issparse
+from scipy.sparse import csr_matrix
 
 from helpers.data.contract import DataError
-from helpers.data.matrix import canonical
+from helpers.data.matrix import parts_by_cells
 
 
 def pseudobulk(
@@ -63,20 +63,18 @@ def pseudobulk(
     obs.index = make_index_unique(names)
     obs["n_cells"] = n_cells
 
-    cells = canonical(adata.X, cells=adata.obs_names, genes=adata.var_names)
-    if issparse(cells):
+    cells = parts_by_cells(adata.X, cells=adata.obs_names, genes=adata.var_names)
+    divisors = n_cells if statistic == "mean" else np.ones_like(n_cells)
+    if isinstance(cells, tuple):
         X = np.zeros((len(groups), adata.n_vars))
         order = np.argsort(group, kind="stable")
-        _add_up(cells.data, cells.indices, cells.indptr, group, order, X)
+        _add_up(*cells, order, np.cumsum(n_cells), divisors, X)
     else:
-        X = np.asarray(_indicator(group, len(groups)) @ cells)
+        X = np.asarray(_indicator(group, len(groups)) @ cells) / divisors[:, None]
     if "total_counts" in adata.obs:
         total = adata.obs["total_counts"].to_numpy(dtype=np.float64)
         obs["total_counts"] = _indicator(group, len(groups)) @ total
-    if statistic == "mean":
-        X /= n_cells[:, None]
-        if "total_counts" in obs:
-            obs["total_counts"] /= n_cells
+        obs["total_counts"] /= divisors
     result = AnnData(X, obs=obs, var=adata.var.copy())
     for key in ("scale", "dataset", "panel"):
         if key in adata.uns:
@@ -86,15 +84,23 @@ def pseudobulk(
 
 
 @njit(cache=True)
-def _add_up(data, indices, indptr, group, order, sums):
+def _add_up(data, indices, indptr, order, ends, divisors, sums):
     """Add cells to their groups, group by group, so that the sums at hand stay in the cache.
 
-    Within a group cells keep their order, as in the product with the indicator.
+    `order` holds the cells of the first group, which ends at `ends[0]`, then those of the second.
+    Within a group cells keep their order, as in the product with the indicator. Indices are
+    unsigned for the compiler, which would else ask of each whether it counts from the end.
     """
-    for cell in order:
-        row = sums[group[cell]]
-        for k in range(indptr[cell], indptr[cell + 1]):
-            row[indices[k]] += data[k]
+    first = 0
+    for group in range(len(ends)):
+        row = sums[group]
+        for cell in order[first : ends[group]]:
+            values = data[indptr[cell] : indptr[cell + 1]]
+            genes = indices[indptr[cell] : indptr[cell + 1]]
+            for k in range(np.uint64(len(values))):
+                row[np.uint64(genes[k])] += values[k]
+        first = ends[group]
+        row /= divisors[group]
 
 
 def _indicator(group: np.ndarray, n_groups: int) -> csr_matrix:

@@ -181,10 +181,10 @@ def verify(name: str) -> dict:
     -------
     dict
         `name`, `kind`, `licence`, `bytes`; of a screen `cells`, `genes`, `perturbations` (without
-        control), `batches`, `contexts`, `controls` (cells); of a large screen the same without
-        contexts; of profiles `samples`, `genes`, `classes`; of tissue `spots`, `genes`, `slides`,
-        `patients`; of drugs and diseases `drugs`, `diseases`, `genes`, `pairs`; of a table `rows`,
-        and `pairs` or `models`.
+        control), `batches`, `contexts`, `controls` (cells); of a large screen, or of one
+        of logs, the same without contexts; of profiles `samples`, `genes`, `classes`; of tissue
+        `spots`, `genes`, `slides`, `patients`; of drugs and diseases `drugs`, `diseases`, `genes`,
+        `pairs`; of a table `rows`, and `pairs` or `models`.
 
     Raises
     ------
@@ -214,6 +214,7 @@ def verify(name: str) -> dict:
     facts = {
         "screen": screen_facts,
         "large-screen": _largescreen_facts,
+        "log-screen": _largescreen_facts,
         "profiles": _profile_facts,
         "matching": _matching_facts,
         "tissue": _tissue_facts,

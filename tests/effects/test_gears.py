@@ -1,5 +1,6 @@
 """Files in the layout of GEARS, and the published benchmark on them where they are at hand."""
 
+import zipfile
 from itertools import pairwise
 
 import numpy as np
@@ -8,8 +9,11 @@ import pytest
 from anndata import AnnData
 from scipy import sparse
 
+from helpers.data import gears, own, own_reader, registry
 from helpers.data.contract import DataError
-from helpers.data.effects import gears
+from helpers.data.normalise import log1p_cp10k
+from helpers.data.sets import adamson2016_gears
+from helpers.tasks.effects import doubles, unseen_perturbations
 from helpers.tasks.effects.published_run import published_doubles, published_singles
 
 GENES = [f"G{i:02d}" for i in range(12)]
@@ -104,6 +108,79 @@ def test_published_errors_of_doubles_come_out_where_the_file_is():
     table = published_doubles(gears.read_gears(path))
     assert table["additive"].mean() == pytest.approx(2.766, abs=0.005)
     assert table["no change"].mean() == pytest.approx(5.616, abs=0.005)
+
+
+# Chapters ---------------------------------------------------------------------------------------
+
+MANY = ["ctrl", *(f"{g}+ctrl" for g in GENES[:9]), *(f"{a}+{b}" for a, b in pairwise(GENES[:9]))]
+
+
+def test_counts_come_back_from_logs(tmp_path):
+    """Those that `layout` draws, with the total that they were divided by."""
+    screen = gears.read_gears(layout(tmp_path, MANY, n_cells=8))
+    found = gears.counts_of(screen)
+    drawn = np.random.default_rng(0).poisson(3.0, found.shape)
+    np.testing.assert_array_equal(found.X.toarray(), drawn)
+    np.testing.assert_array_equal(found.obs["total_counts"], drawn.sum(axis=1))
+    again = log1p_cp10k(found).X
+    np.testing.assert_allclose(again.toarray(), screen.X.toarray(), rtol=1e-5)
+
+
+def test_genes_that_were_dropped_count_in_the_total(tmp_path):
+    screen = gears.read_gears(layout(tmp_path, MANY, n_cells=8))
+    whole, part = gears.counts_of(screen), gears.counts_of(screen[:, :6])
+    apart = np.gcd.reduce(whole.X[:, :6].toarray().astype(int), axis=1) == 1  # no common divisor
+    assert apart.sum() > 100
+    for found in (whole, part):
+        total = found.obs["total_counts"].to_numpy()[apart]
+        np.testing.assert_array_equal(total, whole.X.sum(axis=1).A1[apart])
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        (lambda X: X * 0, "48 cells have no counts, first 'c0'"),
+        (lambda X: X * 0.97, "are not log1p of counts per 10,000"),
+    ],
+)
+def test_logs_of_no_counts_are_refused(tmp_path, change, said):
+    screen = gears.read_gears(layout(tmp_path, ["ctrl", *(f"{g}+ctrl" for g in GENES[:7])]))
+    screen.X = sparse.csr_matrix(change(screen.X.toarray()))
+    with pytest.raises(DataError, match=said):
+        gears.counts_of(screen)
+
+
+def test_a_file_of_gears_goes_through_the_tasks_as_a_data_set_of_ones_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("BENCHBOOK_CACHE", str(tmp_path / "cache"))
+    path = layout(tmp_path, MANY, n_cells=10)
+    own_reader.add("small", path, own.gears_layout(), registry.names())
+    assert "small" in registry.known()
+    screen = registry.load("small").result()
+    assert set(screen.obs["context"]) == {"K562"}
+    for found in (
+        doubles.double_scores.function(screen, seed=0),
+        unseen_perturbations.unseen_scores.function(screen, seed=0),
+    ):
+        own_scores = found[found["metric"] == "l2"].set_index("prediction")["value"]
+        assert {"mean", "no change", "linear model"} <= set(own_scores.index.unique())
+        assert np.isfinite(own_scores["mean"]).all()
+
+
+def test_registered_sets_say_that_they_are_unverified(tmp_path):
+    names = [n for n in registry.names() if n.endswith("-gears")]
+    assert len(names) == 4
+    for name in names:
+        with pytest.raises(DataError, match="is unverified"):
+            registry.load(name).result()
+    path = layout(tmp_path, SINGLES)
+    with zipfile.ZipFile(tmp_path / "adamson.zip", "w") as archive:
+        archive.write(path, f"adamson/{gears.FILE}")
+    facts = adamson2016_gears.read({"adamson.zip": tmp_path / "adamson.zip"}).iloc[0].to_dict()
+    assert facts == {"cells": 72, "genes": 12, "perturbations": 11, "batches": 1, "controls": 6}
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+        archive.writestr("x", "y")
+    with pytest.raises(DataError, match="holds 0 files perturb_processed"):
+        gears.summary(tmp_path / "b.zip")
 
 
 def test_files_are_found_by_their_folder(tmp_path, monkeypatch):

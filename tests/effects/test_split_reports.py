@@ -13,7 +13,7 @@ from helpers import scores
 from helpers.data.effects import condition_splits as splits
 from helpers.data.effects.split_reports import split_report
 from helpers.data.simulate.screen import simulate_screen
-from helpers.tasks.effects import doubles, interactions, splits_report
+from helpers.tasks.effects import doubles, held_out_report, interactions
 
 NAMES = [f"g{i}" for i in range(8)]
 
@@ -71,10 +71,10 @@ def test_scores_come_with_the_split_that_they_are_of(screen, tmp_path, monkeypat
     assert set(found["perturbation"]) == set(report["manifest"]["test"])
     assert set(report["leakage"]["nearest"]) == set(found["perturbation"])
     called = interactions.interaction_scores.function(screen, seed=0)["split_report"]
-    table = splits_report.left({("x", 0): found["split_report"], ("y", 0): [called]})
+    table = held_out_report.splits_left({("x", 0): found["split_report"], ("y", 0): [called]})
     assert table["data set"].tolist() == ["x", "y"]
     assert table["scored"].tolist() == [len(report["manifest"]["test"])] * 2
-    splits_report.left({("x", 0): [text]})  # saved before: not saved twice
+    held_out_report.splits_left({("x", 0): [text]})  # saved before: not saved twice
     kept = json.loads((tmp_path / "splits.json").read_text())
     assert [entry["data set"] for entry in kept] == ["x", "y"]
     manifest = splits.read_manifest(json.dumps(kept[0]["manifest"]))

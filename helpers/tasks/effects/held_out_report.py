@@ -1,6 +1,7 @@
 """What is said of models on conditions that they have not seen: rows, comparisons, sentences."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,12 @@ IMPUTED = "mean where none"
 """Post-processing: a model's gaps are filled with the mean of the training conditions."""
 
 EFFECT_SIZE = {"weak": 0.0, "middle": 1.0, "strong": 2.0}
+
+SPLITS = (
+    "Splits of this page: how similar scored conditions are to the nearest that is learnt from "
+    "(cosine of effects), beside random divisions of the same sizes. Manifests and similarities of "
+    "every condition: splits.json, linked at the end of the page"
+)
 
 
 def enough_cells(part) -> list[str]:
@@ -290,3 +297,44 @@ def ranks_said(rows: pd.DataFrame, metrics=SHOWN) -> str:
         return f"All {len(best)} metrics of the table name {names[0]} as the best model."
     each = listed(f"{n} by {sum(b == n for b in best.values())}" for n in names)
     return f"The metrics of the table do not agree on the best model: {each} of {len(best)}."
+
+
+def splits_left(found: Mapping[tuple, Sequence[str]]) -> pd.DataFrame:
+    """Keep the splits of a page beside its scores, and list them.
+
+    Parameters
+    ----------
+    found : mapping of key to sequence of str
+        Texts of `helpers.data.effects.split_reports.split_report`, by data set (the first entry of
+        the key), such as the column `split_report` of results.
+
+    Returns
+    -------
+    DataFrame
+        One row a split and training set: `data set`, `split`, `seed`, `learnt from` and `scored`
+        (conditions), `nearest` (mean over scored conditions of the greatest cosine of effects to
+        one that is learnt from), `random` (range of the same over random divisions of these
+        sizes), `sha256` (its first 12 digits).
+    """
+    entries = {}
+    for key, texts in found.items():
+        for text in dict.fromkeys(texts):
+            entries.setdefault((str(key[0]), text), json.loads(text) | {"data set": str(key[0])})
+    scores.save_splits(list(entries.values()))
+    return pd.DataFrame([_split_row(entry) for entry in entries.values()])
+
+
+def _split_row(entry: dict) -> dict:
+    manifest, leakage = entry["manifest"], entry["leakage"]
+    drawn = leakage["random"]
+    where = f" ({manifest['context']})" if manifest["context"] else ""
+    return {
+        "data set": entry["data set"],
+        "split": manifest["kind"] + where,
+        "seed": manifest["seed"],
+        "learnt from": len(entry["trained on"]),
+        "scored": len(manifest["test"]),
+        "nearest": leakage["mean"],
+        "random": f"{min(drawn):.2f} to {max(drawn):.2f}" if drawn else "",
+        "sha256": entry["sha256"][:12],
+    }
