@@ -220,6 +220,15 @@ def test_a_page_loads_no_script_that_it_does_not_use(built_site):
         assert "fontawesome" not in sources
 
 
+def test_no_script_keeps_a_reader_waiting(soup):
+    waiting = [
+        tag["src"]
+        for tag in soup.select("script[src]")
+        if not tag.has_attr("defer") and not tag.has_attr("async")
+    ]
+    assert [src.split("?")[0] for src in waiting] == ["../_static/documentation_options.js"]
+
+
 @pytest.mark.browser
 def test_icons_are_drawn_and_the_search_finds(built_site):
     with serve(built_site) as address, browser() as chromium:
