@@ -1,6 +1,6 @@
 // Tables that ask for it get filters above them and buttons in their heads. Without this script
 // they are whole tables all the same.
-const MOST = 40; // values that a menu can hold
+const MOST = 100; // values that a menu can hold
 
 document.addEventListener("DOMContentLoaded", () => {
   for (const table of document.querySelectorAll("table[data-sortable]")) {

@@ -602,7 +602,9 @@ def test_what_an_answer_says_after_its_first_interval_folds_with_what_would_chan
     soup = BeautifulSoup(answers_html(frame, **columns, behind=["if"]), "html.parser")
     assert soup.p.text == said and not soup.details.has_attr("open")
     assert [p.text for p in soup.details.select("p, dt, dd")] == ["Not so in <b>.", "if", "more"]
-    assert soup.select_one("section > p > a")["href"] == "a.html"  # the link stays in sight
+    assert (
+        soup.select_one("section > .bb-behind > a")["href"] == "a.html"
+    )  # the link stays in sight
     assert lead("No. Never here.") == ("No. Never here.", "")
 
 

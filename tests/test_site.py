@@ -220,6 +220,15 @@ def test_a_page_loads_no_script_that_it_does_not_use(built_site):
         assert "fontawesome" not in sources
 
 
+def test_no_script_keeps_a_reader_waiting(soup):
+    waiting = [
+        tag["src"]
+        for tag in soup.select("script[src]")
+        if not tag.has_attr("defer") and not tag.has_attr("async")
+    ]
+    assert [src.split("?")[0] for src in waiting] == ["../_static/documentation_options.js"]
+
+
 @pytest.mark.browser
 def test_icons_are_drawn_and_the_search_finds(built_site):
     with serve(built_site) as address, browser() as chromium:
@@ -547,9 +556,9 @@ def test_steps_of_one_name_are_one_line_of_the_card():
         return {"name": name, "key": key, "seconds": seconds, "stored": stored}
 
     steps = [
-        step("fit", "aaaa", 1.5, False),
-        step("read", "bbbb", 0.2, True),
-        step("fit", "cccc", 2.0, False),
+        step("fit(seed=1)", "aaaa", 1.5, False),
+        step("read(x=1)", "bbbb", 0.2, True),
+        step("fit(seed=2)", "cccc", 2.0, False),
         step("fit", "dddd", 9.0, True),
         step("draw", "eeee", None, False),
         step("fit", "ffff", None, False),
@@ -560,7 +569,7 @@ def test_steps_of_one_name_are_one_line_of_the_card():
     lines = [li.get_text() for li in card.select("li")][-4:]
     assert lines == [
         "fit 1 from the store, 2 in 3.5 s, 1 not finished",
-        "read bbbb from the store",
+        "read(x=1) bbbb from the store",
         "draw eeee not finished",
         "plot 0000 3.2 s",
     ]

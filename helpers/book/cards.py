@@ -81,8 +81,10 @@ def provenance_card(run: Mapping, links: Mapping) -> str:
     if run["steps"]:
         stored = sum(bool(s["stored"]) for s in run["steps"])
         summary = f"{_count(len(run['steps']), 'step')}, {stored} of them found in the store"
-        names = dict.fromkeys(s["name"] for s in run["steps"])
-        items = "".join(_step([s for s in run["steps"] if s["name"] == name]) for name in names)
+        by_name: dict[str, list] = {}  # a name goes on with the arguments
+        for step in run["steps"]:
+            by_name.setdefault(step["name"].partition("(")[0], []).append(step)
+        items = "".join(_step(name, asked) for name, asked in by_name.items())
         parts.append(_folded(summary, f"<ul>{items}</ul>"))
     if run["versions"]:
         items = ", ".join(f"{_text(k)} {_text(v)}" for k, v in sorted(run["versions"].items()))
@@ -117,9 +119,9 @@ def _dataset(data: Mapping) -> str:
     )
 
 
-def _step(asked: list[Mapping]) -> str:
-    """A step of one name, with its key if it was asked once; the record holds all keys."""
-    name = f"<code>{_text(asked[0]['name'])}</code>"
+def _step(name: str, asked: list[Mapping]) -> str:
+    """A step as often as asked; once, with arguments and key, which the record holds of all."""
+    shown = f"<code>{_text(name)}</code>"
     stored = sum(bool(s["stored"]) for s in asked)
     computed = [s["seconds"] for s in asked if not s["stored"]]
     # None: it failed, or was never computed
@@ -133,8 +135,9 @@ def _step(asked: list[Mapping]) -> str:
     ]
     if len(asked) == 1:
         said = [next(filter(None, said)).removeprefix("1 ").removeprefix("in ")]
-        name += f" <code>{_text(asked[0]['key'])[:12]}</code>"
-    return f"<li>{name} {', '.join(filter(None, said))}</li>"
+        (step,) = asked
+        shown = f"<code>{_text(step['name'])}</code> <code>{_text(step['key'])[:12]}</code>"
+    return f"<li>{shown} {', '.join(filter(None, said))}</li>"
 
 
 def _date(iso: str) -> str:

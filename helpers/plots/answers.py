@@ -41,11 +41,13 @@ def answers_html(
     for row in frame.to_dict("records"):
         said, rest = lead(row[answer]) if behind else (row[answer], "")
         folded = (f"<p>{_text(rest)}</p>" if rest else "") + _facts(row, behind)
+        source = f'<a href="{_text(row[link])}">Behind it: {_page(row[link])}</a>'
+        if folded:  # beside the link, so that a folded block takes no line of its own
+            folded = f"<details><summary>More</summary>{folded}</details>"
         blocks.append(
             f'<section class="bb-card bb-answer"><h3>{_text(row[question])}</h3>'
             f"<p>{_text(said)}</p>{_facts(row, more)}"
-            + (f"<details><summary>More</summary>{folded}</details>" if folded else "")
-            + f'<p><a href="{_text(row[link])}">Behind it: {_page(row[link])}</a></p></section>'
+            f'<div class="bb-behind">{source}{folded}</div></section>'
         )
     return "\n".join(blocks)
 
