@@ -145,7 +145,8 @@ def test_protocols_side_by_side():
     few = pd.concat([one, judged({"sparse inverse": 0.9}, "published").assign(n=2)])
     assert report.about_protocols(few, other).endswith("too few edges: sparse inverse.")
     table = report.side_by_side(one, other)
-    assert len(table) == 12 and set(table["protocol"]) == {"published", "revised"}
+    assert table.shape == (3, 5) and table["model"].tolist() == ["GuanLab", "correlation", "random"]
+    assert table["distance, published"].iloc[0].startswith("0.50 (0.50 to")
 
 
 def test_rows_of_the_null():

@@ -124,6 +124,9 @@ def test_floors_are_paired_and_named():
     found = floors(own, less, own)
     row = found[(found["model"] == "GuanLab") & (found["floor"] == "same parents")].iloc[0]
     assert row["mean"] == pytest.approx(0.49) and row["low"] > 0.4 and row["own"] == 2
+    wide = report.floor_table(found)
+    assert wide.columns.tolist() == ["model", "rewired", "same parents"]
+    assert wide["same parents"].iloc[0].startswith("0.49 (0.4")
     said = says.about_floors(found)
     assert "random children of the same degrees are passed by all of them (least 0.49" in said
     assert "rewired networks of the same degrees are passed by none of them" in said
@@ -144,6 +147,8 @@ def test_ranks_of_single_draws():
     found = report.left_out_by_draw(pd.concat([*parts, table(low, metric=report.RANKED[3])]))
     assert (found["turned"] == 0).all() and (found["first stays"] == 1).all()
     assert found["left out"].tolist() == ["none", "GuanLab", "NOTEARS", "correlation"]
+    whole = pd.DataFrame({"left out": ["none", "NOTEARS"], "turned": [0, 0]})
+    assert report.with_draws(whole, found)["turned, in a draw"].tolist() == ["0.0 (0.0 to 0.0)"] * 2
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from helpers.tasks.discovery.networks_real_report import (
     over_splits,
     percent,
 )
-from helpers.tasks.discovery.networks_report import METHODS, best
+from helpers.tasks.discovery.networks_report import METHODS, as_text, best
 from helpers.tasks.findings import listed, with_interval
 
 ALL = "all cells of an arm, four fifths to infer from"
@@ -161,15 +161,16 @@ def about_null(means: pd.DataFrame, gain: tuple[float, float, float]) -> str:
 
 
 def side_by_side(published: pd.DataFrame, revised: pd.DataFrame) -> pd.DataFrame:
-    """Distance and omission rate of each method under both protocols, with intervals."""
-    parts = []
-    for name, table in (("published", published), ("revised", revised)):
-        for metric in (PRIMARY, "false_omission_rate"):
-            own = over_splits(table, metric)
-            parts.append(own.assign(protocol=name, asked=METRICS[metric].title))
-    found = pd.concat(parts, ignore_index=True)
-    found = found[found["model"].isin(METHODS) | (found["model"] == "random")]
-    return found[["asked", "protocol", "model", "mean", "low", "high"]]
+    """Distance and omission rate of each method under both protocols, with intervals as text."""
+    columns = {}
+    for title, metric in (("distance", PRIMARY), ("omission rate", "false_omission_rate")):
+        for name, table in (("published", published), ("revised", revised)):
+            own = over_splits(table, metric).set_index("model")
+            own = own.loc[[m for m in (*METHODS, "random") if m in own.index]]
+            columns[f"{title}, {name}"] = own.apply(
+                lambda row: as_text(row["mean"], row["low"], row["high"]), axis=1
+            )
+    return pd.DataFrame(columns).rename_axis("model").reset_index()
 
 
 def about_protocols(published: pd.DataFrame, revised: pd.DataFrame, metric: str = PRIMARY) -> str:

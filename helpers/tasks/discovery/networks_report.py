@@ -236,6 +236,13 @@ def left_out_by_draw(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["left out", "turned", "low", "high", "first stays"])
 
 
+def with_draws(found: pd.DataFrame, drawn: pd.DataFrame) -> pd.DataFrame:
+    """`left_out` with what turns round within single draws, of `left_out_by_draw`, as text."""
+    said = drawn.set_index("left out")[["turned", "low", "high"]]
+    said = said.apply(lambda row: as_text(*row, 1), axis=1)
+    return found.assign(**{"turned, in a draw": found["left out"].map(said)})
+
+
 def floor_gains(table: pd.DataFrame, *, kind: str = "linear") -> pd.DataFrame:
     """Distance of each method's edges beyond its own floors, paired over draws.
 
@@ -258,6 +265,18 @@ def floor_gains(table: pd.DataFrame, *, kind: str = "linear") -> pd.DataFrame:
             ends = mean_interval(gap) if len(gap) > 1 else (np.nan, np.nan)
             rows.append([model, floor, wide["as predicted"][model].mean(), gap.mean(), *ends])
     return pd.DataFrame(rows, columns=["model", "floor", "own", "mean", "low", "high"])
+
+
+def as_text(mean: float, low: float, high: float, digits: int = 2) -> str:
+    """A value and its interval for the cell of a table."""
+    return f"{number(mean, digits)} ({number(low, digits)} to {number(high, digits)})"
+
+
+def floor_table(found: pd.DataFrame) -> pd.DataFrame:
+    """`floor_gains` with a row a method, intervals as text."""
+    said = found[["mean", "low", "high"]].apply(lambda row: as_text(*row), axis=1)
+    wide = found.assign(said=said).pivot_table("said", "model", "floor", aggfunc="first")
+    return wide.loc[found["model"].unique()].rename_axis(columns=None).reset_index()
 
 
 def share_gains(table: pd.DataFrame) -> pd.DataFrame:
