@@ -320,7 +320,29 @@ def test_wirings_that_are_none():
         spackle.Wiring("batch", "masked", clean=True)
 
 
+@pytest.mark.parametrize("knob", ["batch", "n_steps", "n_neighbours", "check_every"])
+def test_sizes_are_at_least_one(knob):
+    with pytest.raises(DataError, match=f"{knob} is 0: at least 1"):
+        spackle.Size(**{knob: 0})
+
+
+def test_a_gene_that_no_training_spot_has_is_refused(small):
+    found = task.scene(small)
+    measured = found.measured.copy()
+    measured[found.split == "train", 3] = False
+    args = (found.target, measured, found.slide, found.places, found.split)
+    with pytest.raises(DataError, match="1 genes are not measured in any training spot"):
+        spackle.fit(*args, wiring=spackle.WIRINGS["SpaCKLE, clean"], size=spackle.Size(), seed=0)
+
+
 # --------------------------------------------------------------------------- the task
+
+
+@pytest.mark.parametrize("model", ["18 neighbours", "gene mean", task.LATENT])
+def test_masks_of_other_data_are_refused(small, masks, model):
+    fill = task.filler(small, task.scene(small), model, spackle.Size(), 0)
+    with pytest.raises(DataError, match="draw masks of these data"):
+        fill(masks[:, :, :-1])
 
 
 def test_the_order_of_the_simulation(small, masks):

@@ -285,3 +285,13 @@ def test_genes_are_kept_by_smoothness_or_by_counts(small):
     assert list(data.var_names) == total.nlargest(10).index.tolist()
     with pytest.raises(DataError, match="by is 'name'"):
         task.curated.function(small, protocol="revised", by="name")
+
+
+def test_slides_without_coordinates_and_lengths_that_are_none(small):
+    bare = small.copy()
+    del bare.obsm["spatial"]
+    with pytest.raises(DataError, match="slide slide 1 has no coordinates"):
+        task.curated.function(bare, protocol="revised", n_keep=8)
+    genes = list(small.var_names[:2])
+    with pytest.raises(DataError, match="lengths are above 0 bases"):
+        steps.with_lengths(genes, pd.Series([1000.0, 0.0], index=genes))

@@ -152,6 +152,20 @@ def test_the_long_run_asks_each_model_in_each_cell_of_its_own():
     assert long_runs.RATES in TIER.long_runs
 
 
+def test_states_and_windows_of_other_spots_are_refused(made):
+    _, kept, sheets = made
+    asked = {"model": "ViT", "filled": "zeros", "loss": "all", "budget": QUICK, "seed": 0}
+    with pytest.raises(DataError, match="windows are given for"):
+        task.fitted.function(kept, sheets[:-1], **asked)
+    state = task.fitted.function(kept, sheets, **asked)
+    with pytest.raises(DataError, match="no model 'Foo'"):
+        task.predictions.function(kept, sheets, state, model="Foo")
+    turned = kept.copy()
+    turned.obs["split"] = kept.obs["split"].astype(str).replace({"train": "test", "test": "train"})
+    with pytest.raises(DataError, match="other sides than in training"):
+        task.predictions.function(turned, sheets, state, model="ViT")
+
+
 def test_where_rates_are_from():
     table = pd.DataFrame({"rate": [1e-3, 1e-2], "error": [1.0, 2.0]})
     record = {"command": "benchbook keep histology-rates", "day": "2026-11-27"}

@@ -63,9 +63,19 @@ def test_nine_numbers_and_nuclei_follow_the_planted_domains(data):
     np.testing.assert_allclose(z[first].mean(axis=0), 0, atol=1e-6)
 
 
+def test_a_spot_outside_of_its_image_is_refused(data):
+    moved = data.copy()
+    moved.obsm["spatial"] = data.obsm["spatial"].copy()
+    moved.obsm["spatial"][0] = (-50.0, 3.0)
+    with pytest.raises(DataError, match="1 spots of slide slide 1 lie outside"):
+        patches.windows(moved)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        (lambda image: image[..., 0], "bytes, rows x columns"),
+        (lambda image: image / 255, "bytes, rows x columns"),
         (lambda image: image[..., ::-1], "blue, green, red"),
         (lambda image: (255 - image) // 4, "fluorescence"),
         (lambda image: image[..., [1, 0, 2]], "green is not"),

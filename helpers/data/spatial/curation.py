@@ -163,7 +163,7 @@ def with_lengths(genes: list[str], lengths: pd.Series) -> list[str]:
     Raises
     ------
     DataError
-        None has.
+        None has, or one is not above zero.
     """
     kept = [gene for gene in genes if gene in lengths.index]
     if not kept:
@@ -171,12 +171,16 @@ def with_lengths(genes: list[str], lengths: pd.Series) -> list[str]:
             f"none of {len(genes)} genes has a length, such as {genes[0]}: lengths go by Ensembl "
             f"identifier without version, such as {lengths.index[0]}; normalise without them"
         )
+    if bad := [gene for gene in kept if not 0 < lengths[gene] < np.inf]:
+        raise DataError(f"the length of {bad[0]} is {lengths[bad[0]]}; lengths are above 0 bases")
     return kept
 
 
 def neighbours_of(one: AnnData) -> np.ndarray:
     """The 6 or 4 nearest spots of each spot of one slide."""
     (name,) = one.obs["slide"].astype(str).unique()
+    if "spatial" not in one.obsm:
+        raise DataError(f"slide {name} has no coordinates: obsm['spatial'] is x and y in pixels")
     k = NEIGHBOURS[one.uns["slides"][name]["geometry"]]
     if one.n_obs <= k:
         raise DataError(f"slide {name} has {one.n_obs} spots, too few for {k} neighbours of each")

@@ -65,7 +65,8 @@ def windows(data: AnnData, *, width: float = 1.0, side: int = SIDE) -> np.ndarra
     Raises
     ------
     DataError
-        A slide without an image, or one that is not stained with haematoxylin and eosin.
+        A slide without an image in colour, one with a spot outside of it, or one that is not
+        stained with haematoxylin and eosin.
     """
     out = np.empty((data.n_obs, side, side, 3), dtype=np.uint8)
     for name, rows in by_slide(data.obs["slide"]).items():
@@ -75,6 +76,13 @@ def windows(data: AnnData, *, width: float = 1.0, side: int = SIDE) -> np.ndarra
         scale = float(facts["image_scale"])
         places = np.asarray(data.obsm["spatial"], dtype=float)[rows] * scale
         image = np.asarray(facts["image"])
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+            raise DataError(f"the image of slide {name} is {image.dtype} of {image.shape}; it is "
+                            "bytes, rows x columns x red, green, blue")  # fmt: skip
+        beyond = ((places < 0) | (places > image.shape[1::-1])).any(axis=1)
+        if beyond.any():
+            raise DataError(f"{int(beyond.sum())} spots of slide {name} lie outside its image: it "
+                            "is cut, or its scale is another")  # fmt: skip
         out[rows] = _cut(image, places, width * pitch(places), side)
         check_stain(name, out[rows])
     return out

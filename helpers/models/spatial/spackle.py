@@ -89,6 +89,11 @@ class Size:
     check_every: int = 10
     rate: float = 1e-3
 
+    def __post_init__(self) -> None:
+        counts = {k: v for k, v in vars(self).items() if k not in ("width", "rate")}
+        if few := [f"{name} is {value}" for name, value in counts.items() if value < 1]:
+            raise DataError(f"{', '.join(few)}: at least 1")
+
 
 def network(n_genes: int, wiring: Wiring, size: Size):
     """The untrained network; at 128 genes and the published size it has 1.22 million parameters."""
@@ -195,13 +200,18 @@ def fit(target, measured, slide, places, split, *, wiring: Wiring, size: Size, s
     Raises
     ------
     DataError
-        No spot trains.
+        No spot trains, or a gene that no training spot has.
     """
     import torch
 
     train, val = (np.asarray(split) == side for side in ("train", "val"))
     if not train.any():
         raise DataError("no spot is there to train on")
+    if (blind := ~np.asarray(measured)[train].any(axis=0)).any():
+        raise DataError(
+            f"{int(blind.sum())} genes are not measured in any training spot, the first in column "
+            f"{int(blind.argmax())}: drop them"
+        )
     val = val if val.any() else train
     mean = _mean(target, measured, train) if wiring.centred else np.zeros(target.shape[1])
     probability = torch.as_tensor(hide_probability(measured[train]), dtype=torch.float32)

@@ -190,8 +190,23 @@ def filler(data, found: Scene, model: str, size: Size, seed: int) -> Callable:
     Raises
     ------
     DataError
-        An unknown model, or no planted truth.
+        An unknown model, no planted truth, or (when it is called) masks of other spots or genes.
     """
+    fill = _filler(data, found, model, size, seed)
+    expected = (int(found.test.sum()), found.matrix.shape[1])
+
+    def checked(masks):
+        if np.shape(masks)[1:] != expected:
+            raise DataError(
+                f"masks are of {np.shape(masks)[1:]} test spots and genes; these data have "
+                f"{expected}: draw masks of these data"
+            )
+        return fill(masks)
+
+    return checked
+
+
+def _filler(data, found: Scene, model: str, size: Size, seed: int) -> Callable:
     rows = np.flatnonzero(found.test)
     if model in COMPARATORS:
         if model in LOCAL:  # the other slides are not filled for every mask

@@ -101,8 +101,15 @@ def restored(name: str, state: Mapping[str, np.ndarray], slide) -> Fitted:
     Raises
     ------
     DataError
-        The arrays are of another model.
+        The arrays are of another model, or of other training spots.
     """
+    if name not in MODELS:
+        raise DataError(f"no model {name!r}; there are {', '.join(MODELS)}")
+    if len(state["key"]) != len(slide):
+        raise DataError(
+            f"the model was trained on {len(state['key'])} spots, {len(slide)} are given as such: "
+            "the slides have other sides than in training"
+        )
     mean = torch.from_numpy(np.asarray(state["model/mean"]))
     side = int(state["side"])
     model = MODELS[name](len(mean), side, mean)

@@ -38,6 +38,8 @@ class Spots:
             raise DataError(f"windows have the shape {shape}; it is spots, side, side, 3")
         if self.patches.dtype != np.uint8:
             raise DataError(f"windows are {self.patches.dtype}; they are bytes, 0 to 255")
+        if shape[0] != len(self.slide):
+            raise DataError(f"{shape[0]} windows are given for {len(self.slide)} spots")
 
     def rows(self, chosen) -> Spots:
         """Some of the spots."""
