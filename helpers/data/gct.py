@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,9 +38,18 @@ def read_gct(path: Path) -> Gct:
     Raises
     ------
     DataError
-        Another version, a header that does not say what the file holds, an identifier that comes
-        twice, or a value that is no number.
+        No such text, another version, a header that does not say what the file holds, an
+        identifier that comes twice, or a value that is no number.
     """
+    try:
+        return _read_gct(path)
+    except (UnicodeDecodeError, gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(f"{path} is no text, or is cut ({error}): take it in anew") from error
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise DataError(f"{path}: lines that fit no table ({error})") from error
+
+
+def _read_gct(path: Path) -> Gct:
     opened = gzip.open if path.suffix == ".gz" else open
     with opened(path, "rt", encoding="utf-8") as file:
         version = file.readline().strip()

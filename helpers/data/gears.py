@@ -217,6 +217,8 @@ def summary(path: Path) -> pd.DataFrame:
         No such file in the archive, or see `read_gears`.
     """
     if path.suffix == ".zip":
+        if not zipfile.is_zipfile(path):
+            raise DataError(f"{path} is no zip archive, or is cut: take it in anew")
         with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path) as archive:
             inside = [n for n in archive.namelist() if n.split("/")[-1] == FILE]
             if len(inside) != 1:

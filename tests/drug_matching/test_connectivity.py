@@ -66,6 +66,23 @@ def test_normalised_scores_and_tau_by_hand():
     np.testing.assert_allclose(c.tau([0.5, -1.0], references), [75, -75])
 
 
+def test_sets_and_tables_that_do_not_fit_are_refused():
+    """A gene twice would count twice, and give a connectivity of 1.25."""
+    signatures = c.sort_signatures([[3.0, 2, 1, -1]])
+    for score in (c.wtcs, c.cmap_score):
+        with pytest.raises(ValueError, match="1 genes are twice in a set"):
+            score(signatures, [0, 0], [3])
+        with pytest.raises(ValueError, match="genes -1 to 9 of 4"):
+            score(signatures, [-1, 9], [3])
+    with pytest.raises(ValueError, match="1 scores are NaN"):
+        c.normalised([np.nan, 1.0], ["a", "a"])
+    with pytest.raises(ValueError, match="one each a signature"):
+        c.normalised([1.0], ["a", "a"])
+    for references in (np.zeros((0, 2)), [[1.0]]):
+        with pytest.raises(ValueError, match="one query or more"):
+            c.tau([1.0, 2.0], references)
+
+
 def test_the_genes_of_a_query():
     contrast = np.array([0.5, np.nan, -2, 0, 3, -1])
     up, down = c.query_sets(contrast, n_up=1, n_down=5)

@@ -60,6 +60,22 @@ def test_a_gct_that_lies_is_refused(tmp_path, old, new, said):
         read_gct(path)
 
 
+@pytest.mark.parametrize(
+    "name, content, said",
+    [
+        ("a.gct", b"\xff\xfe\x00", "is no text, or is cut"),
+        ("a.gct.gz", b"#1.3", "is no text, or is cut"),
+        ("a.gct.gz", gzip.compress(LEVEL3.encode() * 50)[:60], "is no text, or is cut"),
+        ("a.gct", b"#1.3\n3\t2\t1\t2\n", "lines that fit no table"),
+        ("a.gct", LEVEL3.encode() + b"40\tD\t1\t2\t3\t4\n", "lines that fit no table"),
+    ],
+)
+def test_a_gct_that_is_damaged_is_refused(tmp_path, name, content, said):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=said):
+        read_gct(tmp_path / name)
+
+
 def write_gctx(path, *, rows=("10", "20", "30"), columns=("w1", "w2"), values=VALUES):
     with h5py.File(path, "w") as file:
         file.attrs["version"] = "GCTX1.0"

@@ -126,6 +126,9 @@ def test_other_files_are_refused(tmp_path):
         file["x"] = 1
     with pytest.raises(DataError, match="no assay, colnames, rownames"):
         signatures.read({"sample_db.h5": tmp_path / "a.h5"})
+    (tmp_path / "c.h5").write_bytes(b"no HDF5")
+    with pytest.raises(DataError, match="is no HDF5 file"):
+        signatures.read({"sample_db.h5": tmp_path / "c.h5"})
     (tmp_path / "b.csv").write_text("x,y\n1,2\n")
     with pytest.raises(DataError, match="no columns moa, drug"):
         signatures.read_mechanisms({"clue_moa.csv": tmp_path / "b.csv"})

@@ -177,6 +177,9 @@ def test_registered_sets_say_that_they_are_unverified(tmp_path):
         archive.write(path, f"adamson/{gears.FILE}")
     facts = adamson2016_gears.read({"adamson.zip": tmp_path / "adamson.zip"}).iloc[0].to_dict()
     assert facts == {"cells": 72, "genes": 12, "perturbations": 11, "batches": 1, "controls": 6}
+    (tmp_path / "c.zip").write_bytes(b"no archive")
+    with pytest.raises(DataError, match="is no zip archive"):
+        gears.summary(tmp_path / "c.zip")
     with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
         archive.writestr("x", "y")
     with pytest.raises(DataError, match="holds 0 files perturb_processed"):

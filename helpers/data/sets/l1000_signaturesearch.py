@@ -87,6 +87,8 @@ def read(paths: dict[str, Path]) -> pd.DataFrame:
     import h5py
 
     path = paths["sample_db.h5"]
+    if not h5py.is_hdf5(path):
+        raise DataError(f"{path} is no HDF5 file, or is cut")
     with h5py.File(path) as file:
         if absent := [n for n in ("assay", "colnames", "rownames") if n not in file]:
             raise DataError(f"{path}: no {', '.join(absent)}")

@@ -91,18 +91,33 @@ def ks_statistic(signatures: SortedSignatures, genes) -> np.ndarray:
     Positive where the genes stand among those that go up. 0 for an empty set and for a signature
     without any change.
 
+    Raises
+    ------
+    ValueError
+        Genes twice, or that are none of the signatures'.
+
     References
     ----------
     Lamb et al. 2006, Science 313 (supporting online material).
     """
+    genes = _gene_set(signatures, genes)
     n, t = len(signatures.place), len(genes)
     if t == 0:
         return np.zeros(signatures.place.shape[1])
-    place = np.sort(signatures.place[np.asarray(genes)], axis=0) + 1.0  # V_1 < ... < V_t
+    place = np.sort(signatures.place[genes], axis=0) + 1.0  # V_1 < ... < V_t
     j = np.arange(1, t + 1)[:, None]
     a = (j / t - place / n).max(axis=0)
     b = (place / n - (j - 1) / t).max(axis=0)
     return np.where(signatures.is_flat, 0.0, np.where(a > b, a, -b))
+
+
+def _gene_set(signatures: SortedSignatures, genes) -> np.ndarray:
+    genes, n = np.asarray(genes, dtype=int), len(signatures.place)
+    if len(genes) and not 0 <= genes.min() <= genes.max() < n:
+        raise ValueError(f"a set names genes {genes.min()} to {genes.max()} of {n}, from 0")
+    if len(np.unique(genes)) < len(genes):
+        raise ValueError(f"{len(genes) - len(np.unique(genes))} genes are twice in a set")
+    return genes
 
 
 def cmap_score(signatures: SortedSignatures, up, down) -> np.ndarray:
@@ -128,11 +143,16 @@ def enrichment_score(signatures: SortedSignatures, genes) -> np.ndarray:
     1 / (n - t) elsewhere; the score is its value furthest from zero. That lies at a gene of the
     set or just before one, so that only these places are looked at.
 
+    Raises
+    ------
+    ValueError
+        Genes twice, or that are none of the signatures'.
+
     References
     ----------
     Subramanian et al. 2005, PNAS 102; Subramanian et al. 2017, Cell 171.
     """
-    genes = np.asarray(genes)
+    genes = _gene_set(signatures, genes)
     n, t = len(signatures.place), len(genes)
     if t == 0 or t == n:
         return np.zeros(signatures.place.shape[1])
@@ -178,11 +198,20 @@ def normalised(scores, groups) -> np.ndarray:
     scores : array of shape (n_signatures,)
     groups : array of shape (n_signatures,)
 
+    Raises
+    ------
+    ValueError
+        Shapes that differ, or scores that are not finite.
+
     References
     ----------
     Subramanian et al. 2017, Cell 171; zeros are left out of the means.
     """
     scores, groups = np.asarray(scores, dtype=float), np.asarray(groups)
+    if scores.ndim != 1 or scores.shape != groups.shape:
+        raise ValueError(f"{scores.shape} scores and {groups.shape} groups: one each a signature")
+    if not np.isfinite(scores).all():
+        raise ValueError(f"{(~np.isfinite(scores)).sum()} scores are NaN or infinite")
     found = np.zeros_like(scores)
     for group in np.unique(groups):
         for sign in (-1, 1):
@@ -201,7 +230,16 @@ def tau(scores, references) -> np.ndarray:
         NCS of a query.
     references : array of shape (n_references, n_signatures)
         NCS of queries of a compendium with the same signatures.
+
+    Raises
+    ------
+    ValueError
+        No reference, or references of other signatures.
     """
     scores, references = np.asarray(scores, dtype=float), np.asarray(references, dtype=float)
+    if references.ndim != 2 or not len(references) or references.shape[1:] != scores.shape:
+        raise ValueError(
+            f"references have shape {references.shape}: one query or more, {scores.shape} scores"
+        )
     smaller = (np.abs(references) < np.abs(scores)).mean(axis=0)
     return np.sign(scores) * 100 * smaller
