@@ -2,8 +2,9 @@
 
 Kept of CPA: a bulk is encoded into a basal state; an adversary tries to read the perturbation from
 that state, and the encoder is trained to defeat it; each perturbation is a vector that is added to
-the state, those of a combination one after the other; a network that is not linear decodes the
-sum. A prediction encodes controls, adds the vectors and decodes: the counterfactual.
+the state, those of a combination one after the other; a decoder that is not linear reads the sum:
+each dimension saturates, then weighs on genes. A prediction encodes controls, adds the vectors and
+decodes: the counterfactual.
 
 Changed: the adversary is linear and solved for, not trained, which is steadier with few bulks; the
 state is noisy and has a price, as in a variational autoencoder, so that no other network could read
@@ -20,6 +21,10 @@ from helpers.models.effects.deep_parts import Vocabulary, bulks_of, descend, par
 from helpers.models.effects.training import EffectModel, Training
 from helpers.models.reproducible import reproducible
 
+STATE_NOISE = 0.2
+"""Standard deviation added to a state. Where it is as large as vectors of perturbations are, the
+decoder learns changes that are blurred, and saturates too early."""
+
 
 class LatentAdditive(EffectModel):
     """Autoencoder in whose latent space perturbations add.
@@ -31,7 +36,7 @@ class LatentAdditive(EffectModel):
     n_latent : int
         Of the state and of the vectors of perturbations.
     n_hidden : int
-        Width of encoder, decoder and adversary.
+        Width of the encoder.
     adversary : float
         Weight of what the adversary can read from the state.
     bottleneck : float
@@ -55,8 +60,8 @@ class LatentAdditive(EffectModel):
         bottleneck: float = 0.1,
         n_steps: int = 300,
         batch_size: int = 256,
-        learning_rate: float = 5e-3,
-        weight_decay: float = 1e-4,
+        learning_rate: float = 1e-1,
+        weight_decay: float = 0.6,
         seed: int = 0,
         device: str = "cpu",
     ):
@@ -119,7 +124,7 @@ class LatentAdditive(EffectModel):
         def loss_of(number):
             rows = torch.multinomial(chance, size, replacement=True, generator=draw).to(device)
             state = self.network_.encode(x[rows])  # (B, K)
-            noise = torch.randn(state.shape, generator=draw).to(device)
+            noise = STATE_NOISE * torch.randn(state.shape, generator=draw).to(device)
             decoded = self.network_.decode(state + noise, parts[rows])
             error = F.mse_loss(decoded, x[rows])
             cost = (state**2).sum(dim=1).mean() / 2  # nats that the state tells of a bulk
@@ -204,7 +209,7 @@ def _network(n_genes: int, n_targets: int, n_latent: int, n_hidden: int):
         def __init__(self):
             super().__init__()
             self.encoder = _perceptron(n_genes, n_hidden, n_latent)
-            self.decoder = _perceptron(n_latent, n_hidden, n_genes)
+            self.decoder = nn.Sequential(nn.Tanh(), nn.Linear(n_latent, n_genes))
             self.perturbed = nn.Parameter(torch.randn(n_targets, n_latent))  # (V, K)
 
         def encode(self, x):

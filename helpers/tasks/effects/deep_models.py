@@ -47,8 +47,8 @@ LATENT_GRID = MappingProxyType(
         "n_latent": (8, 32),
         "adversary": (0.3, 3.0),
         "bottleneck": (0.1, 0.5),
-        "learning_rate": (3e-3, 1e-2),
-        "weight_decay": (1e-4, 1e-1),
+        "learning_rate": (5e-2, 1e-1),
+        "weight_decay": (3e-1, 6e-1),
     }
 )
 TRANSFORMER_GRID = MappingProxyType(
