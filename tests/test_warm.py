@@ -241,3 +241,23 @@ def test_after_twenty_kills_at_any_time_the_scores_are_the_same_bytes(book):
     book.python("run('slow', value=12)")
     (again,) = (book.home / "runs" / "lab" / "slow").glob("*/scores.parquet")
     assert again.read_bytes() == Path(whole).read_bytes()
+
+
+def test_what_the_scheduler_reads_is_imported_before_its_thread_starts():
+    """Two threads that import numcodecs at once have failed a chapter."""
+    code = """
+import sys
+import distributed
+from helpers.book import cluster
+
+def start(**options):
+    print("anndata" in sys.modules)
+    sys.exit(0)
+
+assert "anndata" not in sys.modules
+distributed.SpecCluster = start
+with cluster.steps_cluster(1, None):
+    pass
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "True\n", done.stderr[-2000:]
