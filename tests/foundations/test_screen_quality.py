@@ -88,6 +88,8 @@ def test_what_no_labelling_could_call_is_left_out_and_counted(screen, found):
     n = (found["kind"] == "perturbation").sum()
     assert row["could be called"] == n - 1
     assert row["floors, p ≤ 0.05"].endswith(f" of {len(found) - n - 1}")
+    (row,) = report.summary({("a", "b"): found.assign(least_p=0.5)}).to_dict("records")
+    assert row["floors, p ≤ 0.05"] == "none"
 
 
 def test_planted_responders_and_reliability_are_found(screen, found):

@@ -98,7 +98,9 @@ def summary(quality: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:
                 "perturbations": len(perturbed),
                 "E-test, q ≤ 0.05": int((perturbed["q_value"] <= LEVEL).sum()),
                 "could be called": int(perturbed["q_value"].notna().sum()),
-                "floors, p ≤ 0.05": f"{(able['p_value'] <= LEVEL).sum()} of {len(able)}",
+                "floors, p ≤ 0.05": (
+                    f"{(able['p_value'] <= LEVEL).sum()} of {len(able)}" if len(able) else "none"
+                ),
                 "median reliability": _median(perturbed["reliability"]),
                 "of floors": _median(floor["reliability"]),
                 "median guide concordance": _median(perturbed["guide_concordance"]),
