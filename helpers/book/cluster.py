@@ -245,9 +245,6 @@ def followed(board: Board) -> Iterator[Path]:
 @contextlib.contextmanager
 def steps_cluster(workers: int, board: Board) -> Iterator[str]:
     """Address of a new local cluster whose processes compute steps."""
-    # The scheduler is a thread of this process and imports what its tasks are made of, while other
-    # threads import, too: numcodecs (by anndata, by zarr) fails where two import it at once.
-    import anndata  # noqa: F401
     import dask
     import distributed
 

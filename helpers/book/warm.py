@@ -17,7 +17,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
-from unittest.mock import patch
 
 # What every chapter imports, and what is worth importing once where several runs use it.
 _KERNEL = (
@@ -89,6 +88,20 @@ def deaf_to_ctrl_c() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+@contextlib.contextmanager
+def without_script() -> Iterator[None]:
+    """A process that is started meanwhile does not import the command's script.
+
+    Nothing else in `sys.modules` is touched: what other threads import meanwhile must stay there.
+    """
+    own = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = own
+
+
 class Forked:
     """A kernel's process, forked; it answers as `subprocess.Popen` does."""
 
@@ -101,8 +114,8 @@ class Forked:
         self._process = multiprocessing.get_context("forkserver").Process(
             target=_run_kernel, args=(arguments, environment, folder, path)
         )
-        with _STARTING, patch.dict(sys.modules, __main__=ModuleType("__main__")):
-            self._process.start()  # which would have the kernel import the command's script, too
+        with _STARTING, without_script():
+            self._process.start()
         self.pid = self._process.pid
         self.alive.add(self)
 
