@@ -66,6 +66,9 @@ def test_what_is_not_there_is_said():
     assert found(gone).iloc[0]["best"] == "a"
 
 
+HERE = "(a task on a data set) the best model is above the best floor"
+
+
 def many(**verdicts) -> pd.DataFrame:
     """Standings with so many rows of each verdict; the best models are of three names."""
     names = [v.replace("_", " ") for v, n in verdicts.items() for _ in range(n)]
@@ -89,27 +92,25 @@ def many(**verdicts) -> pd.DataFrame:
         ),
         (
             many(better=1),
-            "In 1 of 1 setting (a task on a data set) a model is above the best floor. The best "
-            "model is always m0.",
+            f"In 1 of 1 setting {HERE}. The best model is always m0.",
         ),
         (
             many(better=4, worse=1, tied=2, undecided=3, too_few=1),
-            "In 4 of 10 settings (a task on a data set) a model is above the best floor; in 2 the "
-            "best model is no better than it; in 1 every model is below it; 3 undecided. 1 more "
+            f"In 4 of 10 settings {HERE}; in 2 "
+            "it is no better; in 1 it is below; 3 undecided. 1 more "
             "cannot say: too few units, or no floor. Where one is above, the best is m0 in 2; "
             "m1 in 1; m2 in 1. Of those, 2 have a ceiling: the best model goes 50% of the way "
             "from the floor to it (median).",
         ),
         (
             many(better=2, undecided=1),
-            "In 2 of 3 settings (a task on a data set) a model is above the best floor; 1 "
+            f"In 2 of 3 settings {HERE}; 1 "
             "undecided. Where one is above, the best is m0 in 1; m1 in 1. The one with a ceiling "
             "goes 50% of the way from the floor to it.",
         ),
         (
             many(worse=1),
-            "In 0 of 1 setting (a task on a data set) a model is above the best floor; in 1 every "
-            "model is below it.",
+            f"In 0 of 1 setting {HERE}; in 1 it is below.",
         ),
     ],
 )

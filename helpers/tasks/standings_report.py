@@ -32,10 +32,11 @@ def in_short(found: pd.DataFrame) -> str:
             f"None of {_settings(left)} can tell a model from a floor: too few units, or no floor."
         )
     above = compared[compared["verdict"] == BETTER]
-    parts = [f"In {len(above)} of {_settings(len(compared))} a model is above the best floor"]
+    asked = _settings(len(compared))
+    parts = [f"In {len(above)} of {asked} the best model is above the best floor"]
     for verdict, said in [
-        (TIED, "in {} the best model is no better than it"),
-        (WORSE, "in {} every model is below it"),
+        (TIED, "in {} it is no better"),
+        (WORSE, "in {} it is below"),
         (UNDECIDED, "{} undecided"),
     ]:
         if n := int((compared["verdict"] == verdict).sum()):

@@ -195,7 +195,10 @@ def test_a_gene_that_does_not_vary_has_no_edge_in_the_search():
     values[:, 3] = 1.0
     target = np.r_[np.full(40, -1), np.repeat([0, 1], 20)]
     found = gies.gies_like(values, target)
-    assert (np.nan_to_num(found[3]) == 0).all() and (np.nan_to_num(found[:, 3]) == 0).all()
+    own, none = np.eye(4, dtype=bool), np.where(np.eye(4, dtype=bool), np.nan, 0.0)
+    assert np.array_equal(np.isnan(found), own)  # a gene and itself are no pair
+    np.testing.assert_array_equal(found[3], none[3])
+    np.testing.assert_array_equal(found[:, 3], none[:, 3])
     assert np.nansum([found[0, 1], found[1, 0]]) > 0
     flat = gies.gies_like(np.ones((80, 4)), target)
-    assert (np.nan_to_num(flat) == 0).all()
+    np.testing.assert_array_equal(flat, none)
