@@ -6,6 +6,7 @@ import threading
 from collections.abc import Container
 from contextlib import contextmanager
 from functools import partial
+from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from shutil import which
@@ -40,19 +41,21 @@ def check_site(
 ) -> list[str]:
     """Problems of a built site, page by page; none means that it may be published.
 
-    Every HTML page is opened at each width, light and dark. Reported: console errors, failed or
-    outgoing requests, sideways scroll, tracebacks, dead links within the site, and at the widths of
-    `axe_at`, on the pages of `axe_on` (by default all), violated axe rules.
+    Every HTML page is opened at the first width and resized to the others (opened there, too, where
+    axe looks), light and dark. Reported: console errors, failed or outgoing requests, sideways
+    scroll, tracebacks, dead links within the site, and at the widths of `axe_at`, on the pages of
+    `axe_on` (by default all), violated axe rules.
     """
     html_dir = Path(html_dir)
     problems = dead_links(html_dir)
     with serve(html_dir) as address, browser() as chromium:
-        for width in WIDTHS:
-            page, log = _open(chromium, address, width)
-            for name in pages(html_dir):
+        page, log = _open(chromium, address)
+        for name in pages(html_dir):
+            for width in WIDTHS:
                 axe = width in axe_at and (axe_on is None or name in axe_on)
-                problems += _page_problems(page, log, address, name, axe)
-            problems += _missing_page_problems(page, log, address)
+                problems += _page_problems(page, log, address, name, width, axe)
+        for width in WIDTHS:
+            problems += _missing_page_problems(page, log, address, width)
     return problems
 
 
@@ -66,26 +69,39 @@ def pages(html_dir: Path) -> list[str]:
 
 def dead_links(html_dir: Path) -> list[str]:
     """Links of pages to files or sections of the site that are not there."""
-    from bs4 import BeautifulSoup
-
-    soups = {
-        page: BeautifulSoup((html_dir / page).read_text(), "html.parser")
-        for page in pages(html_dir)
-    }
-    ids = {page: {tag["id"] for tag in soup.select("[id]")} for page, soup in soups.items()}
+    found = {page: _Anchors((html_dir / page).read_text()) for page in pages(html_dir)}
     problems = []
-    for page, soup in soups.items():
-        for tag in soup.select("a[href], img[src], link[href], script[src]"):
-            link = urlsplit(tag.get("href") or tag["src"])
+    for page, anchors in found.items():
+        for address in anchors.links:
+            link = urlsplit(address)
             if link.scheme or link.netloc:
                 continue
             target = os.path.normpath(os.path.join(os.path.dirname(page), link.path or page))  # noqa: PTH118, PTH120
             target = page if not link.path else target
             if not (html_dir / target).exists():
                 problems.append(f"{page}: link to {link.geturl()}, which is not there")
-            elif link.fragment and target in ids and link.fragment not in ids[target]:
+            elif link.fragment and target in found and link.fragment not in found[target].ids:
                 problems.append(f"{page}: link to {link.geturl()}, a section that is not there")
     return problems
+
+
+class _Anchors(HTMLParser):
+    """What a page links to and can be linked at; a tree of each page takes seven times as long."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.links: list[str] = []
+        self.ids: set[str] = set()
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        if "id" in given:
+            self.ids.add(given["id"])
+        link = given.get({"a": "href", "link": "href", "img": "src", "script": "src"}.get(tag))
+        if link is not None:
+            self.links.append(link)
 
 
 @contextmanager
@@ -151,11 +167,9 @@ def browser():
             chromium.close()
 
 
-def _open(chromium, address: str, width: int):
-    """A page of one width, and the list that its console and its requests add problems to."""
-    context = chromium.new_context(
-        viewport={"width": width, "height": 900}, color_scheme="light", reduced_motion="reduce"
-    )
+def _open(chromium, address: str):
+    """A page, and the list that its console and its requests add problems to."""
+    context = chromium.new_context(color_scheme="light", reduced_motion="reduce")
     page = context.new_page()
     problems: list[str] = []
 
@@ -179,12 +193,16 @@ def _open(chromium, address: str, width: int):
     return page, problems
 
 
-def _page_problems(page, problems: list[str], address: str, name: str, axe: bool) -> list[str]:
+def _page_problems(
+    page, problems: list[str], address: str, name: str, width: int, axe: bool
+) -> list[str]:
     problems.clear()
-    page.goto(address + name)
-    page.evaluate("() => window.MathJax?.startup?.promise")
-    page.add_style_tag(content="* { transition: none !important }")  # colours as they end up
-    width = page.viewport_size["width"]
+    page.set_viewport_size({"width": width, "height": 900})
+    if axe or width == WIDTHS[0]:
+        page.goto(address + name)
+        page.evaluate("() => window.MathJax?.startup?.promise")
+        # colours as they end up
+        page.add_style_tag(content="* { transition: none !important }")
     for theme in THEMES:
         page.evaluate("t => { document.documentElement.dataset.theme = t }", theme)
         wide = page.evaluate("document.documentElement.scrollWidth")
@@ -200,8 +218,9 @@ def _page_problems(page, problems: list[str], address: str, name: str, axe: bool
     return [f"{name} at {width} px: {p}" for p in dict.fromkeys(problems)]
 
 
-def _missing_page_problems(page, problems: list[str], address: str) -> list[str]:
+def _missing_page_problems(page, problems: list[str], address: str, width: int) -> list[str]:
     problems.clear()
+    page.set_viewport_size({"width": width, "height": 900})
     name = "no/such/page.html"
     page.goto(address + name)
     # the page itself is the one answer that is not found; what it loads must be

@@ -23,8 +23,10 @@ ROOT = Path(__file__).parents[1]
 BOOK = Book(ROOT)
 HAS_DATA = bool(os.environ.get("BENCHBOOK_DATA"))
 FIRST_OF_TIERS = [
-    next(name for name in BOOK.pages_of(tier) if name in BOOK.chapters) for tier in BOOK.tiers
+    next(n for n in BOOK.pages_of(tier) if n in BOOK.chapters and not n.endswith("/index"))
+    for tier in BOOK.tiers
 ]
+"""Of each tier the first chapter that leaves scores."""
 
 
 def benchbook(*arguments, home, folder=ROOT, **environment):

@@ -1,22 +1,21 @@
 """Splits of conditions: the published ones to the letter, and what ours promise.
 
-`ahlmann_eltze2025_conditions.json` lists the conditions of each data set as they stand in the
-source data of Ahlmann-Eltze et al. 2025 (doi 10.1038/s41592-025-02772-6, MIT).
+The conditions of the published ones stand in the source data of Ahlmann-Eltze et al. 2025
+(doi 10.1038/s41592-025-02772-6, MIT).
 """
 
-import json
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from helpers.data.contract import DataError
 from helpers.data.effects import condition_splits as splits
+from helpers.data.effects.published_splits import SPLITS, published_conditions
 from helpers.data.sets import ahlmann_eltze2025_scores as published
 
-CONDITIONS = json.loads(Path(__file__).with_name("ahlmann_eltze2025_conditions.json").read_text())
+CONDITIONS = {name: published_conditions(name) for name in SPLITS}
 NAMES = [f"g{i:02d}" for i in range(12)]
 PAIRS = [f"g{i:02d}+g{j:02d}" for i in range(12) for j in range(i + 1, 12, 3)]
 

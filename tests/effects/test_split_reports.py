@@ -7,13 +7,15 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from helpers import scores
+from helpers.data.contract import DataError
 from helpers.data.effects import condition_splits as splits
 from helpers.data.effects.split_reports import split_report
 from helpers.data.simulate.screen import simulate_screen
-from helpers.tasks.effects import doubles, held_out_report, interactions
+from helpers.tasks.effects import doubles, held_out_report, interactions, perturbation_labels
 
 NAMES = [f"g{i}" for i in range(8)]
 
@@ -103,3 +105,36 @@ def test_the_text_is_the_same_under_any_hash_seed():
         for seed in ("1", "2")
     }
     assert len(texts) == 1 and json.loads(texts.pop())["manifest"]["test"]
+
+
+def test_published_splits_have_manifests_without_cells(tmp_path, monkeypatch):
+    monkeypatch.setenv("BENCHBOOK_RUN", str(tmp_path))
+    table = held_out_report.published_splits_left(["norman_from_scfoundation", "adamson"])
+    left = json.loads((tmp_path / "splits.json").read_text())
+    assert table["data set"].tolist() == ["norman_from_scfoundation"] * 5 + ["adamson"] * 2
+    assert table["seed"].tolist() == [1, 2, 3, 4, 5, 1, 2]
+    assert table["scored"].tolist() == [31] * 5 + [21] * 2
+    assert table["learnt from"].tolist() == [163] * 5 + [55] * 2  # ctrl among them
+    for entry, row in zip(left, table.itertuples(), strict=True):
+        split = splits.read_manifest(json.dumps(entry["manifest"]))
+        assert split.digest == entry["sha256"] and split.digest.startswith(row.sha256)
+        assert entry["leakage"]["mean"] is None  # no effects, no likeness
+    assert not table.isna().any(axis=None)
+
+
+def test_the_split_of_labels_says_how_alike_its_parts_are():
+    rows = [
+        *(
+            ("x", p, g, v, "train")
+            for p, v in (("a", (1, 0, 0)), ("b", (0, 1, 0)))
+            for g, v in zip("uvw", v, strict=True)
+        ),
+        *(("x", "c", g, v, "test") for g, v in zip("uv", (1, 0), strict=True)),
+    ]
+    labels = pd.DataFrame(rows, columns=["line", "perturbation", "gene", "label", "part"])
+    report = json.loads(perturbation_labels.label_split.function(labels, line="x", seed=0))
+    assert report["manifest"]["train"] == ["a", "b"] and report["manifest"]["test"] == ["c"]
+    # rates are 1/2, 1/2 and 0: a is (.5, -.5, 0), and so is c, whose third gene has no label
+    assert report["leakage"]["nearest"] == {"c": 1.0}
+    with pytest.raises(DataError, match="no line 'y'; there are x"):
+        perturbation_labels.label_split.function(labels, line="y", seed=0)

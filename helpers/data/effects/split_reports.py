@@ -41,7 +41,7 @@ def split_report(
     str
         JSON: `manifest`, `sha256` (of the manifest), `trained on`, and `leakage`: `nearest`, of
         each scored condition the greatest cosine to one that is learnt from; `mean`; `random`, the
-        mean of each random division. None of these where nothing is learnt from.
+        mean of each random division. None of these without effects of what is learnt from.
     """
     leakage = {"nearest": {}, "mean": None, "random": []}
     if len(trained):

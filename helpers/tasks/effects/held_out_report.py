@@ -9,6 +9,7 @@ import pandas as pd
 from helpers import scores
 from helpers.comparisons import as_family, compare, equivalence_margin
 from helpers.data.contract import CONTROL
+from helpers.data.effects.published_splits import published_reports
 from helpers.metrics.effects.facts import METRICS
 from helpers.stats import MIN_UNITS
 from helpers.summaries import group_means
@@ -30,6 +31,17 @@ SPLITS = (
     "(cosine of effects), beside random divisions of the same sizes. Manifests and similarities of "
     "every condition: splits.json, linked at the end of the page"
 )
+
+PUBLISHED_SPLITS = (
+    "Published splits, drawn again from the names of the conditions; how similar these are is not "
+    "known here, without their cells. Manifests: splits.json, linked at the end of the page"
+)
+
+
+def published_splits_left(datasets: Sequence[str]) -> pd.DataFrame:
+    """`splits_left` of splits of Ahlmann-Eltze et al. 2025, without what needs cells."""
+    table = splits_left({(name,): published_reports(name) for name in datasets})
+    return table.drop(columns=["nearest", "random"])
 
 
 def enough_cells(part) -> list[str]:
@@ -313,8 +325,8 @@ def splits_left(found: Mapping[tuple, Sequence[str]]) -> pd.DataFrame:
     DataFrame
         One row a split and training set: `data set`, `split`, `seed`, `learnt from` and `scored`
         (conditions), `nearest` (mean over scored conditions of the greatest cosine of effects to
-        one that is learnt from), `random` (range of the same over random divisions of these
-        sizes), `sha256` (its first 12 digits).
+        one that is learnt from; NaN where no effects are at hand), `random` (range of the same over
+        random divisions of these sizes), `sha256` (its first 12 digits).
     """
     entries = {}
     for key, texts in found.items():
@@ -334,7 +346,7 @@ def _split_row(entry: dict) -> dict:
         "seed": manifest["seed"],
         "learnt from": len(entry["trained on"]),
         "scored": len(manifest["test"]),
-        "nearest": leakage["mean"],
+        "nearest": np.nan if leakage["mean"] is None else leakage["mean"],
         "random": f"{min(drawn):.2f} to {max(drawn):.2f}" if drawn else "",
         "sha256": entry["sha256"][:12],
     }

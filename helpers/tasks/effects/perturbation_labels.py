@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 
 from helpers.data.contract import DataError
+from helpers.data.effects.condition_splits import ConditionSplit
+from helpers.data.effects.split_reports import split_report
 from helpers.data.sets.gene_sets import as_sets
 from helpers.metrics.effects.within_gene import auroc_by_gene
 from helpers.metrics.predicted.de_recovery import auroc
@@ -79,16 +81,8 @@ def label_scores(
     DataError
         No such line.
     """
-    own = labels[labels["line"] == line]
-    if own.empty:
-        raise DataError(f"no line {line!r}; there are {', '.join(sorted(set(labels['line'])))}")
-    train, test = (own[own["part"] == part] for part in ("train", "test"))
-    if n_train is not None:
-        names = np.sort(train["perturbation"].unique())
-        kept = np.random.default_rng(seed).permutation(names)[:n_train]
-        train = train[train["perturbation"].isin(kept)]
+    train, test = _parts(labels, line, seed, n_train)
     rate = train.groupby("gene")["label"].mean()
-    test = test.reset_index(drop=True)
     training = _training(train, rate)
     names = np.sort(test["perturbation"].unique())
     at = (
@@ -109,6 +103,43 @@ def label_scores(
         whole = pd.DataFrame({"gene": ["all pairs"], "auroc": [pooled], "n": [len(test)]})
         tables.append(pd.concat([within, whole]).assign(model=name))
     return pd.concat(tables, ignore_index=True)
+
+
+@step
+def label_split(labels, *, line: str, seed: int, n_train: int | None = None) -> str:
+    """Manifest of the official split, and how alike its two parts are; see `split_report`.
+
+    Of a perturbation, the change is its labels less the rates of their genes in the training part;
+    0 where a pair has no label.
+
+    Parameters
+    ----------
+    labels, line, seed, n_train
+        As in `label_scores`.
+    """
+    train, test = _parts(labels, line, seed, n_train)
+    rate = train.groupby("gene")["label"].mean()
+    trained, scored = (_training(part, rate) for part in (train, test))
+    split = ConditionSplit(
+        "official split of PerturbQA", seed, tuple(trained.names), tuple(scored.names)
+    )
+    common = rate.to_numpy(float)
+    changes = scored.changes - common, trained.changes - common
+    return split_report(split, *changes, list(split.train))
+
+
+def _parts(
+    labels: pd.DataFrame, line: str, seed: int, n_train: int | None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    own = labels[labels["line"] == line]
+    if own.empty:
+        raise DataError(f"no line {line!r}; there are {', '.join(sorted(set(labels['line'])))}")
+    train, test = (own[own["part"] == part] for part in ("train", "test"))
+    if n_train is not None:
+        names = np.sort(train["perturbation"].unique())
+        kept = np.random.default_rng(seed).permutation(names)[:n_train]
+        train = train[train["perturbation"].isin(kept)]
+    return train, test.reset_index(drop=True)
 
 
 def _training(train: pd.DataFrame, rate: pd.Series) -> Training:

@@ -29,6 +29,12 @@ REPORTED = pd.DataFrame(
 """Error over that of the mean, means over held-out rows: Ahlmann-Eltze et al. 2025, source data of
 figure 2, panels A and C."""
 
+LABEL_SPLITS = (
+    "The official split of each line: how similar the labels of scored knock-downs, less the rates "
+    "of their genes, are to the nearest that is learnt from (cosine), beside random divisions of "
+    "the same sizes"
+)
+
 DEPARTURES = (
     Departure(
         "scored perturbations",
