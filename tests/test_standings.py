@@ -133,4 +133,9 @@ def test_the_table_has_a_row_and_a_figure_a_setting():
     assert shown["best floor"].tolist() == ["floor", "none"]
     assert shown["models above it"].tolist() == ["2 of 2", "0 of 1"]
     first, second = report.strips(table)
-    assert "a 0.80, b 0.40" in first and "no value" in second
+    assert "a 0.80, b 0.40" in first and second == ""
+    compared, silent = report.by_answer(table)
+    assert (compared["dataset"].tolist(), silent["dataset"].tolist()) == (["made"], ["other"])
+    assert "place" in report.shown(compared, METRICS)
+    # of what was not compared no model was counted, and none has a place
+    assert not {"place", "models above it"} & set(report.shown(silent, METRICS))

@@ -21,12 +21,18 @@ VERDICTS = {
 _MOST = 4  # models named in the sentence
 
 
+def by_answer(found: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Settings that could be compared with a floor, and those that cannot say."""
+    silent = found["verdict"].isin([TOO_FEW, NO_FLOOR])
+    return found[~silent], found[silent]
+
+
 def in_short(found: pd.DataFrame) -> str:
     """The tier in two or three sentences."""
-    compared = found[~found["verdict"].isin([TOO_FEW, NO_FLOOR])]
     if found.empty:
         return "No task of this tier was scored with a model in this build."
-    left = len(found) - len(compared)
+    compared, silent = by_answer(found)
+    left = len(silent)
     if compared.empty:
         return (
             f"None of {_settings(left)} can tell a model from a floor: too few units, or no floor."
@@ -74,10 +80,14 @@ def _ways(above: pd.DataFrame) -> str:
 
 
 def shown(found: pd.DataFrame, metrics: Mapping[str, Metric]) -> pd.DataFrame:
-    """The standings as a page shows them, a row a setting."""
+    """The standings as a page shows them, a row a setting.
+
+    Where no setting has a place between floor and ceiling, or none was compared, nothing is said of
+    it.
+    """
     task = [task_in_words(*row) for row in zip(found["task"], found["page"], strict=True)]
     above = zip(found["n_above"], found["n_models"], strict=True)
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "task": task,
             "data set": parts_in_words(found, ["dataset", "split", "setting"]),
@@ -95,11 +105,14 @@ def shown(found: pd.DataFrame, metrics: Mapping[str, Metric]) -> pd.DataFrame:
             "protocol": parts_in_words(found, ["protocol", "post"]),
         }
     )
+    if by_answer(found)[0].empty:
+        table = table.drop(columns=["models above it"])
+    return table.drop(columns=["place"] if table["place"].isna().all() else [])
 
 
 def strips(found: pd.DataFrame) -> list[str]:
-    """The small figure of each row: the best model as a dot, the others as strokes."""
+    """The small figure of each row: the best model as a dot, the others as strokes; or nothing."""
     return [
-        strip({best: place} | others, low=np.nan, high=np.nan)
+        strip({best: place} | others, low=np.nan, high=np.nan) if np.isfinite(place) else ""
         for best, place, others in zip(found["best"], found["place"], found["others"], strict=True)
     ]
