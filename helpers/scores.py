@@ -215,10 +215,11 @@ def gather(
     return pd.concat(tables, ignore_index=True)
 
 
-def save(scores: pd.DataFrame, units: pd.DataFrame | None = None) -> pd.DataFrame:
+def save(scores: pd.DataFrame, units: pd.DataFrame | None = None) -> None:
     """Check scores and, in a chapter run, add them to what the run leaves behind.
 
-    Outside a run (Jupyter, Colab) they are checked only.
+    Outside a run (Jupyter, Colab) they are checked only. Nothing is returned: a cell that ends with
+    it shows no table.
 
     Parameters
     ----------
@@ -226,10 +227,6 @@ def save(scores: pd.DataFrame, units: pd.DataFrame | None = None) -> pd.DataFram
         Score table.
     units : DataFrame, optional
         Cell- or pair-level values, kept beside it.
-
-    Returns
-    -------
-    The checked table.
 
     Raises
     ------
@@ -246,7 +243,6 @@ def save(scores: pd.DataFrame, units: pd.DataFrame | None = None) -> pd.DataFram
             scores.to_parquet(file, index=False)
         if units is not None:
             units.to_parquet(Path(run, "units.parquet"), index=False)
-    return scores
 
 
 def save_splits(entries: Sequence[Mapping]) -> str:

@@ -77,6 +77,12 @@ def test_every_page_is_there_and_none_holds_a_traceback(html):
         assert "Warning:" not in text
 
 
+def test_no_page_shows_a_table_without_caption(html):
+    """A cell that ends with a frame shows its first and last rows, and nobody asked for them."""
+    bare = [n for n in BOOK.pages if 'class="dataframe' in (html / f"{n}.html").read_text()]
+    assert bare == []
+
+
 def test_the_site_stands_up_to_a_browser(html, every_test):
     """Every page at both widths; accessibility of two pages a tier, and of those of no tier,
     at one width. With every test: of all pages at both.
