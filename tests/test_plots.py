@@ -190,7 +190,8 @@ def test_shown_once_with_its_data(figure, shown):
     (bundle,) = shown
     assert bundle["text/plain"] == "A line."
     soup = BeautifulSoup(bundle["text/html"], "html.parser")
-    assert len(soup.select("svg")) == 1
+    wide, narrow = soup.select("svg")  # the second for phones
+    assert wide["aria-labelledby"] == narrow["aria-labelledby"] == "fig-line-caption"
     link = soup.select_one("a[download='line.csv']")
     csv = base64.b64decode(link["href"].partition("base64,")[2]).decode()
     assert csv == 'x,name\n1.25,a\n,"b, c"\n'
@@ -637,3 +638,52 @@ def test_what_reaches_beyond_the_figure_lies_within_the_drawing():
     left, _, width, _ = map(float, re.search(r'viewBox="([^"]+)"', drawn)[1].split())
     end = max(t.get_window_extent().x1 for t in ax.texts) / figure.dpi * 72
     assert left + width >= end > 72 * figure.get_figwidth()
+
+
+def drawings(figure) -> list:
+    markup = page.figure_html(figure, alt="Dots.", name="dots")
+    return BeautifulSoup(markup, "html.parser").select("svg")
+
+
+def test_a_phone_gets_a_drawing_of_its_own_width_with_letters_as_large():
+    names = ["a method with a long name, centred", "b", "c"]
+    frame = pd.DataFrame(
+        {"name": names * 2, "kind": ["one hospital"] * 3 + ["another hospital"] * 3}
+    )
+    frame = frame.assign(value=0.5, low=0.4, high=0.6)
+    figure = intervals.forest(
+        frame,
+        x="value",
+        low="low",
+        high="high",
+        label="name",
+        series="kind",
+        xlabel="area under the curve, mean over all diseases, 95 % interval",
+    )
+    wide, narrow = drawings(figure)
+    _, _, width, height = map(float, narrow["viewbox"].split())
+    assert width <= 1.1 * 72 * 3.7 and float(wide["viewbox"].split()[2]) > 400
+    assert height > float(wide["viewbox"].split()[3])  # the legend stands in rows
+    said = [t.get_text() for t in narrow.select("text")]
+    assert {"a method with a", "long name, centred", "one hospital", "another hospital"} <= set(
+        said
+    )
+    assert "a method with a long name, centred" in [t.get_text() for t in wide.select("text")]
+    assert " ".join(said).count("area under the curve") == 1  # broken anew
+    sizes = {re.search(r"[\d.]+px", t["style"])[0] for t in narrow.select("text")}
+    assert sizes == {re.search(r"[\d.]+px", t["style"])[0] for t in wide.select("text")}
+
+
+def test_panels_side_by_side_pixels_and_many_points_have_one_drawing():
+    figure = Figure(layout="constrained")
+    figure.subplots(1, 2)
+    assert len(drawings(figure)) == 1
+    figure = Figure(layout="constrained")
+    figure.subplots().imshow(np.eye(3))
+    assert len(drawings(figure)) == 1
+    figure = Figure(layout="constrained")
+    figure.subplots().scatter(np.arange(2_000), np.arange(2_000))
+    assert len(drawings(figure)) == 1
+    figure = Figure(layout="constrained")  # words that cannot be had in half the width
+    figure.subplots().text(0, 0.5, "a sentence that is as wide as the figure, and not broken " * 2)
+    assert len(drawings(figure)) == 1

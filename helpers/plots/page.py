@@ -5,13 +5,13 @@ import html
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
-from textwrap import fill
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from helpers.plots.layout import drawn_sides, narrow, wrap_labels
 from helpers.plots.style import INK, ROLES, WIDTH, style
 
 # Figures ------------------------------------------------------------------------------------
@@ -53,7 +53,11 @@ def figure_html(fig: Figure, *, alt: str, name: str, data: pd.DataFrame | None =
         See `show`.
     """
     # what is read below the figure names it for those who cannot see it, once
-    image = _image(fig, alt, name, f'aria-labelledby="fig-{name}-caption"')
+    label = f'aria-labelledby="fig-{name}-caption"'
+    image = _image(fig, alt, name, label)
+    with style():
+        if narrow(fig):
+            image += _image(fig, alt, f"{name}-narrow", label)
     tools = "" if data is None else _download(data, name)
     # a wide figure scrolls in its own box on a phone, so the box must take the keyboard focus
     return (
@@ -85,47 +89,14 @@ def _image(fig: Figure, alt: str, name: str, label: str) -> str:
     no_metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     buffer = io.StringIO()
     with style():
-        _wrap_labels(fig)
-        sides = _sides(fig)
+        wrap_labels(fig)
+        sides = drawn_sides(fig)
         fig.savefig(buffer, format="svg", metadata=no_metadata, dpi=200, transparent=True)
     if fig.canvas.manager is not None:
         import matplotlib.pyplot as plt
 
         plt.close(fig)
     return _themed(buffer.getvalue(), label, name, sides)
-
-
-def _wrap_labels(fig: Figure) -> None:
-    """Break labels of axes that are longer than the drawing, as an axis cannot be moved for them.
-
-    Widths are those of matplotlib's font. The page's own may be wider: hence the tenth.
-    """
-    fig.draw_without_rendering()
-    for ax in fig.axes:
-        for axis, start, end in ((ax.xaxis, "x0", "x1"), (ax.yaxis, "y0", "y1")):
-            label, text = axis.label, axis.label.get_text()
-            own, all_of = label.get_window_extent(), fig.bbox
-            if not text or "\n" in text:
-                continue
-            middle = (getattr(own, start) + getattr(own, end)) / 2
-            room = 2 * min(middle - getattr(all_of, start), getattr(all_of, end) - middle)
-            length = getattr(own, end) - getattr(own, start)
-            if length > 0.9 * room > 0:
-                label.set_text(fill(text, max(12, int(len(text) * 0.9 * room / length))))
-
-
-def _sides(fig: Figure) -> tuple[float, float]:
-    """Left and right end of what is drawn, in points: the figure, or what reaches beyond it."""
-    fig.draw_without_rendering()
-    ticks = {t for ax in fig.axes for t in (*ax.get_xticklabels(), *ax.get_yticklabels())}
-    # tick labels beyond the limits of an axis are not drawn, and only the whole knows them
-    texts = [t for t in fig.findobj(mpl.text.Text) if t.get_visible() and t.get_text()]
-    boxes = [t.get_window_extent().transformed(fig.dpi_scale_trans.inverted()) for t in texts]
-    boxes = [box for t, box in zip(texts, boxes, strict=True) if t not in ticks]
-    drawn = mpl.transforms.Bbox.union([fig.get_tightbbox(), *boxes])
-    # a page's font may be wider than matplotlib's: what ends close to the edge gets some room
-    margin = 0.06
-    return 72 * min(0.0, drawn.x0 - margin), 72 * max(fig.get_figwidth(), drawn.x1 + margin)
 
 
 def _themed(text: str, label: str, name: str, sides: tuple[float, float]) -> str:

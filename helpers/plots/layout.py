@@ -1,0 +1,98 @@
+"""How a figure is laid out: labels that fit, what is drawn beyond it, and once more for a phone."""
+
+import warnings
+from textwrap import fill
+
+from matplotlib.collections import QuadMesh
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+
+PHONE = 3.7  # inches: the column of a page that is 390 px wide
+_LABEL = 18  # letters of a row's name in one line
+_LINE = 0.14  # inches that a further line takes
+
+
+def wrap_labels(fig: Figure) -> None:
+    """Break labels of axes that are longer than the drawing, as an axis cannot be moved for them.
+
+    Widths are those of matplotlib's font. The page's own may be wider: hence the tenth. The figure
+    is laid out afterwards.
+    """
+    fig.draw_without_rendering()
+    broken = False
+    for ax in fig.axes:
+        for axis, start, end in ((ax.xaxis, "x0", "x1"), (ax.yaxis, "y0", "y1")):
+            label, text = axis.label, axis.label.get_text()
+            own, all_of = label.get_window_extent(), fig.bbox
+            if not text or "\n" in text:
+                continue
+            middle = (getattr(own, start) + getattr(own, end)) / 2
+            room = 2 * min(middle - getattr(all_of, start), getattr(all_of, end) - middle)
+            length = getattr(own, end) - getattr(own, start)
+            if length > 0.9 * room > 0:
+                label.set_text(fill(text, max(12, int(len(text) * 0.9 * room / length))))
+                broken = True
+    if broken:
+        fig.draw_without_rendering()
+
+
+def drawn_sides(fig: Figure) -> tuple[float, float]:
+    """Left and right end of what is drawn, in points: the laid out figure, or what is beyond."""
+    ticks = {t for ax in fig.axes for t in (*ax.get_xticklabels(), *ax.get_yticklabels())}
+    # tick labels beyond the limits of an axis are not drawn, and only the whole knows them
+    texts = [t for t in fig.findobj(Text) if t.get_visible() and t.get_text()]
+    boxes = [t.get_window_extent().transformed(fig.dpi_scale_trans.inverted()) for t in texts]
+    boxes = [box for t, box in zip(texts, boxes, strict=True) if t not in ticks]
+    drawn = Bbox.union([fig.get_tightbbox(), *boxes])
+    # a page's font may be wider than matplotlib's: what ends close to the edge gets some room
+    margin = 0.06
+    return 72 * min(0.0, drawn.x0 - margin), 72 * max(fig.get_figwidth(), drawn.x1 + margin)
+
+
+def narrow(fig: Figure) -> bool:
+    """Lay a figure out again for a phone; whether that is of use.
+
+    Legends get one column, long names of rows several lines. Not for panels side by side, images,
+    thousands of points, and figures whose texts then need more than the width: these scroll.
+    """
+    grids = [ax.get_subplotspec() for ax in fig.axes]
+    one_column = all(grid is not None and grid.get_gridspec().ncols == 1 for grid in grids)
+    heavy = any(
+        ax.images or any(isinstance(c, QuadMesh) or c.get_rasterized() for c in ax.collections)
+        for ax in fig.axes
+    )
+    if not one_column or heavy or fig.get_figwidth() <= PHONE or fig.get_layout_engine() is None:
+        return False
+    for ax in fig.axes:  # broken for the wide drawing
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.label.set_text(axis.label.get_text().replace("\n", " "))
+    more = sum(map(_wrap_rows, fig.axes)) + sum(map(_one_column, list(fig.legends)))
+    fig.set_size_inches(PHONE, fig.get_figheight() + more)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "constrained_layout not applied")
+        try:
+            wrap_labels(fig)
+        except UserWarning:  # its texts leave no room for the axes
+            return False
+    left, right = drawn_sides(fig)
+    return right - left <= 1.1 * 72 * PHONE
+
+
+def _wrap_rows(ax) -> float:
+    """Break long names of rows; the inches that the axes need more."""
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    if max(map(len, names), default=0) <= _LABEL:
+        return 0.0
+    broken = [fill(name, _LABEL) for name in names]
+    ax.set_yticks(ax.get_yticks(), broken)
+    return _LINE * len(names) * max(name.count("\n") for name in broken)
+
+
+def _one_column(legend) -> float:
+    """Put the entries of a figure's legend below each other; the inches that it needs more."""
+    fig, handles = legend.figure, legend.legend_handles
+    names = [text.get_text() for text in legend.get_texts()]
+    legend.remove()
+    fig.legend(handles, names, loc="outside upper left", ncols=1)
+    return 1.4 * _LINE * (len(names) - 1)
