@@ -687,3 +687,10 @@ def test_panels_side_by_side_pixels_and_many_points_have_one_drawing():
     figure = Figure(layout="constrained")  # words that cannot be had in half the width
     figure.subplots().text(0, 0.5, "a sentence that is as wide as the figure, and not broken " * 2)
     assert len(drawings(figure)) == 1
+
+
+def test_a_verdict_is_said_in_words():
+    frame = pd.DataFrame({"model": ["a", "b", "c"], "verdict": ["cannot", "better", None]})
+    markup = page.table_html(frame, caption="Models.", name="models")
+    cells = [td.get_text() for td in BeautifulSoup(markup, "html.parser").select("td")]
+    assert cells == ["cannot say", "better", "n/a"]

@@ -234,7 +234,7 @@ def table_html(
         raise ValueError(f"table {name!r} has no rows or no columns")
     if any(level is not None for level in frame.index.names):
         frame = frame.reset_index()
-    formats = dict(formats or {})
+    formats = ({"verdict": _verdict} if "verdict" in frame else {}) | dict(formats or {})
     asked_for = [*formats, *(links or {}), *(drawings or {}), *sortable]
     if absent := [c for c in asked_for if c not in frame.columns]:
         raise ValueError(f"table {name!r}: formats for columns {absent} that are not there")
@@ -284,6 +284,11 @@ def _heading(column: object) -> str:
 def _is_prose(cells: list[str]) -> bool:
     """Whether a column holds text that must not be squeezed to a word a line."""
     return max(map(len, cells)) > 40
+
+
+def _verdict(value: object) -> str:
+    """A comparison's verdict: the word of the code is no answer by itself."""
+    return "cannot say" if value == "cannot" else str(value)
 
 
 def _cell(value: object, fmt: str | Callable | None, digits: int) -> str:

@@ -283,20 +283,20 @@ def test_published_ratios_are_said(paths):
     table = words.published_ratios(reader.read(paths))
     deep = table.set_index("data")
     assert deep.loc["pairs of genes", "rival"] == "additive"
-    assert (deep.loc["pairs of genes", ["gears", "scgpt", "cpa"]] > 1).all()
-    linear = dict(zip(table["data"], table["lpm_selftrained"], strict=True))
+    assert (deep.loc["pairs of genes", ["GEARS", "scGPT", "CPA"]] > 1).all()
+    linear = dict(zip(table["data"], table["LM"], strict=True))
     known = sorted(v for v in linear.values() if np.isfinite(v))
     np.testing.assert_allclose(known, [0.976, 0.993, 1.072], atol=0.005)
 
 
 def test_ratios_below_one_are_counted():
-    table = pd.DataFrame({"data": ["K562", "RPE1"], "gears": [1.2, 0.9], "scgpt": [1.1, np.nan]})
+    table = pd.DataFrame({"data": ["K562", "RPE1"], "GEARS": [1.2, 0.9], "scGPT": [1.1, np.nan]})
     said = words.published_said(table)
     assert said.endswith(
-        "1 of 3 published cases the mean ratio is below one: gears in RPE1 (0.90)."
+        "1 of 3 published cases the mean ratio is below one: GEARS in RPE1 (0.900)."
     )
     assert "In none of 2" in words.published_said(table.iloc[:1])
-    assert "no ratio" in words.published_said(table.assign(gears=np.nan, scgpt=np.nan))
+    assert "no ratio" in words.published_said(table.assign(GEARS=np.nan, scGPT=np.nan))
 
 
 def test_our_ratios_are_means_of_ratios():

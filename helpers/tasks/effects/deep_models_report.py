@@ -16,6 +16,7 @@ from helpers.tasks.effects.deep_models import (
     SHUFFLED,
     TRANSFORMER,
 )
+from helpers.tasks.effects.published_scores import NAMES
 from helpers.tasks.effects.published_scores_report import TITLES
 from helpers.tasks.findings import listed, with_interval
 from helpers.tasks.prediction_scene import FEWEST
@@ -367,6 +368,7 @@ def probe_pairs(errors: pd.DataFrame, *, seed: int, n_resamples: int) -> dict[st
 
 
 PUBLISHED = ("gears", "scgpt", "cpa", "lpm_selftrained")
+_PUBLISHED_DEEP = ("GEARS", "scGPT", "CPA")
 
 
 def published_ratios(published: pd.DataFrame) -> pd.DataFrame:
@@ -391,7 +393,7 @@ def published_ratios(published: pd.DataFrame) -> pd.DataFrame:
             continue
         ratio = wide.div(wide[rival], axis=0).mean()
         row = {"data": TITLES.get(dataset, "pairs of genes"), "rival": rival.split("_")[0]}
-        rows.append(row | {name: ratio.get(name, np.nan) for name in PUBLISHED})
+        rows.append(row | {NAMES[name]: ratio.get(name, np.nan) for name in PUBLISHED})
     return pd.DataFrame(rows)
 
 
@@ -409,7 +411,7 @@ def our_ratios(errors: pd.DataFrame, reference: Mapping[str, str]) -> pd.DataFra
 
 def published_said(table: pd.DataFrame) -> str:
     """Which published deep models are below their simple rival, on average."""
-    deep = [c for c in ("gears", "scgpt", "cpa") if c in table]
+    deep = [c for c in _PUBLISHED_DEEP if c in table]
     known = table.melt("data", deep, "model", "ratio").dropna()
     if known.empty:
         return "The workbooks hold no ratio of a deep model."
@@ -419,5 +421,5 @@ def published_said(table: pd.DataFrame) -> str:
             f"In none of {len(known)} published cases is the mean ratio below one: the deep "
             "model's error is the larger one on average."
         )
-    cases = listed(f"{row.model} in {row.data} ({row.ratio:.2f})" for row in below.itertuples())
+    cases = listed(f"{row.model} in {row.data} ({row.ratio:.3f})" for row in below.itertuples())
     return f"In {len(below)} of {len(known)} published cases the mean ratio is below one: {cases}."
