@@ -202,7 +202,8 @@ def test_an_embedding_of_another_screen(verdicts, head):
 
 def test_scores_that_could_not_be_had_are_a_refusal():
     with pytest.raises(CannotAnswer, match="not at hand"):
-        effects.of_task({effects.SCORES: pd.DataFrame({"task": ["other"]})}, "doubles")
+        other = {effects.SCORES: pd.DataFrame({"task": ["other"]})}
+        effects.of_task(other, "double-perturbations")
 
 
 def test_curves_are_kept_as_scores_and_come_back():
