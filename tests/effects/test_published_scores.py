@@ -6,7 +6,7 @@ import pytest
 
 from helpers.data.contract import DataError
 from helpers.data.sets import ahlmann_eltze2025_scores as reader
-from helpers.metrics.effects.facts import METRICS
+from helpers.metrics.effects.facts import METRICS, PRIMARY
 from helpers.scores import check
 from helpers.tasks.effects import published_scores as task
 from helpers.tasks.effects import published_scores_report as report
@@ -333,9 +333,7 @@ def test_a_sum_over_fewer_genes_is_smaller_for_everybody():
 
 
 def test_scores_are_tables_of_scores_and_each_task_has_its_metric(doubles, singles, transfer):
-    from helpers.metrics.effects.facts import METRICS, PRIMARY
     from helpers.metrics.facts import primary_metric
-    from helpers.scores import check
 
     for scores in (doubles, singles, transfer):
         checked = check(scores)
