@@ -367,6 +367,7 @@ def test_declared_settings_are_taken_and_others_kept_apart():
     assert set(of(both)["post"]) == {"raw", "centred"}
     assert set(of(both, declared={"t": {"post": "raw"}})["post"]) == {"raw"}
     assert set(of(table(protocol="published"))["protocol"]) == {"published"}
+    assert set(of(table(protocol="published"), table())["protocol"]) == {"revised"}
     probes = pd.concat([table(params=params({"probe": p})) for p in ("ridge", "linear")])
     assert set(of(probes)["setting"]) == {"probe linear", "probe ridge"}
     (only,) = set(of(probes, declared={"t": {"probe": "ridge"}})["setting"])
