@@ -197,6 +197,12 @@ CANNOT = {
     | {"one-batch": "1 batches (needs 4)", "two-contexts": "3 batches (needs 4)"},
     "embeddings/linear-separability": _BY_BATCH
     | {"one-cell": "0 perturbations with cells in two batches"},
+    "embeddings/what-a-probe-reads": _BY_BATCH
+    | {"one-batch": "1 batches (needs 2)"}
+    | dict.fromkeys(
+        ("no-guides", "numeric", "one-cell", "known-genes"),
+        "0 perturbations with two guides or more",
+    ),
     "embeddings/neighbourhood": _BY_BATCH
     | {"one-cell": "0 perturbations with cells in two batches"},
     "embeddings/consistency": _REPLICATES,

@@ -202,7 +202,8 @@ def test_an_embedding_of_another_screen(verdicts, head):
 
 def test_scores_that_could_not_be_had_are_a_refusal():
     with pytest.raises(CannotAnswer, match="not at hand"):
-        effects.of_task({effects.SCORES: pd.DataFrame({"task": ["other"]})}, "doubles")
+        other = {effects.SCORES: pd.DataFrame({"task": ["other"]})}
+        effects.of_task(other, "double-perturbations")
 
 
 def test_curves_are_kept_as_scores_and_come_back():
@@ -366,6 +367,7 @@ def test_declared_settings_are_taken_and_others_kept_apart():
     assert set(of(both)["post"]) == {"raw", "centred"}
     assert set(of(both, declared={"t": {"post": "raw"}})["post"]) == {"raw"}
     assert set(of(table(protocol="published"))["protocol"]) == {"published"}
+    assert set(of(table(protocol="published"), table())["protocol"]) == {"revised"}
     probes = pd.concat([table(params=params({"probe": p})) for p in ("ridge", "linear")])
     assert set(of(probes)["setting"]) == {"probe linear", "probe ridge"}
     (only,) = set(of(probes, declared={"t": {"probe": "ridge"}})["setting"])

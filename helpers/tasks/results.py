@@ -88,15 +88,20 @@ def results(
 def declared_rows(tables: Mapping, task: str, metric: str, declared: Mapping) -> pd.DataFrame:
     """Rows of a task's primary metrics in its declared setting; `setting` names what varies.
 
-    Rows that two chapters left belong to the first of them.
+    Rows that two chapters left belong to the first of them; those of the published protocol are
+    left out where any chapter has revised ones of the data set.
     """
     chosen = dict(declared.get(task, {}))
     metrics = {metric, chosen.pop("metric", metric)}
+    asked = [
+        table[(table["task"] == task) & table["metric"].isin(metrics)].assign(page=page)
+        for page, table in tables.items()
+    ]
+    revised = {d for rows in asked for d in rows.loc[rows["protocol"] == "revised", "dataset"]}
     kept = []
-    for page, table in tables.items():
-        rows = table[(table["task"] == task) & table["metric"].isin(metrics)].assign(page=page)
-        for _, own in rows.groupby("dataset", sort=False):
-            if (own["protocol"] == "revised").any():
+    for rows in asked:
+        for dataset, own in rows.groupby("dataset", sort=False):
+            if dataset in revised:
                 own = own[own["protocol"] == "revised"]
             for name, value in chosen.items():
                 there = own[name] if name in own else own["params"].map(_value(name))

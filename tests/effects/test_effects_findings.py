@@ -18,7 +18,7 @@ GIVEN = {"n_resamples": 5000, "seed": 0}
 
 @pytest.fixture(scope="module")
 def page():
-    """Score tables as the steps of the page make them, and as the page leaves them."""
+    """Score tables as the steps of the pages make them, and as the pages leave them."""
     status = registry.status("ahlmann-eltze2025-scores")
     if status["state"] == "absent":
         pytest.skip("ahlmann-eltze2025-scores is not on this machine")
@@ -30,8 +30,13 @@ def page():
         "embedding-transfer": task.transfer.function(reader.read_transfer(paths)),
     }
     curves = task.interactions.function(reader.read_interactions(paths))
-    left = check(pd.concat([*made.values(), curve_rows(curves)], ignore_index=True), METRICS)
-    return made, curves, {findings.SCORES: left}
+    doubles, singles, transfer = made.values()
+    left = {
+        findings.SCORES: [doubles, curve_rows(curves)],
+        findings.SINGLE_GENES: [singles, transfer],
+    }
+    tables = {p: check(pd.concat(own, ignore_index=True), METRICS) for p, own in left.items()}
+    return made, curves, tables
 
 
 def test_comparisons_are_those_of_the_page(page):

@@ -6,6 +6,8 @@ import pytest
 
 from helpers.data.contract import DataError
 from helpers.data.sets import ahlmann_eltze2025_scores as reader
+from helpers.metrics.effects.facts import METRICS, PRIMARY
+from helpers.scores import check
 from helpers.tasks.effects import published_scores as task
 from helpers.tasks.effects import published_scores_report as report
 
@@ -271,6 +273,13 @@ def test_perturbations_that_both_splits_hold_out_are_counted(singles, transfer):
     assert again["rows"].tolist() == [20, 214, 224]
 
 
+def test_rows_and_pairs_are_counted_in_words():
+    one = pd.DataFrame({"dataset": "d", "unit": ["a+b", "a+c", "a+b"], "seed": [1, 1, 2]})
+    said = report.counted(one)
+    assert said == "There are 3 rows of 2 pairs, 1 of which several splits held out."
+    assert report.counted(one[:2]) == "There are 2 rows, one for each pair."
+
+
 def test_interactions_have_the_values_of_the_published_curve(paths):
     curve = reader.read_interactions(paths).set_index(["model", "fdp"])["tpr"]
     for model, expected in {
@@ -316,14 +325,15 @@ def test_a_sum_over_fewer_genes_is_smaller_for_everybody():
     model = found.loc["model that knows a tenth, no gene missing"]
     assert model["sd"] > 5 * random["sd"]
     assert model["share_lower"] < 1
+    kept = check(report.duel_rows(found.reset_index(), seed=0), METRICS).set_index("model")
+    assert kept["value"].equals(found["ratio"].rename_axis("model").rename("value"))
+    assert kept["role"].tolist() == ["floor", "floor", "candidate"]
     with pytest.raises(ValueError, match="missing_share is 2"):
         task.fewer_genes.function(missing_share=2.0, n_perturbations=4, n_genes=10, seed=0)
 
 
 def test_scores_are_tables_of_scores_and_each_task_has_its_metric(doubles, singles, transfer):
-    from helpers.metrics.effects.facts import METRICS, PRIMARY
     from helpers.metrics.facts import primary_metric
-    from helpers.scores import check
 
     for scores in (doubles, singles, transfer):
         checked = check(scores)

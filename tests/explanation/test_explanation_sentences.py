@@ -7,6 +7,43 @@ import pytest
 from helpers.tasks.explanation import sentences
 
 
+def agreement(alone=30.0, half=2.0):
+    rows = {
+        "feature_agreement_local": (50.0, 55.0, alone, 80.0),
+        "feature_agreement_global": (90.0, 90.0, 70.0, 99.0),
+        "balanced_accuracy": (99.0, 9.0, np.nan, np.nan),
+    }
+    models = ("LR", "MLP", "expression alone", "planted truth")
+    table = pd.DataFrame(
+        [
+            ("d", m, metric, v)
+            for metric, own in rows.items()
+            for m, v in zip(models, own, strict=True)
+        ],
+        columns=["dataset", "model", "metric", "value"],
+    )
+    return table.assign(low=table["value"] - half, high=table["value"] + half)
+
+
+def test_the_genes_that_are_named():
+    said = sentences.named_genes(agreement(), "d")
+    assert said.startswith("In part: the models classify 9 and 99 % of test samples right")
+    assert "50 and 55 % are planted" in said and said.endswith("over a class it is 90 %.")
+    assert "alone has 30 % and the planted truth itself 80 %" in said
+    for unclear in (agreement(alone=47.0), agreement(half=np.nan)):
+        assert sentences.named_genes(unclear, "d").startswith("Not shown to do so better")
+
+
+def test_gaps_of_models_that_learned_nothing():
+    floor = pd.DataFrame(
+        {"model": ["LR", "MLP"], "PGI, sample": [40.0, 50.0], "PGR": 10.0, "FA, sample": 9.0}
+    )
+    said = sentences.gaps_of_nothing(floor)
+    assert said.startswith("No: models") and "(LR 40 %, with 9 % planted genes" in said
+    assert sentences.gaps_of_nothing(floor.assign(PGR=45.0)).startswith("Here it may")
+    assert "no gap" in sentences.gaps_of_nothing(floor.assign(PGR=np.nan))
+
+
 @pytest.mark.parametrize("change, said", [(-1, "blurs"), (0, "no harm"), (np.nan, "not scored")])
 def test_smoothing(change, said):
     assert said in sentences.smoothing(change)

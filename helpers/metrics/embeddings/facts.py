@@ -16,7 +16,7 @@ METRICS = by_name(
     Metric("probe_top5", "Cells whose perturbation is among a probe's first five",
            0, 1, "higher", nan, "Bendidi et al. 2024, section 3.2"),
     Metric("guide_accuracy_excess", "Guides told apart within a target, above chance",
-           -1, 1, "lower", 0, "this book, embeddings/linear-separability"),
+           -1, 1, "lower", 0, "this book, embeddings/what-a-probe-reads"),
     Metric("knn_top1", "Cells whose perturbation has most votes of neighbours",
            0, 1, "higher", nan, "Bendidi et al. 2024, section 3.4"),
     Metric("knn_top5", "Cells whose perturbation is among the five with most votes",

@@ -47,6 +47,17 @@ def repeated(scores: pd.DataFrame, captions: dict[str, int] | None = None) -> pd
     return found if captions is None else found.assign(caption=pd.Series(captions))
 
 
+def counted(scores: pd.DataFrame) -> str:
+    """The rows of one data set, its pairs, and those that several splits held out, in words."""
+    (found,) = repeated(scores).itertuples()
+    if not found.repeated:
+        return f"There are {found.rows} rows, one for each pair."
+    return (
+        f"There are {found.rows} rows of {found.perturbations} pairs, {found.repeated} of which "
+        "several splits held out."
+    )
+
+
 def uniformity(scores: pd.DataFrame, *, dataset: str) -> pd.DataFrame:
     """What a change in the number of summed genes looks like: all perturbations alike.
 
@@ -236,6 +247,22 @@ def looks_like(row: pd.Series, self_duel: pd.DataFrame) -> str:
         "error by nearly the same share"
         if row["sd"] > 2 * fewer["sd"]
         else "has the signature of neither: it spares perturbations, which missing genes do not"
+    )
+
+
+def duel_rows(self_duel: pd.DataFrame, *, seed: int) -> pd.DataFrame:
+    """Result of `fewer_genes` as rows of the score table, a row a prediction."""
+    knows = self_duel["prediction"].str.startswith("model")
+    return score_rows(
+        task="fewer-genes",
+        dataset="simulated",
+        model=self_duel["prediction"],
+        metric="l2_ratio",
+        role=np.where(knows, "candidate", "floor"),
+        unit_kind="mean over perturbations",
+        unit="all",
+        seed=seed,
+        value=self_duel["ratio"],
     )
 
 

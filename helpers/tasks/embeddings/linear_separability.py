@@ -6,7 +6,9 @@ a convex probe to its minimum, holds each group of batches (or guides) out in tu
 perturbations alike, large and small.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -19,10 +21,19 @@ from helpers.models.embeddings.probes import (
     RidgeProbe,
     blocks,
 )
-from helpers.store.steps import step
+from helpers.store.steps import Step, step
 from helpers.tasks import protocol as task
-from helpers.tasks.embeddings.readouts import SHRINK_BELOW, Cells, by_class, prepared
+from helpers.tasks.embeddings.readouts import (
+    REVISED_POST,
+    SHRINK_BELOW,
+    Cells,
+    by_class,
+    prepared,
+)
 from helpers.tasks.requirements import CannotAnswer, Requirement, require
+
+if TYPE_CHECKING:
+    from helpers.tasks.embeddings.representations import Representation
 
 TASK = "linear-separability"
 PROBES = ("linear", "ridge", "mlp")
@@ -94,6 +105,49 @@ def _in_several(obs: pd.DataFrame, column: str) -> int:
     """Perturbations with cells in two groups or more of a column."""
     n_groups = obs[column].astype(str).groupby(obs["perturbation"].astype(str)).nunique()
     return int((n_groups > 1).sum())
+
+
+def all_probes() -> list[list[str]]:
+    """Read-outs of *revised*: every probe, on the post-processing of that protocol."""
+    return [[probe, REVISED_POST] for probe in PROBES]
+
+
+def with_posts(posts: Sequence[str]) -> list[list[str]]:
+    """Read-outs of *revised*: the linear probe on each post-processing, then the other probes."""
+    linear = [["linear", post] for post in posts]
+    return linear + [one for one in all_probes() if one not in linear]
+
+
+def ask(
+    screen: Step,
+    splits: Sequence[Step],
+    models: Mapping[str, "Representation"],
+    readouts: list[list[str]],
+    *,
+    seed: int,
+    **arguments,
+) -> dict[str, Step]:
+    """Calls of the task in *revised*, by model: folds, probes and post-processings in one.
+
+    Parameters
+    ----------
+    screen, splits, readouts, seed, **arguments
+        See `linear_separability`.
+    models : mapping
+        Of the model's name to its representation.
+    """
+    return {
+        name: linear_separability(
+            screen,
+            model.embedding,
+            splits,
+            protocol="revised",
+            readouts=readouts,
+            seed=seed,
+            **arguments,
+        )
+        for name, model in models.items()
+    }
 
 
 @step

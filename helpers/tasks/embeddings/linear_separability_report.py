@@ -167,3 +167,33 @@ def probes_agree(ranks: pd.DataFrame, *, declared: str = "linear") -> str:
             "by each of them"
         )
     return says + f"{which} do not agree on the first candidate: this ranking depends on the probe"
+
+
+def agreement_by_screen(ranks: pd.DataFrame) -> str:
+    """`probes_agree` of each screen; `ranks` has the column `screen`."""
+    return " ".join(
+        f"{screen}: {probes_agree(own)}." for screen, own in ranks.groupby("screen", sort=False)
+    )
+
+
+def unit_decides(units: pd.DataFrame) -> str:
+    """Whether the unit of an embedding decides what a probe names right.
+
+    Parameters
+    ----------
+    units : DataFrame
+        `probe` ("published", "run to its minimum"), and `cells named right` of the same numbers
+        times several factors.
+    """
+    ends = units.groupby("probe")["cells named right"].agg(["min", "max"])
+
+    def span(probe):
+        low, high = (f"{ends[end][probe]:.0%}" for end in ("min", "max"))
+        return low if low == high else f"{low} to {high}"
+
+    if span("published") == f"{ends['max']['published']:.0%}":
+        return "The unit of an embedding does not move the published probe."
+    return (
+        f"The published probe names {span('published')} of the same cells right, by the unit in "
+        f"which they are given; one that is run to its minimum {span('run to its minimum')}."
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -196,3 +196,25 @@ def undecided(ranks: pd.DataFrame, by: str) -> dict[str, list[str]]:
         name: list(group.loc[group["low"] <= 1, "model"])
         for name, group in ranks.groupby(by, sort=False)
     }
+
+
+def rank_spans(ranks: pd.DataFrame, by: str, rows: Sequence[str] = ("model",)) -> pd.DataFrame:
+    """Of `rankings` a row a candidate and a column a read-out: the places that it may have.
+
+    Parameters
+    ----------
+    ranks : DataFrame
+    by : str
+    rows : sequence of str
+        Columns that name a row.
+    """
+    places = [
+        f"{low:.0f}" if low == high else f"{low:.0f} to {high:.0f}"
+        for low, high in zip(ranks["low"], ranks["high"], strict=True)
+    ]
+    first = list(dict.fromkeys(ranks[by])).index
+    order = ranks.assign(places=places, first=ranks[by].map(first))
+    order = order.sort_values([*rows[:-1], "first", "rank"], kind="stable")
+    wide = order.pivot_table("places", list(rows), by, aggfunc="first", sort=False)
+    wide = wide[list(dict.fromkeys(ranks[by]))].rename(columns=PROBE_NAMES)
+    return wide.rename_axis(None, axis=1).reset_index()

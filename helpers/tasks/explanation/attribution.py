@@ -5,17 +5,22 @@ samples, judged twice: does the prediction fall when the named genes go (predict
 they the planted ones (feature agreement)?
 """
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
 from helpers.data.explanation.lda import group_members, informative_genes, informative_groups
+from helpers.data.explanation.lda_settings import lda
 from helpers.metrics.explanation.attribution import l2_normalised
 from helpers.metrics.explanation.feature_agreement import feature_agreement, group_agreement, votes
 from helpers.metrics.explanation.heads import Head
 from helpers.metrics.explanation.prediction_gap import adjusted, prediction_gap
 from helpers.models.explanation.classifiers import standardise
 from helpers.models.explanation.gene_graph import as_sparse
-from helpers.store.steps import step
+from helpers.presets import by_preset, child_seeds
+from helpers.store.steps import Step, step
 from helpers.tasks.explanation.explained import (
     METHODS,
     PROTOCOLS,
@@ -27,6 +32,59 @@ from helpers.tasks.explanation.explained import (
 )
 
 TASK = "attribution"
+
+
+@dataclass(frozen=True)
+class Designs:
+    """Simulated data sets of the chapters on attribution, and how often models are trained.
+
+    Parameters
+    ----------
+    draws : sequence of int
+        Seeds of the draws of the design that has most.
+    n_draws : mapping of str to int
+        Of each design.
+    seeds : sequence of int
+        Training seeds.
+    n_random : int
+        Random orders of PGR.
+    """
+
+    draws: Sequence[int]
+    n_draws: Mapping[str, int]
+    seeds: Sequence[int]
+    n_random: int
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.n_draws)
+
+    def data(self, *names: str) -> dict[tuple[str, int], Step]:
+        """Data sets of some designs, or of all, by name and number of the draw."""
+        return {
+            (name, number): lda(name, draw)
+            for name in names or self.names
+            for number, draw in enumerate(self.draws[: self.n_draws[name]])
+        }
+
+
+def designs(seed: int, preset: str) -> Designs:
+    """Designs after the published ones; at preset `full` the published ones themselves."""
+    names = by_preset(
+        preset,
+        tiny=["fixture", "small-overlap"],
+        book=["fixture", "small-overlap", "small-A", "small-B", "small-C"],
+        full=["SIMU1", "SIMU2", "SimuA", "SimuB", "SimuC"],
+    )
+    n_draws = dict.fromkeys(names, by_preset(preset, tiny=2, book=3, full=5))
+    n_draws[names[0]] = by_preset(preset, tiny=2, book=6, full=5)
+    n_draws[names[-1]] = by_preset(preset, tiny=2, book=4, full=5)
+    return Designs(
+        draws=child_seeds(seed, n_draws[names[0]]),
+        n_draws=n_draws,
+        seeds=child_seeds(seed + 1, by_preset(preset, tiny=2, book=3, full=3)),
+        n_random=by_preset(preset, tiny=2, book=3, full=3),
+    )
 
 
 @step
