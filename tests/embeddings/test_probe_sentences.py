@@ -72,4 +72,4 @@ def test_places_stand_side_by_side():
     assert found.columns.tolist() == ["model", "linear", "network"]
     assert found.to_numpy().tolist() == [["scVI", "1 to 2", "2"], ["PCA", "1 to 2", "1"]]
     both = pd.concat([table.assign(screen="b"), table.assign(screen="a")])
-    assert rank_spans(both, "probe", ["screen", "model"])["screen"].tolist() == list("aabb")
+    assert rank_spans(both, "probe", ["screen", "model"])["screen"].tolist() == list("bbaa")

@@ -212,9 +212,9 @@ def rank_spans(ranks: pd.DataFrame, by: str, rows: Sequence[str] = ("model",)) -
         f"{low:.0f}" if low == high else f"{low:.0f} to {high:.0f}"
         for low, high in zip(ranks["low"], ranks["high"], strict=True)
     ]
-    first = list(dict.fromkeys(ranks[by])).index
-    order = ranks.assign(places=places, first=ranks[by].map(first))
-    order = order.sort_values([*rows[:-1], "first", "rank"], kind="stable")
+    groups = [*rows[:-1], by]  # as they come
+    order = {f"{name} comes": pd.factorize(ranks[name])[0] for name in groups}
+    order = ranks.assign(places=places, **order).sort_values([*order, "rank"], kind="stable")
     wide = order.pivot_table("places", list(rows), by, aggfunc="first", sort=False)
     wide = wide[list(dict.fromkeys(ranks[by]))].rename(columns=PROBE_NAMES)
     return wide.rename_axis(None, axis=1).reset_index()
