@@ -85,8 +85,11 @@ def _image(fig: Figure, alt: str, name: str, label: str) -> str:
     no_metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     buffer = io.StringIO()
     with style():
-        _wrap_labels(fig)
+        fig.draw_without_rendering()
+        if _wrap_labels(fig):
+            fig.draw_without_rendering()
         sides = _sides(fig)
+        fig.set_layout_engine("none")  # it is laid out: to do so again is half of the drawing
         fig.savefig(buffer, format="svg", metadata=no_metadata, dpi=200, transparent=True)
     if fig.canvas.manager is not None:
         import matplotlib.pyplot as plt
@@ -95,12 +98,13 @@ def _image(fig: Figure, alt: str, name: str, label: str) -> str:
     return _themed(buffer.getvalue(), label, name, sides)
 
 
-def _wrap_labels(fig: Figure) -> None:
+def _wrap_labels(fig: Figure) -> bool:
     """Break labels of axes that are longer than the drawing, as an axis cannot be moved for them.
 
-    Widths are those of matplotlib's font. The page's own may be wider: hence the tenth.
+    Widths are those of matplotlib's font. The page's own may be wider: hence the tenth. Whether
+    there was such a label: the figure is then to be laid out anew.
     """
-    fig.draw_without_rendering()
+    broken = False
     for ax in fig.axes:
         for axis, start, end in ((ax.xaxis, "x0", "x1"), (ax.yaxis, "y0", "y1")):
             label, text = axis.label, axis.label.get_text()
@@ -112,11 +116,12 @@ def _wrap_labels(fig: Figure) -> None:
             length = getattr(own, end) - getattr(own, start)
             if length > 0.9 * room > 0:
                 label.set_text(fill(text, max(12, int(len(text) * 0.9 * room / length))))
+                broken = True
+    return broken
 
 
 def _sides(fig: Figure) -> tuple[float, float]:
     """Left and right end of what is drawn, in points: the figure, or what reaches beyond it."""
-    fig.draw_without_rendering()
     ticks = {t for ax in fig.axes for t in (*ax.get_xticklabels(), *ax.get_yticklabels())}
     # tick labels beyond the limits of an axis are not drawn, and only the whole knows them
     texts = [t for t in fig.findobj(mpl.text.Text) if t.get_visible() and t.get_text()]
