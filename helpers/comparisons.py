@@ -334,9 +334,8 @@ def rank_intervals(
     # The difference of resampled means is the resampled mean of differences, for one model fixed.
     means = np.zeros((n_resamples, n_models))
     means[:, 1:] = -drawn.means[:, : n_models - 1]
-    first = mid_ranks(means, better=better) == mid_ranks(means, better=better).min(
-        axis=1, keepdims=True
-    )
+    means *= sign
+    first = means == means.max(axis=1, keepdims=True)
     found = pd.DataFrame(
         {
             "mean": table.mean(axis=0),

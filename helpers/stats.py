@@ -1,5 +1,6 @@
 """Intervals and corrections: arrays in, numbers and frames out."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -129,12 +130,17 @@ def wilson_interval(successes: int, n: int, *, confidence: float = 0.95) -> tupl
     ----------
     Wilson 1927, Journal of the American Statistical Association 22.
     """
-    from scipy.stats import binomtest
+    from scipy.special import ndtri
 
     if n < 1 or not 0 <= successes <= n:
         raise ValueError(f"{successes} of {n}: a share needs 0 <= successes <= n and n >= 1")
-    interval = binomtest(int(successes), int(n)).proportion_ci(confidence, method="wilson")
-    return float(interval.low), float(interval.high)
+    check_draws(1, confidence)
+    k, n, z = int(successes), int(n), float(ndtri(0.5 + 0.5 * confidence))
+    p = k / n
+    scale = 2 * (n + z**2)
+    center = (2 * n * p + z**2) / scale
+    half = z / scale * math.sqrt(4 * n * p * (1 - p) + z**2)
+    return (center - half if k > 0 else 0.0), (center + half if k < n else 1.0)
 
 
 def mean_interval(values, *, confidence: float = 0.95) -> tuple[float, float]:
@@ -153,12 +159,12 @@ def mean_interval(values, *, confidence: float = 0.95) -> tuple[float, float]:
     ValueError
         Fewer than two values, or values that are not finite.
     """
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     values = _finite_vector(values, "values")
     if values.size < 2:
         raise ValueError("one value has no interval; at least 2 are needed")
-    half = t.ppf((1 + confidence) / 2, values.size - 1) * values.std(ddof=1) / values.size**0.5
+    half = stdtrit(values.size - 1, (1 + confidence) / 2) * values.std(ddof=1) / values.size**0.5
     return values.mean() - half, values.mean() + half
 
 
@@ -396,11 +402,11 @@ def cluster_means(
 
 def tail_levels(confidence: float, df: float, n: int, interval: Interval) -> tuple[float, float]:
     """Levels at which the quantiles of resampled statistics bound an interval."""
-    from scipy.stats import norm, t
+    from scipy.special import ndtr, stdtrit
 
     tail = (1 - confidence) / 2
     if interval == "expanded" and n > 1:
-        tail = norm.cdf(np.sqrt(1 / (1 - 1 / n)) * t.ppf(tail, df))
+        tail = ndtr(np.sqrt(1 / (1 - 1 / n)) * stdtrit(df, tail))
     elif interval not in ("percentile", "expanded", "studentised"):
         raise ValueError(f"interval is {interval!r}; percentile, expanded or studentised")
     return tail, 1 - tail

@@ -106,6 +106,7 @@ def mann_whitney(
             starts,
             np.where(varying, block.indptr[1:], starts),
             np.array([m, *n_cells]),
+            np.empty(len(labels)),
             u[:, first : first + _GENES],
             ties[:, first : first + _GENES],
         )
@@ -122,49 +123,96 @@ def mann_whitney(
     return MannWhitney(groups.to_numpy(), np.array(n_cells), u, p_value)
 
 
+# The kernels use plain loops: numba's own sort and searchsorted take the compiler many seconds.
+
+
 @njit(cache=True)
-def _search(values, code, starts, ends, n_cells, u, ties):
+def _search(values, code, starts, ends, n_cells, x, u, ties):
     """Fill U and the sum of t^3 - t over tied values, for each group and gene.
 
     A gene's stored values lie between its start and its end; what is not stored is zero. Code 0
-    is the controls.
+    is the controls. The values of one gene are held in x, by group.
     """
     n_groups = len(n_cells)
-    by_group = np.empty(n_cells.sum())
+    place, free = np.empty(n_groups + 1, np.int64), np.empty(n_groups, np.int64)
     for gene in range(len(starts)):
-        place = np.zeros(n_groups + 1, np.int64)
+        for group in range(n_groups + 1):
+            place[group] = 0
         for k in range(starts[gene], ends[gene]):
             place[code[k] + 1] += values[k] != 0
-        place = np.cumsum(place)
-        free = place.copy()
+        for group in range(n_groups):
+            free[group] = place[group]
+            place[group + 1] += place[group]
         for k in range(starts[gene], ends[gene]):
             if values[k] != 0:
-                by_group[free[code[k]]] = values[k]
+                x[free[code[k]]] = values[k]
                 free[code[k]] += 1
-        c = np.sort(by_group[: place[1]])
-        negative, c_zero = np.searchsorted(c, 0.0), n_cells[0] - len(c)
+        n_controls = place[1]
+        _sort(x, 0, n_controls)
+        negative, c_zero = _first(x, 0, n_controls, 0.0, False), n_cells[0] - n_controls
         own_ties, i = _ties(c_zero), 0
-        while i < len(c):
-            first, i = i, np.searchsorted(c, c[i], side="right")
+        while i < n_controls:
+            first, i = i, _first(x, i, n_controls, x[i], True)
             own_ties += _ties(i - first)
         for group in range(1, n_groups):
-            x = by_group[place[group] : place[group + 1]]
-            x.sort()
-            zeros = n_cells[group] - len(x)
+            i, end = place[group], place[group + 1]
+            _sort(x, i, end)
+            zeros = n_cells[group] - (end - i)
             pairs = zeros * (negative + 0.5 * c_zero)
             tied = own_ties + _ties(zeros + c_zero) - _ties(c_zero)
-            i, right = 0, 0
-            while i < len(x):
+            right = 0
+            while i < end:
                 value, first = x[i], i
-                while i < len(x) and x[i] == value:
+                while i < end and x[i] == value:
                     i += 1
-                left = right + np.searchsorted(c[right:], value)
-                right = left + np.searchsorted(c[left:], value, side="right")
+                left = _first(x, right, n_controls, value, False)
+                right = _first(x, left, n_controls, value, True)
                 equal = right - left
                 pairs += (i - first) * (left + (c_zero if value > 0 else 0) + 0.5 * equal)
                 tied += _ties(i - first + equal) - _ties(equal)
             u[group - 1, gene] = pairs
             ties[group - 1, gene] = tied
+
+
+@njit(cache=True)
+def _first(x, start, stop, value, above):
+    """First place in sorted x[start:stop] of a value that is not below another, or is above it."""
+    while start < stop:
+        middle = (start + stop) // 2
+        if x[middle] < value or (above and x[middle] == value):
+            start = middle + 1
+        else:
+            stop = middle
+    return start
+
+
+@njit(cache=True)
+def _sort(x, start, stop):
+    """Sort x[start:stop]: quicksort by the median of three, short runs by insertion."""
+    while stop - start > 16:
+        low, high, middle = start, stop - 1, (start + stop) // 2
+        pivot = max(min(x[low], x[high]), min(max(x[low], x[high]), x[middle]))
+        while low <= high:
+            while x[low] < pivot:
+                low += 1
+            while x[high] > pivot:
+                high -= 1
+            if low <= high:
+                x[low], x[high] = x[high], x[low]
+                low += 1
+                high -= 1
+        if high + 1 - start < stop - low:  # the shorter part by a call: few are open at a time
+            _sort(x, start, high + 1)
+            start = low
+        else:
+            _sort(x, low, stop)
+            stop = high + 1
+    for i in range(start + 1, stop):
+        value = x[i]
+        while i > start and x[i - 1] > value:
+            x[i] = x[i - 1]
+            i -= 1
+        x[i] = value
 
 
 @njit(cache=True)

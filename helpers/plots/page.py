@@ -91,7 +91,10 @@ def _image(fig: Figure, alt: str, name: str, label: str) -> str:
     with style():
         wrap_labels(fig)
         sides = drawn_sides(fig)
+        engine = fig.get_layout_engine()
+        fig.set_layout_engine("none")  # it is laid out: to do so again is half of the drawing
         fig.savefig(buffer, format="svg", metadata=no_metadata, dpi=200, transparent=True)
+        fig.set_layout_engine(engine)
     if fig.canvas.manager is not None:
         import matplotlib.pyplot as plt
 

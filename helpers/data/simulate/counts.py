@@ -217,7 +217,8 @@ def draw_counts(
                 log_mu,
             )
             _exponential(log_mu, other)
-            mean += other
+            for gene in range(n_genes):  # an array expression takes the compiler seconds
+                mean[gene] += other[gene]
         if ambient_share > 0.0:
             depth = np.exp(log_depth[cell])
             if partner[cell] >= 0:

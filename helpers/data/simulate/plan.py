@@ -53,7 +53,7 @@ class Plan:
             start,
             stop,
             np.log(self.obs["depth"].to_numpy()),
-            self.log_mean,
+            np.ascontiguousarray(self.log_mean),
             self.batch,
             _all(self.obsm, "latent"),
             members.indptr,

@@ -211,10 +211,10 @@ def read_image(path: Path, longest: int | None = None) -> np.ndarray:
         raise DataError(f"{path} is cut or no image ({error})") from error
 
 
-def _table(path: Path) -> tuple[list[str], list[str], np.ndarray]:
-    """Names of rows and columns, and numbers, of a tab-separated table, gzipped or not.
+def _table(path: Path) -> tuple[list[str], list[str], list[str]]:
+    """Names of rows and columns of a tab-separated table, gzipped or not, and its rows as text.
 
-    Tables of thousands of columns take pandas ten times as long.
+    Most rows of an array lie beside the tissue, and to read their numbers is most of the work.
     """
     content = path.read_bytes()
     if path.suffix == ".gz":
@@ -224,15 +224,25 @@ def _table(path: Path) -> tuple[list[str], list[str], np.ndarray]:
     names, rows = [], []
     for line in lines:
         name, _, numbers = line.partition("\t")
-        row = np.fromstring(numbers, sep="\t", dtype=np.float32)
-        if len(row) != len(genes):
-            raise DataError(
-                f"{path}: the row of {name} holds {len(row)} numbers for {len(genes)} genes; it is "
-                "cut, or holds something else"
-            )
+        _check_row(path, name, numbers.count("\t") + 1, genes)
         names.append(name)
-        rows.append(row)
-    return names, genes, np.stack(rows) if rows else np.empty((0, len(genes)), np.float32)
+        rows.append(numbers)
+    return names, genes, rows
+
+
+def _numbers(path: Path, name: str, text: str, genes: list[str]) -> np.ndarray:
+    """A row of `_table`; pandas takes ten times as long for thousands of columns."""
+    row = np.fromstring(text, sep="\t", dtype=np.float32)
+    _check_row(path, name, len(row), genes)
+    return row
+
+
+def _check_row(path: Path, name: str, n: int, genes: list[str]) -> None:
+    if n != len(genes):
+        raise DataError(
+            f"{path}: the row of {name} holds {n} numbers for {len(genes)} genes; it is "
+            "cut, or holds something else"
+        )
 
 
 @contextmanager
@@ -285,7 +295,7 @@ def read_legacy(
     """
     from anndata import AnnData
 
-    names, genes, matrix = _table(counts)
+    names, genes, lines = _table(counts)
     places = pd.read_csv(spots, sep="\t")
     if absent := [c for c in ("x", "y", "pixel_x", "pixel_y") if c not in places.columns]:
         raise DataError(f"{spots} has no columns {', '.join(absent)}")
@@ -299,7 +309,8 @@ def read_legacy(
     if not rows:
         raise DataError(f"{counts} and {spots} share no spot")
     shared = [names[i] for i in rows]
-    values = sparse.csr_matrix(matrix[rows])
+    matrix = np.stack([_numbers(counts, names[i], lines[i], genes) for i in rows])
+    values = sparse.csr_matrix(matrix)
     obs, var = pd.DataFrame(index=shared), pd.DataFrame(index=genes)
     facts: dict = {"geometry": "square"}
     if image is not None:

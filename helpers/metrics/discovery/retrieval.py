@@ -100,13 +100,10 @@ def left_out(similarity, groups) -> np.ndarray:
     """
     similarity = np.asarray(similarity, float)
     found = np.full(len(groups), np.nan)
-    for g, own in enumerate(groups):
+    for g, own in enumerate(np.asarray(groups)):
         members = np.flatnonzero(own)
-        total = similarity[members].sum(axis=0)
-        shares = []
-        for i in members:
-            near = (total - similarity[i]) / (len(members) - 1)  # to the others
-            rest = near[~own]
-            shares.append((rest < near[i]).mean() + 0.5 * (rest == near[i]).mean())
-        found[g] = np.mean(shares)
+        theirs = similarity[members]
+        near = (theirs.sum(axis=0) - theirs) / (len(members) - 1)  # to the others, a member a row
+        mine, rest = near[np.arange(len(members)), members][:, None], near[:, ~own]
+        found[g] = ((rest < mine).mean(axis=1) + 0.5 * (rest == mine).mean(axis=1)).mean()
     return found

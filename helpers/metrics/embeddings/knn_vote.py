@@ -142,22 +142,14 @@ def average_precision(embedding, labels, groups, *, queries=None, block: int = 5
     queries = np.arange(len(embedding)) if queries is None else np.asarray(queries)
     result = np.full(len(queries), np.nan)
     square = np.einsum("ij,ij->i", embedding, embedding)
-    for g in range(len(names)):
-        others = np.flatnonzero(group != g)
-        reference, reference_square, reference_label = (
-            embedding[others],
-            square[others],
-            label[others],
-        )
-        asking = np.flatnonzero(group[queries] == g)
-        for start in range(0, len(asking), block):
-            rows = asking[start : start + block]
-            cells = queries[rows]
-            distance = reference_square - 2 * (embedding[cells] @ reference.T)
-            for row, cell, d in zip(rows, cells, distance, strict=True):
-                relevant = np.sort(d[reference_label == label[cell]])
-                if len(relevant):
-                    rank = np.searchsorted(np.sort(d), relevant, side="right")
-                    among = np.searchsorted(relevant, relevant, side="right")
-                    result[row] = np.mean(among / rank)
+    for start in range(0, len(queries), block):
+        cells = queries[start : start + block]
+        distance = square - 2 * (embedding[cells] @ embedding.T)  # less the own square
+        for row, (cell, d) in enumerate(zip(cells, distance, strict=True), start):
+            others = group != group[cell]
+            relevant = np.sort(d[others & (label == label[cell])])
+            if len(relevant):
+                rank = np.searchsorted(np.sort(d[others]), relevant, side="right")
+                among = np.searchsorted(relevant, relevant, side="right")
+                result[row] = np.mean(among / rank)
     return result

@@ -6,6 +6,8 @@ import numpy as np
 
 from helpers.metrics.arrays import finite_matrix, label_codes
 
+_HELD = 1 << 22  # distances in memory at a time
+
 
 @dataclass(frozen=True)
 class Neighbours:
@@ -128,18 +130,25 @@ def neighbours_of_other_groups(embedding, groups, *, k: int, queries=None) -> Ne
     queries = np.arange(len(embedding)) if queries is None else np.asarray(queries)
     if len(names) < 2:
         raise ValueError(f"all cells are of one group ({names[0]}): there is no other to ask")
-    indices = np.empty((len(queries), k), dtype=np.int64)
-    distances = np.empty((len(queries), k))
-    for g in range(len(names)):
-        asking = code[queries] == g
-        others = np.flatnonzero(code != g)
-        if not asking.any():
-            continue
-        if len(others) < k:
+    n_others = len(embedding) - np.bincount(code)
+    for g in np.unique(code[queries]):
+        if not 1 <= k <= n_others[g]:
             raise ValueError(
-                f"k is {k}, but only {len(others)} cells lie outside group {names[g]}; ask for "
+                f"k is {k}, but only {n_others[g]} cells lie outside group {names[g]}; ask for "
                 "fewer neighbours"
             )
-        found = nearest_neighbours(embedding[others], embedding[queries[asking]], k=k)
-        indices[asking], distances[asking] = others[found.indices], found.distances
+    indices = np.empty((len(queries), k), dtype=np.int64)
+    distances = np.empty((len(queries), k))
+    square = np.einsum("ij,ij->i", embedding, embedding)
+    block = max(1, _HELD // len(embedding))
+    for start in range(0, len(queries), block):
+        rows = slice(start, start + block)
+        asking = queries[rows]
+        far = square - 2 * (embedding[asking] @ embedding.T)  # less the own square
+        far[code[asking][:, None] == code] = np.inf
+        nearest = np.sort(np.argpartition(far, k - 1, axis=1)[:, :k], axis=1)
+        apart = np.linalg.norm(embedding[nearest] - embedding[asking][:, None], axis=2)
+        order = np.argsort(apart, axis=1, kind="stable")
+        indices[rows] = np.take_along_axis(nearest, order, axis=1)
+        distances[rows] = np.take_along_axis(apart, order, axis=1)
     return Neighbours(indices, distances)

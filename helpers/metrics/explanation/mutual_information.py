@@ -55,26 +55,31 @@ def mutual_information(x, y, seed: int) -> np.ndarray:
     noise = np.random.default_rng(seed).standard_normal(x.shape)
     x += 1e-10 * np.maximum(1, np.abs(x).mean(axis=0)) * noise
     psi = digamma(np.maximum(np.arange(len(x) + 1), 1))
-    within = _mean_digamma_within(np.ascontiguousarray(x.T), code, len(names), psi)
+    genes = np.ascontiguousarray(x.T)
+    order = np.argsort(genes, axis=1)
+    sorted_values = np.take_along_axis(genes, order, axis=1)
+    within = _mean_digamma_within(sorted_values, code[order], len(names), psi)
     found = np.zeros(len(sd))
     found[varying] = psi[len(x)] + psi[NEIGHBOURS] - psi[n[code]].mean() - within
     return np.maximum(found, 0)
 
 
 @njit(cache=True)
-def _mean_digamma_within(genes, code, n_classes, psi):
-    """Mean digamma of the samples closer than the third neighbour of the own class, itself too."""
-    n_genes, n = genes.shape
+def _mean_digamma_within(values, code, n_classes, psi):
+    """Mean digamma of the samples closer than the third neighbour of the own class, itself too.
+
+    Values of each gene are sorted, with the classes of their samples (numba's own sort takes the
+    compiler many seconds).
+    """
+    n_genes, n = values.shape
     means = np.zeros(n_genes)
     position = np.empty(n, dtype=np.int64)
     for g in range(n_genes):
-        order = np.argsort(genes[g])
-        values = genes[g][order]
         total = 0.0
         for c in range(n_classes):
             m = 0
             for i in range(n):  # places of the class among the sorted values
-                if code[order[i]] == c:
+                if code[g, i] == c:
                     position[m] = i
                     m += 1
             for i in range(m):
@@ -84,14 +89,14 @@ def _mean_digamma_within(genes, code, n_classes, psi):
                     first, last = i - left, i + NEIGHBOURS - left
                     if first >= 0 and last < m:
                         reach = max(
-                            values[here] - values[position[first]],
-                            values[position[last]] - values[here],
+                            values[g, here] - values[g, position[first]],
+                            values[g, position[last]] - values[g, here],
                         )
                         radius = min(radius, reach)
                 low, high = here, here  # the neighbour that sets the radius lies outside
-                while low > 0 and values[here] - values[low - 1] < radius:
+                while low > 0 and values[g, here] - values[g, low - 1] < radius:
                     low -= 1
-                while high < n - 1 and values[high + 1] - values[here] < radius:
+                while high < n - 1 and values[g, high + 1] - values[g, here] < radius:
                     high += 1
                 total += psi[high - low + 1]
         means[g] = total / n
