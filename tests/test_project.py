@@ -204,3 +204,15 @@ def test_the_readme_names_only_commands_that_exist():
     assert set(re.findall(r"benchbook ([a-z]+)", readme)) <= commands
     subcommands = {c.name for c in data.registered_commands}
     assert set(re.findall(r"benchbook data ([a-z]+)", readme)) <= subcommands
+
+
+def test_no_compiled_function_calls_itself():
+    """Numba compiles one, and the process that loads it from the cache dies, as of numba 0.68."""
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef) and any(
+                "njit" in ast.unparse(d) for d in node.decorator_list
+            ):
+                called = [n.func for n in ast.walk(node) if isinstance(n, ast.Call)]
+                own = [n for n in called if isinstance(n, ast.Name) and n.id == node.name]
+                assert not own, f"{path}: {node.name} calls itself; keep what waits in an array"

@@ -135,6 +135,7 @@ def _search(values, code, starts, ends, n_cells, x, u, ties):
     """
     n_groups = len(n_cells)
     place, free = np.empty(n_groups + 1, np.int64), np.empty(n_groups, np.int64)
+    runs = np.empty((64, 2), np.int64)
     for gene in range(len(starts)):
         for group in range(n_groups + 1):
             place[group] = 0
@@ -148,7 +149,7 @@ def _search(values, code, starts, ends, n_cells, x, u, ties):
                 x[free[code[k]]] = values[k]
                 free[code[k]] += 1
         n_controls = place[1]
-        _sort(x, 0, n_controls)
+        _sort(x, 0, n_controls, runs)
         negative, c_zero = _first(x, 0, n_controls, 0.0, False), n_cells[0] - n_controls
         own_ties, i = _ties(c_zero), 0
         while i < n_controls:
@@ -156,7 +157,7 @@ def _search(values, code, starts, ends, n_cells, x, u, ties):
             own_ties += _ties(i - first)
         for group in range(1, n_groups):
             i, end = place[group], place[group + 1]
-            _sort(x, i, end)
+            _sort(x, i, end, runs)
             zeros = n_cells[group] - (end - i)
             pairs = zeros * (negative + 0.5 * c_zero)
             tied = own_ties + _ties(zeros + c_zero) - _ties(c_zero)
@@ -187,11 +188,28 @@ def _first(x, start, stop, value, above):
 
 
 @njit(cache=True)
-def _sort(x, start, stop):
-    """Sort x[start:stop]: quicksort by the median of three, short runs by insertion."""
-    while stop - start > 16:
-        low, high, middle = start, stop - 1, (start + stop) // 2
-        pivot = max(min(x[low], x[high]), min(max(x[low], x[high]), x[middle]))
+def _sort(x, start, stop, runs):
+    """Sort x[start:stop]: quicksort by the median of three, short runs by insertion.
+
+    `runs`, of shape (64, 2), holds those that wait: the shorter part goes first, so that few do. (A
+    function that calls itself ends the process when it is loaded from numba's cache.)
+    """
+    n = 1
+    runs[0, 0], runs[0, 1] = start, stop
+    while n > 0:
+        n -= 1
+        start, stop = runs[n, 0], runs[n, 1]
+        if stop - start <= 16:
+            for i in range(start + 1, stop):
+                value, k = x[i], i
+                while k > start and x[k - 1] > value:
+                    x[k] = x[k - 1]
+                    k -= 1
+                x[k] = value
+            continue
+        low, high = start, stop - 1
+        a, b, c = x[low], x[high], x[(start + stop) // 2]
+        pivot = max(min(a, b), min(max(a, b), c))
         while low <= high:
             while x[low] < pivot:
                 low += 1
@@ -201,18 +219,10 @@ def _sort(x, start, stop):
                 x[low], x[high] = x[high], x[low]
                 low += 1
                 high -= 1
-        if high + 1 - start < stop - low:  # the shorter part by a call: few are open at a time
-            _sort(x, start, high + 1)
-            start = low
-        else:
-            _sort(x, low, stop)
-            stop = high + 1
-    for i in range(start + 1, stop):
-        value = x[i]
-        while i > start and x[i - 1] > value:
-            x[i] = x[i - 1]
-            i -= 1
-        x[i] = value
+        left, right = (n, n + 1) if high + 1 - start > stop - low else (n + 1, n)
+        runs[left, 0], runs[left, 1] = start, high + 1
+        runs[right, 0], runs[right, 1] = low, stop
+        n += 2
 
 
 @njit(cache=True)

@@ -309,6 +309,19 @@ def test_mann_whitney_equals_scipy(form):
     assert (found.p_value[:, 7] == 1).all()
 
 
+def test_mann_whitney_of_many_cells_in_any_order():
+    draw = rng(2)
+    values = draw.exponential(size=(3_000, 6))
+    values[:, 1], values[:, 2] = np.sort(values[:, 1]), -np.sort(-values[:, 2])
+    values[:, 3], values[:, 4] = np.round(values[:, 3], 1), np.arange(3_000) % 7
+    values[:, 5] = np.minimum(np.arange(3_000), np.arange(3_000)[::-1])
+    labels = np.where(np.arange(3_000) % 3 == 0, "control", draw.choice(["a", "b"], 3_000))
+    found = mann_whitney(values, labels, labels == "control")
+    for i, group in enumerate("ab"):
+        theirs = mannwhitneyu(values[labels == group], values[labels == "control"])
+        np.testing.assert_array_equal(found.u[i], theirs.statistic)
+
+
 @pytest.mark.parametrize("form", [np.asarray, sparse.csr_matrix])
 def test_mann_whitney_counts_zeros_among_values_of_both_signs(form):
     """Zeros are stored or not, and lie below, among or above the others."""
