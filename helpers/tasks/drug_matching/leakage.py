@@ -16,7 +16,14 @@ MODELS = ("bilinear ridge", "popularity", "reversal")
 
 
 @step
-def held_out(data, reversal, *, scheme: str) -> pd.DataFrame:
+def coordinates(data) -> dict[str, np.ndarray]:
+    """`components` of the signatures of `drugs` and of the contrasts of `diseases`."""
+    m = matching(data)
+    return {"drugs": components(m.signatures), "diseases": components(m.contrasts.fillna(0))}
+
+
+@step
+def held_out(data, reversal, known, *, scheme: str) -> pd.DataFrame:
     """AUROC of each disease over the drugs that a fold holds out, by each of `MODELS`.
 
     Parameters
@@ -24,6 +31,8 @@ def held_out(data, reversal, *, scheme: str) -> pd.DataFrame:
     data : AnnData
     reversal : DataFrame of shape (n_drugs, n_diseases)
         Scores that nothing is learned for.
+    known : dict of ndarray
+        Of `coordinates`, what the linear model knows of drugs and diseases.
     scheme : str
         Of `helpers.data.drug_matching.frozen.SCHEMES`.
 
@@ -41,13 +50,13 @@ def held_out(data, reversal, *, scheme: str) -> pd.DataFrame:
     """
     m = matching(data)
     treats = m.treats.to_numpy()
-    drugs, diseases = components(m.signatures), components(m.contrasts.fillna(0))
+    drugs, diseases = known["drugs"], known["diseases"]
     rows = []
     for number, fold in enumerate(folds(m.drug_groups, m.disease_groups, scheme=scheme)):
-        known = treats & fold.train
+        pairs = treats & fold.train
         seen = np.ix_(fold.train.any(axis=1), fold.train.any(axis=0))
-        ridge = BilinearRidge().fit(drugs[seen[0][:, 0]], diseases[seen[1][0]], known[seen])
-        counted = np.repeat(known.sum(axis=1)[:, None], treats.shape[1], axis=1)
+        ridge = BilinearRidge().fit(drugs[seen[0][:, 0]], diseases[seen[1][0]], pairs[seen])
+        counted = np.repeat(pairs.sum(axis=1)[:, None], treats.shape[1], axis=1)
         models = {
             "bilinear ridge": ridge.predict(drugs, diseases),
             "popularity": counted.astype(float),
