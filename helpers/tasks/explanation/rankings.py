@@ -161,7 +161,9 @@ def _linear(fit) -> None:
         raise DataError("the classifier has a hidden layer: its weights are not those of genes")
 
 
-def gene_rankings(data: Step, *, seed: int, shuffle: bool = False) -> dict[str, Step]:
+def gene_rankings(
+    data: Step, *, seed: int, shuffle: bool = False, n_trees: int = 300
+) -> dict[str, Step]:
     """One ranking of genes by each method, from the training samples.
 
     Parameters
@@ -172,6 +174,8 @@ def gene_rankings(data: Step, *, seed: int, shuffle: bool = False) -> dict[str, 
         Of trainings, trees, and the noise that breaks ties of mutual information.
     shuffle : bool
         Shuffle training samples between epochs: for data whose rows have an order.
+    n_trees : int
+        Of the random forest.
 
     Returns
     -------
@@ -193,7 +197,7 @@ def gene_rankings(data: Step, *, seed: int, shuffle: bool = False) -> dict[str, 
         ),
         "linear SHAP": linear_shap_ranking(data, lr, split="train", unfit="nan"),
         "weights": weight_ranking(data, lr),
-        "random forest": forest_ranking(data, seed=seed, n_trees=300),
+        "random forest": forest_ranking(data, seed=seed, n_trees=n_trees),
         "boosted stumps": boosting_ranking(data, seed=seed),
         "Welch t": welch_ranking(data),
         "Wilcoxon": wilcoxon_ranking(data),
