@@ -67,7 +67,7 @@ def test_one_section_is_refused():
         task.between.function(one, features, one_section=False, n_genes=10)
 
 
-def table(same=0.3, other=0.1, offset=0.6):
+def table(same=0.3, other=0.1, offset=0.6, half=0.04):
     rows = [
         (task.SAME, task.RIDGE, same, 0.8, 0.1),
         (task.OTHER, task.RIDGE, other, 1.0, offset),
@@ -75,13 +75,20 @@ def table(same=0.3, other=0.1, offset=0.6):
         (task.OTHER, task.OWN, 0, 0.5, 0.0),
     ]
     found = pd.DataFrame(rows, columns=["relation", "model", "pearson", "mse", "offset"])
-    return found.assign(pattern=found["mse"] - found["offset"], low=np.nan, high=np.nan)
+    ends = {"low": found["pearson"] - half, "high": found["pearson"] + half}
+    return found.assign(pattern=found["mse"] - found["offset"], **ends)
 
 
 def test_sentences():
     assert "67% of it is lost" in report.about_relation(table())
     assert "More than all" in report.about_relation(table(other=-0.1))
     assert "Nothing is lost" in report.about_relation(table(other=0.4))
+    assert "undecided: the intervals overlap" in report.about_relation(table(half=0.2))
+    for other in (0.1, 0.4):
+        said = report.about_relation(table(other=other, half=np.nan))
+        assert said.endswith("as a description: without intervals nothing is claimed.")
+        assert "nan" not in said
+    assert "description" not in report.about_relation(table())
     with pytest.raises(CannotAnswer):
         report.about_relation(table().iloc[1:])
     assert "60% of the ridge's squared error is offset" in report.about_error(table())
@@ -102,6 +109,8 @@ def test_sentence_on_individuals_counts_them(found):
 
 def test_sentence_on_likeness():
     parts = [table().assign(likeness=0.0), table(other=0.29).assign(likeness=1.0)]
-    assert "no other patient can teach it" in report.about_likeness(pd.concat(parts))
-    turned = [table(other=0.29).assign(likeness=0.0), table().assign(likeness=1.0)]
+    assert "the others teach less" in report.about_likeness(pd.concat(parts))
+    wide = [part.assign(low=-1.0, high=1.0) for part in parts]
+    assert "is undecided: the intervals overlap" in report.about_likeness(pd.concat(wide))
+    turned = [table(other=0.2).assign(likeness=0.0), table().assign(likeness=1.0)]
     assert "makes no difference" in report.about_likeness(pd.concat(turned))

@@ -113,11 +113,23 @@ def about_relation(found: pd.DataFrame) -> Words:
         f"{with_interval(*same[['pearson', 'low', 'high']])}; trained on other patients "
         f"{with_interval(*other[['pearson', 'low', 'high']])}"
     )
+    if _overlap(same, other):
+        return f"{said}. Whether it is lost between patients is undecided: the intervals overlap."
     if other["pearson"] < same["pearson"]:
         share = 1 - other["pearson"] / same["pearson"] if same["pearson"] > 0 else np.nan
         lost = f"{share:.0%} of it is" if 0 <= share <= 1 else "More than all of it is"
-        return f"{said}. {lost} lost between patients."
-    return f"{said}. Nothing is lost between patients."
+        return f"{said}. {lost} lost between patients{_scope(same, other)}."
+    return f"{said}. Nothing is lost between patients{_scope(same, other)}."
+
+
+def _overlap(same: pd.Series, other: pd.Series) -> bool:
+    """Whether intervals overlap; where one is not known, nothing is said of it."""
+    return max(same["low"], other["low"]) <= min(same["high"], other["high"])
+
+
+def _scope(same: pd.Series, other: pd.Series) -> str:
+    known = np.isfinite([same["low"], same["high"], other["low"], other["high"]]).all()
+    return "" if known else ", as a description: without intervals nothing is claimed"
 
 
 def about_error(found: pd.DataFrame) -> Words:
@@ -162,7 +174,10 @@ def about_likeness(found: pd.DataFrame) -> Words:
         for x, row in wide.iterrows()
     ]
     said = f"The correlation is {'; '.join(steps)}.".replace("-", "\N{MINUS SIGN}")
+    least = found[found["likeness"] == wide.index[0]]
+    if _overlap(*_pair(least)):
+        return f"{said} What patients that differ teach is undecided: the intervals overlap."
     gap = wide[SAME] - wide[OTHER]
     if gap.iloc[0] > gap.iloc[-1]:
-        return f"{said} Where patients differ, no other patient can teach it."
+        return f"{said} Where patients differ, the others teach less than the same patient."
     return f"{said} Likeness makes no difference here."
