@@ -694,3 +694,26 @@ def test_a_verdict_is_said_in_words():
     markup = page.table_html(frame, caption="Models.", name="models")
     cells = [td.get_text() for td in BeautifulSoup(markup, "html.parser").select("td")]
     assert cells == ["cannot say", "better", "n/a"]
+
+
+def test_panels_stand_below_one_another_on_a_phone_unless_they_are_many():
+    def drawn(n_rows: int) -> list:
+        frame = pd.DataFrame(
+            [
+                (f"task {p}", f"a method with a long name, {r}", 0.5, 0.4, 0.6, "candidate")
+                for p in range(3)
+                for r in range(n_rows)
+            ],
+            columns=["task", "model", "mean", "low", "high", "role"],
+        )
+        given = dict(column="task", row="model", x="mean", low="low", high="high")
+        return drawings(panels.side_by_side(frame, **given, xlabel="mean " * 20))
+
+    wide, narrow = drawn(4)
+    assert float(narrow["viewbox"].split()[2]) <= 1.1 * 72 * 3.7
+    assert float(narrow["viewbox"].split()[3]) > 2 * float(wide["viewbox"].split()[3])
+    titles = [t for t in narrow.select("text") if t.get_text().startswith("task ")]
+    assert [t.get_text() for t in titles] == ["task 0", "task 1", "task 2"]
+    heights = [float(t["y"]) for t in titles]
+    assert heights == sorted(heights) and len({t["x"] for t in titles}) == 1
+    assert len(drawn(21)) == 1

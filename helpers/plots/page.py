@@ -55,9 +55,11 @@ def figure_html(fig: Figure, *, alt: str, name: str, data: pd.DataFrame | None =
     # what is read below the figure names it for those who cannot see it, once
     label = f'aria-labelledby="fig-{name}-caption"'
     image = _image(fig, alt, name, label)
+    redrawn = getattr(fig, "for_phone", None)  # panels that stood side by side
+    small = redrawn() if redrawn else fig
     with style():
-        if narrow(fig):
-            image += _image(fig, alt, f"{name}-narrow", label)
+        if narrow(small):
+            image += _image(small, alt, f"{name}-narrow", label)
     tools = "" if data is None else _download(data, name)
     # a wide figure scrolls in its own box on a phone, so the box must take the keyboard focus
     return (

@@ -1,6 +1,7 @@
 """Models beside one another, one panel a metric or a task."""
 
 from collections.abc import Mapping
+from functools import partial
 from textwrap import fill
 
 import matplotlib as mpl
@@ -13,6 +14,7 @@ from helpers.plots.style import DASHED, INK, MARKERS, ROLES, WIDTH, style
 from helpers.summaries import score_summary
 
 TITLE = 54  # characters of titles that stand beside one another
+MOST_ROWS = 60  # below one another, of a drawing for phones
 
 
 @style()
@@ -114,7 +116,8 @@ def side_by_side(
         otherwise they share one.
     xlabel : str
     n_columns : int
-        Panels beside one another.
+        Panels beside one another. On a phone they stand below one another, where that is not too
+        long.
 
     Raises
     ------
@@ -151,6 +154,10 @@ def side_by_side(
     for ax in axes[len(names) :]:
         ax.set_visible(False)
     figure.supxlabel(xlabel, fontsize=9)
+    if n_columns > 1 and len(names) * len(labels) <= MOST_ROWS:
+        given = dict(x=x, low=low, high=high, role=role, note=note, references=references)
+        given |= dict(column=column, row=row, line=line, xlabel=fill(xlabel, 40), n_columns=1)
+        figure.for_phone = partial(side_by_side, frame, **given)
     return figure
 
 
