@@ -18,6 +18,7 @@ from helpers.plots import intervals, lines, page, panels, small
 from helpers.plots.answers import answers_html, lead, lines_html
 from helpers.plots.p_values import p_value_ecdf, p_value_histogram
 from helpers.plots.style import INK, ROLES, SERIES, style
+from helpers.plots.tissue import tissue
 from helpers.summaries import score_summary
 
 LIGHT, DARK = "#ffffff", "#10171c"  # the two backgrounds of _static/custom.css
@@ -717,3 +718,14 @@ def test_panels_stand_below_one_another_on_a_phone_unless_they_are_many():
     heights = [float(t["y"]) for t in titles]
     assert heights == sorted(heights) and len({t["x"] for t in titles}) == 1
     assert len(drawn(21)) == 1
+
+
+def test_titles_of_tissue_lie_within_the_drawing():
+    x, y = np.indices((20, 16)).reshape(2, -1) * 100.0
+    frame = pd.DataFrame({"x": x, "y": y, "hidden": x > 800})
+    names = ["measured", "adaptive median", "low rank", "latent truth"]
+    frame = frame.assign(**dict.fromkeys(names, 1.0))
+    drawn = tissue(frame, values=names, hidden="hidden", label="log2")
+    (image, *_) = drawings(drawn)
+    tops = [float(t["y"]) for t in image.select("text") if t.get_text() in names]
+    assert len(tops) == 4 and min(tops) > 10  # letters have ten points

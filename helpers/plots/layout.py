@@ -19,7 +19,7 @@ def wrap_labels(fig: Figure) -> None:
     Widths are those of matplotlib's font. The page's own may be wider: hence the tenth. The figure
     is laid out afterwards.
     """
-    fig.draw_without_rendering()
+    _lay_out(fig)
     broken = False
     for ax in fig.axes:
         for axis, start, end in ((ax.xaxis, "x0", "x1"), (ax.yaxis, "y0", "y1")):
@@ -34,6 +34,13 @@ def wrap_labels(fig: Figure) -> None:
                 label.set_text(fill(text, max(12, int(len(text) * 0.9 * room / length))))
                 broken = True
     if broken:
+        _lay_out(fig)
+
+
+def _lay_out(fig: Figure) -> None:
+    """Place all that is drawn; axes of one scale in x and y find their place by the third try."""
+    fixed = any(ax.get_aspect() != "auto" for ax in fig.axes)
+    for _ in range(3 if fixed else 1):
         fig.draw_without_rendering()
 
 
