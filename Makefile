@@ -12,6 +12,9 @@ export MKL_NUM_THREADS := 1
 export NUMBA_NUM_THREADS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# pip compiles on one core; what is no Python (templates) is no error there either.
+COMPILE = $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
+
 .PHONY: help book test test-all lab lint serve bench clean
 .DEFAULT_GOAL := help
 
@@ -21,11 +24,13 @@ help: ## this list
 $(VENV)/.book: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -c constraints.txt -e .
+	$(BIN)/python -m pip install --no-compile -c constraints.txt -e .
+	@$(COMPILE)
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.book
-	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --no-compile -c constraints.txt -e '.[dev]'
+	@$(COMPILE)
 	@touch $@
 
 book: $(VENV)/.book ## run the chapters and build the website: build/_build/html/index.html
