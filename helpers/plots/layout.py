@@ -57,8 +57,8 @@ def drawn_sides(fig: Figure) -> tuple[float, float]:
     return 72 * min(0.0, drawn.x0 - margin), 72 * max(fig.get_figwidth(), drawn.x1 + margin)
 
 
-def narrow(fig: Figure) -> bool:
-    """Lay a figure out again for a phone; whether that is of use.
+def narrow(fig: Figure) -> tuple[float, float] | None:
+    """Lay a figure out again for a phone; its `drawn_sides`, or None where that is of no use.
 
     Legends get one column, long names of rows several lines. Not for panels side by side, images,
     thousands of points, and figures whose texts then need more than the width: these scroll.
@@ -70,7 +70,7 @@ def narrow(fig: Figure) -> bool:
         for ax in fig.axes
     )
     if not one_column or heavy or fig.get_figwidth() <= PHONE or fig.get_layout_engine() is None:
-        return False
+        return None
     for ax in fig.axes:  # broken for the wide drawing
         for axis in (ax.xaxis, ax.yaxis):
             axis.label.set_text(axis.label.get_text().replace("\n", " "))
@@ -81,9 +81,9 @@ def narrow(fig: Figure) -> bool:
         try:
             wrap_labels(fig)
         except UserWarning:  # its texts leave no room for the axes
-            return False
+            return None
     left, right = drawn_sides(fig)
-    return right - left <= 1.1 * 72 * PHONE
+    return (left, right) if right - left <= 1.1 * 72 * PHONE else None
 
 
 def _wrap_rows(ax) -> float:

@@ -58,8 +58,9 @@ def figure_html(fig: Figure, *, alt: str, name: str, data: pd.DataFrame | None =
     redrawn = getattr(fig, "for_phone", None)  # panels that stood side by side
     small = redrawn() if redrawn else fig
     with style():
-        if narrow(small):
-            image += _image(small, alt, f"{name}-narrow", label)
+        sides = narrow(small)
+    if sides is not None:
+        image += _image(small, alt, f"{name}-narrow", label, sides)
     tools = "" if data is None else _download(data, name)
     # a wide figure scrolls in its own box on a phone, so the box must take the keyboard focus
     return (
@@ -81,7 +82,10 @@ def svg(fig: Figure, *, alt: str, name: str) -> str:
     return _image(fig, alt, name, f'aria-label="{html.escape(alt.strip(), quote=True)}"')
 
 
-def _image(fig: Figure, alt: str, name: str, label: str) -> str:
+def _image(
+    fig: Figure, alt: str, name: str, label: str, sides: tuple[float, float] | None = None
+) -> str:
+    """The figure; with `sides` it is laid out already."""
     _check_name(name)
     if not alt or not alt.strip():
         raise ValueError(f"figure {name!r} has no alt text: say in a sentence what it shows")
@@ -91,8 +95,9 @@ def _image(fig: Figure, alt: str, name: str, label: str) -> str:
     no_metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     buffer = io.StringIO()
     with style():
-        wrap_labels(fig)
-        sides = drawn_sides(fig)
+        if sides is None:
+            wrap_labels(fig)
+            sides = drawn_sides(fig)
         engine = fig.get_layout_engine()
         fig.set_layout_engine("none")  # it is laid out: to do so again is half of the drawing
         fig.savefig(buffer, format="svg", metadata=no_metadata, dpi=200, transparent=True)
