@@ -27,12 +27,17 @@ SPLITS = MappingProxyType(
 def published_conditions(dataset: str) -> list[str]:
     """Conditions of a data set as its published file has them: "ctrl", "A+ctrl" and "A+B".
 
-    Names alone. Taken from the file that the authors' code downloads (GEARS' for the singles,
-    scFoundation's for the doubles); splits that are drawn from them are those that were scored.
+    Names alone, as they stand in the source data of the paper (MIT). Splits that are drawn from
+    them are those that were scored.
+
+    Raises
+    ------
+    KeyError
+        No such data set; see `SPLITS`.
 
     References
     ----------
-    Ahlmann-Eltze, Huber and Anders 2025, released code f5b6679.
+    Ahlmann-Eltze, Huber and Anders 2025, doi 10.1038/s41592-025-02772-6; released code f5b6679.
     """
     text = files(__package__).joinpath("published_conditions.json").read_text(encoding="utf-8")
     return json.loads(text)[dataset]
