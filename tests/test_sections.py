@@ -128,7 +128,7 @@ def test_a_run_goes_on_behind_a_section_that_cannot_be_answered(tmp_path):
     book.contents(*pages)
     book.python(
         """
-        from helpers.book.run import execute
+        from helpers.book.execute import execute
         from helpers.book.run import plan
 
         import nbformat

@@ -22,7 +22,8 @@ from rich.text import Text
 from helpers.book import site
 from helpers.book.chapters import Book, Chapter, ChapterError, needs_of
 from helpers.book.cluster import cores, label_of, run_all, with_needs
-from helpers.book.run import SOCKETS, Run, hashes, plan, uses_real_data
+from helpers.book.execute import SOCKETS
+from helpers.book.run import Run, hashes, plan, uses_real_data
 from helpers.data import registry
 from helpers.data.fetch import DataUnavailable
 from helpers.home import claim, home

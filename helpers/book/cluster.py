@@ -18,7 +18,8 @@ from rich.table import Table
 from rich.text import Text
 
 from helpers.book import warm
-from helpers.book.run import SOCKETS, Run, execute, note_failure, seconds_before
+from helpers.book.execute import SOCKETS, execute, note_failure, seconds_before
+from helpers.book.run import Run
 from helpers.home import home
 from helpers.store.steps import check_home
 
@@ -262,6 +263,10 @@ def steps_cluster(workers: int, board: Board) -> Iterator[str]:
         # A worker that died comes back; where the machine is so busy that it takes longer than
         # this (15 s by default), dask would give it up, and with the last one the whole build.
         "distributed.deploy.lost-worker-timeout": "1000 days",
+        # Nobody looks at these: dask would take every worker's stack a hundred times a second,
+        # and the counters of each process twice.
+        "distributed.worker.profile.enabled": False,
+        "distributed.admin.system-monitor.interval": "10 s",
     }
     if warm.is_warm():
         how["distributed.worker.multiprocessing-method"] = "forkserver"

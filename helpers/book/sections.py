@@ -128,9 +128,17 @@ def page_cells(cells: list, found: dict[str, list[int]]) -> list:
     return [cell for i, cell in enumerate(cells) if i not in gone]
 
 
+class KernelDied(RuntimeError):
+    """The kernel died in a cell: the notebook as it was, and the number of the cell."""
+
+    def __init__(self, notebook, cell: int):
+        super().__init__(f"the kernel died in cell {cell}")
+        self.notebook, self.cell = notebook, cell
+
+
 def engine() -> str:
     """Name of the papermill engine that executes chapters so; it is made known to papermill."""
-    from nbclient.exceptions import CellExecutionError
+    from nbclient.exceptions import CellExecutionError, DeadKernelError
     from papermill.clientwrap import PapermillNotebookClient
     from papermill.engines import NBClientEngine, papermill_engines
 
@@ -150,6 +158,8 @@ def engine() -> str:
                     refuse(cells, index, error.evalue)
                     gone |= set(end_section(cells, index))
                     refused.add(index)
+                except DeadKernelError as error:
+                    raise KernelDied(self.nb, index) from error
                 finally:
                     self.nb_man.cell_complete(cell, cell_index=index)
             else:

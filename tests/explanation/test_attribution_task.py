@@ -293,6 +293,22 @@ def test_one_draw_has_no_interval():
     assert np.isnan([found.low, found.high, found.sd_draw]).all()
 
 
+def test_a_gap_is_compared_with_that_of_a_random_order_draw_by_draw():
+    own, random = np.array([30.0, 34.0, 41.0]), np.array([10.0, 15.0, 20.0])
+    table = pd.concat(
+        [fake(own[:, None], metric="pgi_local"), fake(random[:, None], metric="pgr")],
+        ignore_index=True,
+    )
+    (found,) = report.above_random(table).itertuples()
+    difference = own - random
+    half = 4.302653 * difference.std(ddof=1) / 3**0.5  # t with 2 degrees of freedom
+    assert (found.model, found.value) == ("LR", pytest.approx(difference.mean()))
+    assert (found.low, found.high) == pytest.approx((found.value - half, found.value + half))
+    (one,) = report.above_random(table[table["cluster"] == "draw 1"]).itertuples()
+    assert one.value == pytest.approx(19)
+    assert np.isnan([one.low, one.high]).all()
+
+
 def test_a_published_value_lies_in_the_interval_or_is_reported_as_missing():
     near = report.reproduction(fake([[3.6], [3.7], [3.75]])).iloc[0]
     assert near["published"] == 3.68

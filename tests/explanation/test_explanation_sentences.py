@@ -38,10 +38,20 @@ def test_gaps_of_models_that_learned_nothing():
     floor = pd.DataFrame(
         {"model": ["LR", "MLP"], "PGI, sample": [40.0, 50.0], "PGR": 10.0, "FA, sample": 9.0}
     )
-    said = sentences.gaps_of_nothing(floor)
+
+    def above(low, high, value=30.0):
+        rows = {"model": ["LR", "MLP"], "value": value, "low": low, "high": high}
+        return pd.DataFrame(rows)
+
+    said = sentences.gaps_of_nothing(floor, above([20.0, 1.0], 40.0))
     assert said.startswith("No: models") and "(LR 40 %, with 9 % planted genes" in said
-    assert sentences.gaps_of_nothing(floor.assign(PGR=45.0)).startswith("Here it may")
-    assert "no gap" in sentences.gaps_of_nothing(floor.assign(PGR=np.nan))
+    assert sentences.gaps_of_nothing(floor, above(-9.0, 0.0)).startswith("Here it may")
+    for open_ in (above([20.0, -1.0], 40.0), above(-1.0, 3.0)):
+        said = sentences.gaps_of_nothing(floor, open_)
+        assert said.startswith("Undecided: ") and f"30 points, -1 to {open_['high'][1]:.0f}" in said
+    said = sentences.gaps_of_nothing(floor, above(np.nan, np.nan))
+    assert said.startswith("Undecided: ") and said.endswith("(LR 30 points; MLP 30 points).")
+    assert "no gap" in sentences.gaps_of_nothing(floor.assign(PGR=np.nan), above(1.0, 2.0))
 
 
 @pytest.mark.parametrize("change, said", [(-1, "blurs"), (0, "no harm"), (np.nan, "not scored")])

@@ -156,11 +156,15 @@ def probes_agree(ranks: pd.DataFrame, *, declared: str = "linear") -> str:
     if len(kept) < 2:
         return says + "That leaves one probe, and nothing to compare it with"
     which = f"All {len(kept)} probes" if not len(weak) else f"The {len(kept)} others"
-    if len(set(kept["model"])) == 1:
-        return says + f"{which} put the same candidate first"
     may_lead = [
         set(m["model"][m["low"] <= 1]) for p, m in ranks.groupby("probe") if p in kept.index
     ]
+    if len(set(kept["model"])) == 1:
+        says += f"{which} put the same candidate first"
+        if others := max(len(m) for m in may_lead) - 1:
+            some = "another candidate" if others == 1 else f"{others} other candidates"
+            says += f", by its mean; {some} may be first as well, so this is undecided"
+        return says
     if both := set.intersection(*may_lead):
         return says + (
             f"{which} put different candidates first; {len(both)} of the candidates may be first "

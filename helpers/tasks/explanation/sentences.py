@@ -35,13 +35,15 @@ def named_genes(spread: pd.DataFrame, dataset: str) -> str:
     )
 
 
-def gaps_of_nothing(floor: pd.DataFrame) -> str:
+def gaps_of_nothing(floor: pd.DataFrame, excess: pd.DataFrame) -> str:
     """What a prediction gap says of genes, by models that had nothing to learn.
 
     Parameters
     ----------
     floor : DataFrame
         Percent, a row a `model`: "PGI, sample", "PGR", "FA, sample".
+    excess : DataFrame
+        Of `attribution_report.above_random`, of the same models.
     """
     own = floor.set_index("model")[["PGI, sample", "PGR", "FA, sample"]]
     if own.isna().any(axis=None):
@@ -50,14 +52,24 @@ def gaps_of_nothing(floor: pd.DataFrame) -> str:
         f"{model} {gap:.0f} %, with {named:.0f} % planted genes among the named ones"
         for model, gap, _, named in own.itertuples()
     )
-    if (own["PGI, sample"] > own["PGR"]).all():
+    if (excess["low"] > 0).all():
         return (
             "No: models that were trained on permuted classes need the genes that they name, too. "
             f"Their predictions fall when these genes go ({said}), further than in a random order."
         )
+    if (excess["high"] <= 0).all():
+        return (
+            "Here it may: models that were trained on permuted classes need the genes that they "
+            f"name no more than others ({said})."
+        )
+    above = "; ".join(
+        f"{model} {value:.0f} points" + ("" if np.isnan(low) else f", {low:.0f} to {high:.0f}")
+        for model, value, low, high in excess.itertuples(index=False)
+    )
     return (
-        "Here it may: models that were trained on permuted classes need the genes that they name "
-        f"no more than others ({said})."
+        "Undecided: predictions of models that were trained on permuted classes fall when the "
+        f"genes that they name go ({said}), but these draws do not tell whether further than in a "
+        f"random order, for each model ({above})."
     )
 
 
