@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from helpers.plots.layout import drawn_sides, narrow, wrap_labels
@@ -98,14 +99,20 @@ def _image(
         if sides is None:
             wrap_labels(fig)
             sides = drawn_sides(fig)
-        engine = fig.get_layout_engine()
-        fig.set_layout_engine("none")  # it is laid out: to do so again is half of the drawing
-        fig.savefig(buffer, format="svg", metadata=no_metadata, dpi=200, transparent=True)
-        fig.set_layout_engine(engine)
-    if fig.canvas.manager is not None:
-        import matplotlib.pyplot as plt
+        if fig.canvas.manager is not None:
+            import matplotlib.pyplot as plt
 
-        plt.close(fig)
+            plt.close(fig)
+        # It is laid out, and savefig would do so twice more: that is half of the drawing.
+        for ground in (fig, *fig.axes):
+            ground.set_facecolor("none")  # the page's own
+        canvas, engine, dpi = fig.canvas, fig.get_layout_engine(), fig.dpi
+        fig.set_layout_engine("none")
+        fig.dpi = 200  # of what is drawn as pixels
+        FigureCanvasSVG(fig).print_svg(buffer, metadata=no_metadata)
+        fig.set_canvas(canvas)
+        fig.dpi = dpi
+        fig.set_layout_engine(engine)
     return _themed(buffer.getvalue(), label, name, sides)
 
 
