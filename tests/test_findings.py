@@ -246,7 +246,9 @@ def test_the_papers_tables_are_counted_without_an_interval():
         ([B, W, U], "It depends on the task"),
         ([B, B], "Yes"),
         ([B, U], "In some tasks"),
-        ([W, U], "No"),
+        ([W, T], "No"),
+        ([W, U], "In no task for certain, and in some less"),
+        ([W, C], "In no task for certain, and in some less"),
         ([T, T], "No, they are alike"),
         ([T, U], "It is undecided"),
         ([C], "It is undecided"),
@@ -285,7 +287,10 @@ def change(mean, low, high):
     [
         ((-0.3, -0.4, -0.2), (0.0, -0.1, 0.1), "Not because it is faithful"),
         ((-0.3, -0.4, -0.2), (-0.2, -0.3, -0.1), "As far as faithfulness warns"),
-        ((0.0, -0.1, 0.1), (0.0, -0.1, 0.1), "Nothing here speaks against it"),
+        ((-0.3, -0.4, -0.2), (-0.02, -0.03, -0.01), "Not because it is faithful"),
+        ((-0.3, -0.4, -0.2), (0.0, -0.3, 0.3), "Whether faithfulness warns of it is undecided"),
+        ((0.0, -0.1, 0.1), (0.0, -0.1, 0.1), "It is undecided"),
+        ((0.2, 0.1, 0.3), (0.0, -0.1, 0.1), "Nothing here speaks against it"),
         ((-0.3, np.nan, np.nan), (0.0, -0.1, 0.1), "Too few draws"),
     ],
 )

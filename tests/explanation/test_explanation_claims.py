@@ -204,6 +204,9 @@ def test_lists_of_tests_and_of_explanations():
     wide = overlaps(0.501, 0.5) + 0.1 * (noise + noise.T)
     assert families_apart(wide)[0] > 0 and families_apart(wide)[1] > 0.05
     assert claims.families(listed(wide))[1] == UNDECIDED
+    wide = overlaps(0.5, 0.52) + 0.1 * (noise + noise.T)
+    assert families_apart(wide)[0] < 0 and families_apart(wide)[1] < 0.95
+    assert claims.families(listed(wide))[1] == UNDECIDED
     hole = overlaps(0.8, 0.3)
     hole.loc["Wilcoxon", "Welch t"] = np.nan
     with pytest.raises(CannotAnswer, match="not made"):

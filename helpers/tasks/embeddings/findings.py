@@ -98,7 +98,7 @@ def head_of(judged: dict[str, str]) -> str:
     if "better" in found:
         return "Yes" if found == {"better"} else "In some tasks"
     if "worse" in found:
-        return "No"
+        return "No" if found <= {"worse", "tied"} else "In no task for certain, and in some less"
     return "No, they are alike" if found == {"tied"} else "It is undecided"
 
 

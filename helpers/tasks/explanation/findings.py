@@ -41,11 +41,14 @@ def about_faith(true: pd.Series, faithful: pd.Series) -> str:
     )
     if np.isnan([true["low"], faithful["low"]]).any():
         return f"Too few draws were made to say: {says}"
-    if true["high"] < 0 and faithful["high"] >= 0:
+    if true["high"] < 0 and true["high"] < faithful["low"]:
         return f"Not because it is faithful to its model: {says}"
-    if true["high"] < 0:
+    if true["high"] < 0 and faithful["high"] < 0:
         return f"As far as faithfulness warns of it: {says}"
-    return f"Nothing here speaks against it: {says}"
+    if true["high"] < 0:
+        return f"Whether faithfulness warns of it is undecided: {says}"
+    head = "Nothing here speaks against it" if true["low"] > 0 else "It is undecided"
+    return f"{head}: {says}"
 
 
 def tests_or_explanations(tables, *, n_resamples: int, seed: int) -> str:
