@@ -54,22 +54,9 @@ def test_gaps_of_models_that_learned_nothing():
     assert "no gap" in sentences.gaps_of_nothing(floor.assign(PGR=np.nan), above(1.0, 2.0))
 
 
-@pytest.mark.parametrize("change, said", [(-1, "blurs"), (0, "no harm"), (np.nan, "not scored")])
-def test_smoothing(change, said):
-    assert said in sentences.smoothing(change)
-
-
 def test_one_class_cannot_tell_orders_apart():
     assert sentences.explained_classes(1).startswith("Only its first class")
     assert sentences.explained_classes(3).startswith("3 classes")
-
-
-@pytest.mark.parametrize(
-    "step, most, said",
-    [(2, 1, "weighs most"), (1, 1, "no more"), (np.nan, 1, "not scored")],
-)
-def test_the_order_weighs(step, most, said):
-    assert said in sentences.order_weighs(step, most)
 
 
 @pytest.mark.parametrize(

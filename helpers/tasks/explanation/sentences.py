@@ -73,15 +73,6 @@ def gaps_of_nothing(floor: pd.DataFrame, excess: pd.DataFrame) -> str:
     )
 
 
-def smoothing(change: float) -> str:
-    """What diffusing explanations does in a class; `change` of agreement, in points."""
-    if np.isnan(change):
-        return "what it does in a class was not scored"
-    if change < 0:
-        return "in a class, where noise has averaged out already, it only blurs"
-    return "it does no harm in a class either, here"
-
-
 def explained_classes(n: int) -> str:
     """Whether one order of genes for all classes can differ from those of each."""
     if n == 1:
@@ -90,15 +81,6 @@ def explained_classes(n: int) -> str:
             "this class, and nothing can be said of that choice here."
         )
     return f"{n} classes are explained here, so that the order for all can differ."
-
-
-def order_weighs(step: float, most: float) -> str:
-    """Whether the order of genes moves a metric more than all other choices do."""
-    if np.isnan(step) or np.isnan(most):
-        return "What the order weighs was not scored"
-    if step > most:
-        return "So what weighs most is which order is taken"
-    return "So the order weighs no more than the rest"
 
 
 def agreement_and_accuracy(falls: Mapping[str, tuple[float, float]]) -> str:
