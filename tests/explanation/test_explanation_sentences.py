@@ -59,25 +59,22 @@ def test_one_class_cannot_tell_orders_apart():
     assert sentences.explained_classes(3).startswith("3 classes")
 
 
-@pytest.mark.parametrize(
-    "falls, said",
-    [
-        ({"a": (0.3, 0.1), "b": (0.2, 0.1)}, "with both"),
-        ({"a": (0.3, 0.1)}, "with all"),
-        ({"a": (0.3, 0.1), "b": (0.1, 0.1)}, "does not always"),
-        ({"a": (np.nan, 0.1)}, "not both scored"),
-        ({}, "not both scored"),
-    ],
-)
-def test_agreement_falls_further_than_accuracy_or_not(falls, said):
-    assert said in sentences.agreement_and_accuracy(falls)
+def test_hidden_kinds():
+    def pair(name, explained, profiles):
+        rows = [(name, "explanations", *ends) for ends in explained]
+        rows += [(name, "profiles", *profiles)] * 2
+        return pd.DataFrame(rows, columns=["pair", "source", "low", "high"])
 
-
-@pytest.mark.parametrize(
-    "better, n, said", [(1, 3, "genes misses"), (0, 3, "no worse"), (0, 0, "No pair")]
-)
-def test_hidden_kinds(better, n, said):
-    assert said in sentences.hidden_kinds(better, n)
+    better = pair("a", [(0.6, 0.8), (0.5, 0.7)], (0.3, 0.4))
+    worse = pair("b", [(0.1, 0.2), (0.2, 0.25)], (0.3, 0.4))
+    one_of_them = pair("c", [(0.6, 0.8), (0.3, 0.7)], (0.3, 0.4))
+    said = sentences.hidden_kinds(pd.concat([better, worse, one_of_them]))
+    assert said.startswith("With both models, the subtypes are separated better by explanations")
+    assert "in 1 of 3 pairs, and worse in 1" in said and said.endswith("or depends on the model.")
+    said = sentences.hidden_kinds(pd.concat([better, worse]))
+    assert said.endswith("and worse in 1.")
+    assert "One training" in sentences.hidden_kinds(pair("a", [(np.nan, np.nan)], (0.3, 0.3)))
+    assert sentences.hidden_kinds(better.iloc[:0]) == "No pair of subtypes was asked."
 
 
 @pytest.mark.parametrize(
