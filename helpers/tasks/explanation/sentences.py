@@ -1,6 +1,6 @@
 """Sentences of the tier's chapters that depend on what was found."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -125,49 +125,51 @@ def random_genes(ahead: pd.Series) -> str:
         return "Random genes were not scored beside the best."
     level = [f"{size}" for size in known.index[known <= 0]]
     if not level:
-        return "The best are ahead of random ones at every number of genes shown."
+        return "On average, the best are ahead of random ones at every number of genes shown."
     return (
-        f"Random ones drawn from all genes do at least as well as the best with {', '.join(level)} "
-        "genes a class."
+        "On average, random ones drawn from all genes do at least as well as the best with "
+        f"{', '.join(level)} genes a class."
     )
 
 
-def first_component(component: float, lists: pd.Series) -> str:
-    """Whether the first component names as many planted genes as lists that see the classes."""
-    known = lists.dropna()
-    if np.isnan(component) or known.empty:
-        return "It was not scored beside lists that see the classes."
-    beaten = int((known <= component).sum())
-    if beaten:
-        return (
-            f"{beaten} of the {len(known)} lists that see the classes do no better than it in the "
-            "second: here the largest variation is the class."
-        )
-    return "All lists that see the classes do better in the second."
+def first_component(lists: pd.DataFrame) -> str:
+    """How many lists that see the classes name more planted genes than the first component.
+
+    Parameters
+    ----------
+    lists : DataFrame indexed by method
+        `low` and `high` of the share of planted genes, "first component" among them.
+    """
+    own, others = lists.loc["first component"], lists.drop("first component").dropna()
+    if lists.isna().all(axis=None):
+        return "One draw cannot tell whether lists that see the classes name more than it."
+    if others.empty or own.isna().any():
+        return "No list that sees the classes was scored beside it."
+    more = int((others["low"] > own["high"]).sum())
+    fewer = int((others["high"] < own["low"]).sum())
+    says = (
+        f"Of {len(others)} lists that see the classes, {more} {'is' if more == 1 else 'are'} "
+        f"certain to name more than it in the second design, and {fewer} fewer"
+    )
+    unclear = len(others) - more - fewer
+    return f"{says}; of {unclear} it is undecided." if unclear else f"{says}."
 
 
-def families(apart: float, p: float, trees: Mapping[str, float]) -> str:
+def families(apart: float, p: float) -> str:
     """Whether lists of one kind share more genes than a test and an explanation.
 
     Parameters
     ----------
     apart, p : float
         Of `helpers.tasks.explanation.report.families_apart`.
-    trees : mapping
-        Mean overlap of trees with `tests` and with explanations (`learned`).
     """
-    if np.isnan([apart, p, *trees.values()]).any():
+    if np.isnan([apart, p]).any():
         return "not answered: some lists were not made"
-    if apart <= 0:
+    if p <= 0.05:
+        return "a mechanism shown on other data"
+    if p >= 0.95:
         return "not seen here"
-    if p > 0.05:
-        return f"undecided: methods dealt to the two kinds at random do so, too (p = {p:.2f})"
-    if trees["tests"] > trees["learned"]:
-        return (
-            "a mechanism shown on other data for explanations by gradients, and not seen for "
-            "trees, which are learned too, and side with the tests"
-        )
-    return "a mechanism shown on other data"
+    return f"undecided: methods dealt to the two kinds at random do so, too (p = {p:.2f})"
 
 
 def unseen_lists(unseen: pd.Series, informed: pd.Series) -> str:
@@ -175,7 +177,7 @@ def unseen_lists(unseen: pd.Series, informed: pd.Series) -> str:
     if unseen.isna().any() or informed.dropna().empty:
         return "not scored beside lists that did"
     if unseen.between(informed.min(), informed.max()).all():
-        return "inside the range of lists that did: subtypes are much of what varies here"
+        return "inside the range of lists that did"
     lower, higher = (unseen < informed.min()).any(), (unseen > informed.max()).any()
     said = "lower and higher" if lower and higher else "lower" if lower else "higher"
     return f"compared with lists that did: {said}"
