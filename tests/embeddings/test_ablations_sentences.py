@@ -48,7 +48,7 @@ def moved(difference, verdict="undecided"):
 def test_what_a_longer_training_moves():
     second = moved(-0.1)
     said = sentences.longer_training([moved(0.2, "better"), moved(0.0)], second)
-    assert said.startswith("in consistency 2.0 times") and "does not mean" in said
+    assert said.startswith("in consistency 2.0 times") and said.endswith("how far a score does")
     said = sentences.longer_training([moved(0.2), moved(0.0)], second)
     assert said.endswith("Neither score is moved for certain")
     for nothing in (0.0, np.nan):
@@ -58,8 +58,8 @@ def test_what_a_longer_training_moves():
     assert lost.startswith("too few perturbations")
 
 
-def settings(*differences, second=-0.1):
-    rows = [("base", "what", 0.0, "base"), ("second", "seed", second, "undecided")]
+def settings(*differences, second=-0.1, verdict="worse"):
+    rows = [("base", "what", 0.0, "base"), ("second", "seed", second, verdict)]
     rows += [(f"m{i}", "cells", d, "undecided") for i, d in enumerate(differences)]
     table = pd.DataFrame(rows, columns=["model", "factor", "difference", "verdict"])
     return table.assign(family="scVI", task="linear-separability")
@@ -68,8 +68,9 @@ def settings(*differences, second=-0.1):
 def test_the_base_is_a_fortunate_draw_or_not():
     assert "2 of 2 other settings" in sentences.fortunate_base(settings(-0.1))
     assert "fortunate draw" in sentences.fortunate_base(settings(-0.1))
-    assert "does not make" in sentences.fortunate_base(settings(-0.1, 0.1))
-    assert "does not make" in sentences.fortunate_base(settings(-0.1, second=0.1))
+    open_ = settings(-0.1, verdict="undecided")
+    for found in (open_, settings(-0.1, 0.1), settings(-0.1, second=0.1, verdict="better")):
+        assert "does not tell whether the base is an unusual" in sentences.fortunate_base(found)
     assert sentences.fortunate_base(settings(second=np.nan)).startswith("no other setting")
 
 
@@ -78,8 +79,9 @@ def test_settings_turn_the_order_of_models_round_or_not():
         found = {"distance": distance, "reversing": list(names)}
         return pd.DataFrame.from_dict({"consistency": found}, orient="index")
 
-    assert sentences.ranking(apart(0.1, "a")).endswith("rank the models by consistency")
-    assert sentences.ranking(apart(0.1)).startswith("no setting")
+    said = sentences.ranking(apart(0.1, "a"))
+    assert said == "by means, one setting of each model does not rank them in consistency"
+    assert sentences.ranking(apart(0.1)).startswith("by means, no setting turns")
     assert sentences.ranking(apart(np.nan)).startswith("too few")
 
 

@@ -20,10 +20,10 @@ def test_the_reference_moves_an_embedding_or_none():
     "neither, draws, pairs, said",
     [
         (False, True, True, "refute none"),
-        (True, False, False, "Either correction"),
-        (True, False, True, "Alone, leaving draws out"),
-        (True, True, False, "Alone, counting pairs"),
-        (True, True, True, "Alone, neither correction"),
+        (True, False, False, "Either correction alone is not refuted by these guides"),
+        (True, False, True, "Leaving draws out alone is not refuted by these guides; counting"),
+        (True, True, False, "Counting pairs across replicates alone is not refuted by these"),
+        (True, True, True, "Either correction alone is refuted by these guides"),
     ],
 )
 def test_corrections_alone(neither, draws, pairs, said):
@@ -33,7 +33,8 @@ def test_corrections_alone(neither, draws, pairs, said):
 
 
 def test_the_best_by_post_processing():
-    assert sentences.best_by_post({"raw": "PCA", "tvn": "PCA"}).startswith("PCA is best")
+    said = sentences.best_by_post({"raw": "PCA", "tvn": "PCA"})
+    assert said == "PCA has the highest mean with every post-processing"
     assert sentences.best_by_post({"raw": "PCA", "tvn": "scVI"}).endswith("raw - PCA; tvn - scVI")
     assert sentences.best_by_post({}) == "No model was scored"
 
@@ -43,27 +44,23 @@ def test_a_map_beyond_the_size_of_effects(p, said):
     assert said in sentences.beyond_effects(p)
 
 
-@pytest.mark.parametrize("low, said", [(0.05, "holds"), (0.2, "above"), (NAN, "not known")])
-def test_an_interval_beside_chance(low, said):
-    assert said in sentences.of_one_tenth(low)
-
-
 @pytest.mark.parametrize(
-    "gain, lasting, said",
+    "low, high, said",
     [
-        (0.2, 0.15, "holds on other"),
-        (0.2, 0.05, "does not hold"),
-        (0.0, 0.0, "nothing to gain"),
-        (NAN, 0.1, "not scored"),
+        (0.05, 0.2, "holds"),
+        (0.2, 0.3, "above"),
+        (0.01, 0.09, "below"),
+        (NAN, NAN, "not known"),
     ],
 )
-def test_what_choosing_gains(gain, lasting, said):
-    assert said in sentences.what_choosing_gains(gain, lasting)
+def test_an_interval_beside_chance(low, high, said):
+    assert said in sentences.of_one_tenth(low, high)
 
 
-def test_first_with_either_form():
-    assert sentences.first_either_way("a", "a") == "a is first either way"
-    assert sentences.first_either_way("a", "b").startswith("First is a with the fixed form; b")
+def test_highest_with_either_form():
+    assert sentences.highest_either_way("a", "a") == "The highest mean is that of a either way"
+    said = sentences.highest_either_way("a", "b")
+    assert said.endswith("that of a with the fixed form, and of b with the chosen one")
 
 
 def ends(low, high):
@@ -94,27 +91,39 @@ def test_votes_with_controls():
 
 
 def test_the_ceiling_of_reconstruction():
-    assert "no ceiling" in sentences.beaten_ceiling(2)
-    assert sentences.beaten_ceiling(0).startswith("Were one")
-    assert sentences.truth_on_top(True).startswith("Now")
-    assert sentences.truth_on_top(False).startswith("Even now")
+    def scored(*intervals):
+        rows = [("a", "ceiling", 0.5, 0.6), *(("a", "candidate", *ends) for ends in intervals)]
+        return pd.DataFrame(rows, columns=["metric", "role", "low", "high"])
+
+    above, below, open_ = (0.7, 0.8), (0.1, 0.2), (0.4, 0.7)
+    assert "Of 2 models 1 is above the truth for certain" in sentences.beaten_ceiling(
+        scored(above, open_)
+    )
+    assert "is no ceiling" in sentences.beaten_ceiling(scored(above, open_))
+    assert "Of 2 models none is above" in sentences.beaten_ceiling(scored(below, open_))
+    assert "is no ceiling" not in sentences.beaten_ceiling(scored(below, open_))
+    assert sentences.truth_on_top(scored(below)).startswith("Now the truth is on top")
+    other = scored(above).assign(metric="b")
+    assert sentences.truth_on_top(pd.concat([scored(below), other])).startswith("Even now")
+    assert sentences.truth_on_top(scored(below, open_)).startswith("Whether the truth is on top")
+    for said in (sentences.beaten_ceiling, sentences.truth_on_top):
+        assert said(scored((NAN, NAN))).startswith("So few units have no interval")
 
 
 @pytest.mark.parametrize(
     "low, high, said",
-    [(0.1, 0.2, "adds to"), (-0.2, -0.1, "takes"), (-0.1, 0.1, "nothing"), (NAN, NAN, "cannot")],
+    [(0.1, 0.2, "adds to"), (-0.2, -0.1, "takes"), (-0.1, 0.1, "undecided"), (NAN, NAN, "cannot")],
 )
 def test_training_adds(low, high, said):
     assert said in sentences.training_adds(low, high)
 
 
 def test_keeping_and_agreeing():
-    kept = pd.Series({"a": 0.9, "b": 0.5, "c": 0.1})
-    for values, said in (((3, 2, 1), "most consistent"), ((1, 2, 3), "least consistent")):
-        found = sentences.keeps_and_agrees(kept, pd.Series(values, kept.index))
-        assert found == f"a keeps most and is {said}"
-    other = sentences.keeps_and_agrees(kept, pd.Series((2, 3, 1), kept.index))
-    assert other == "a keeps most, and b is most consistent"
+    kept = pd.Series({"a": 0.9, "b": 0.5})
+    same = sentences.keeps_and_agrees(kept, pd.Series((3, 2), kept.index))
+    assert same == "By their means, a keeps most and is most consistent"
+    other = sentences.keeps_and_agrees(kept, pd.Series((2, 3), kept.index))
+    assert other == "By their means, a keeps most, and b is most consistent"
 
 
 @pytest.mark.parametrize(

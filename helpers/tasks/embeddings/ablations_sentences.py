@@ -64,7 +64,7 @@ def longer_training(moves: list[pd.Series], second: pd.Series) -> str:
     if np.isfinite(here).all() and here[1]:
         beside = f"in consistency {abs(here[0] / here[1]):.1f} times what the second seed moves. "
     if any(row["verdict"] in _DECIDED for row in moves):
-        return beside + "A loss that hardly moves does not mean that a score does not"
+        return beside + "How far a loss moves does not say how far a score does"
     return beside + "Neither score is moved for certain"
 
 
@@ -84,12 +84,12 @@ def fortunate_base(moved: pd.DataFrame) -> str:
     below = others["difference"] < 0
     says = f"{below.sum()} of {len(others)} other settings of scVI lie below the base"
     second = others[others["factor"] == "seed"]
-    if len(second) and (second["difference"] < 0).all() and below.mean() > 0.9:
+    if len(second) and (second["verdict"] == "worse").all() and below.mean() > 0.9:
         return (
-            f"{says}, the second seed among them: the base is a fortunate draw, and part of every "
+            f"{says}, the second seed for certain: the base is a fortunate draw, and part of every "
             "difference by the probe is its luck"
         )
-    return f"{says}, which does not make the base an unusual draw"
+    return f"{says}, which does not tell whether the base is an unusual draw"
 
 
 def ranking(apart: pd.DataFrame) -> str:
@@ -98,9 +98,9 @@ def ranking(apart: pd.DataFrame) -> str:
     if not apart["distance"].notna().any():
         return "too few perturbations were scored to rank the models"
     if not turned:
-        return "no setting turns the order of the models round"
+        return "by means, no setting turns the order of the models round"
     by = " and ".join(TITLES[task] for task in turned)
-    return f"one setting of each model does not rank the models by {by}"
+    return f"by means, one setting of each model does not rank them in {by}"
 
 
 def seeing_the_cells(unseen: pd.DataFrame) -> str:

@@ -118,16 +118,15 @@ def share_of_few(named_right: pd.Series, few: int = 5) -> str:
         So many targets; where there are no more, the best is named.
     """
     order = named_right.dropna().sort_values(ascending=False, kind="stable")
+    if order.empty:
+        return "No target was scored."
     if len(order) <= few or not order.iloc[:few].sum():
         return f"Named best is {order.index[0]}, by {order.iloc[0]:.2f}."
     first, others = order.iloc[:few], order.iloc[few:]
-    above = order - 1 / len(order)
-    nearly_all = above.sum() > 0 and above.iloc[:few].sum() > 0.9 * above.sum()
-    excess = ": nearly all of what is above chance is in these few" if nearly_all else ""
     return (
         f"Of {len(order)} targets {few} ({', '.join(first.index)}) make up "
         f"{first.sum() / order.sum():.0%} of that mean; the other {len(others)} have "
-        f"{others.mean():.2f} on average{excess}."
+        f"{others.mean():.2f} on average."
     )
 
 

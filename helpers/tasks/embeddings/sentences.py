@@ -20,7 +20,7 @@ def reference_moves(moved: pd.Series) -> str:
 
 
 def corrections_alone(refuted: Mapping[tuple[str, str], bool]) -> str:
-    """Which of two corrections of a null suffices by itself, by guides that do nothing.
+    """Which of two corrections of a null is refuted by itself, by guides that do nothing.
 
     Parameters
     ----------
@@ -30,25 +30,23 @@ def corrections_alone(refuted: Mapping[tuple[str, str], bool]) -> str:
     """
     if not refuted["in-sample", "all"]:
         return "These guides refute none of the nulls with fewer corrections"
-    alone = {
-        "leaving draws out": not refuted["relabelled", "all"],
-        "counting pairs across replicates": not refuted["in-sample", "across"],
-    }
-    enough = [correction for correction, holds in alone.items() if holds]
-    if len(enough) == 2:
-        return "Either correction alone suffices here"
-    return f"Alone, {enough[0] if enough else 'neither correction'} suffices here"
+    draws, pairs = refuted["relabelled", "all"], refuted["in-sample", "across"]
+    if draws == pairs:
+        return f"Either correction alone is {'' if draws else 'not '}refuted by these guides"
+    names = ["leaving draws out", "counting pairs across replicates"]
+    holds, fails = reversed(names) if draws else names
+    return f"{holds.capitalize()} alone is not refuted by these guides; {fails} alone is"
 
 
 def best_by_post(best: Mapping[str, str]) -> str:
-    """Whether the best model depends on the post-processing; of each to its best model."""
+    """Which model has the highest mean under each post-processing."""
     if not best:
         return "No model was scored"
     models = list(best.values())
     if len(set(models)) == 1:
-        return f"{models[0]} is best with every post-processing"
+        return f"{models[0]} has the highest mean with every post-processing"
     said = "; ".join(f"{post} - {model}" for post, model in best.items())
-    return f"The best model depends on the post-processing: {said}"
+    return f"Which model has the highest mean changes with the post-processing: {said}"
 
 
 def beyond_effects(smallest_p: float) -> str:
@@ -66,32 +64,23 @@ def beyond_effects(smallest_p: float) -> str:
     )
 
 
-def of_one_tenth(low: float) -> str:
+def of_one_tenth(low: float, high: float) -> str:
     """Where an interval of a recall lies beside chance."""
-    if np.isnan(low):
+    if np.isnan([low, high]).any():
         return "is not known"
-    return "holds one tenth" if low <= 0.1 else "lies above one tenth"
+    if low <= 0.1 <= high:
+        return "holds one tenth"
+    return "lies above one tenth" if low > 0.1 else "lies below one tenth"
 
 
-def what_choosing_gains(gain: float, lasting: float) -> str:
-    """Whether what the best post-processing gains holds on other pairs."""
-    if np.isnan(gain) or np.isnan(lasting):
-        return "whether it holds on other pairs was not scored"
-    if gain <= 0:
-        return "there is nothing to gain"
-    if lasting > 0.5 * gain:
-        return (
-            "most of what it gains is a preference for another post-processing that holds on other "
-            "pairs"
-        )
-    return "most of what it gains does not hold on other pairs"
-
-
-def first_either_way(fixed: str, chosen: str) -> str:
-    """Who leads with the post-processing that is fixed, and with the one that is chosen."""
+def highest_either_way(fixed: str, chosen: str) -> str:
+    """Whose mean is highest with the post-processing that is fixed, and with the chosen one."""
     if fixed == chosen:
-        return f"{fixed} is first either way"
-    return f"First is {fixed} with the fixed form; {chosen} with the chosen one"
+        return f"The highest mean is that of {fixed} either way"
+    return (
+        f"The highest mean is that of {fixed} with the fixed form, and of {chosen} with the "
+        "chosen one"
+    )
 
 
 def turned_effects(linear: pd.Series, network: pd.Series) -> str:
@@ -137,16 +126,52 @@ def perturbed_cells(most: float) -> str:
     return "Not one perturbed cell is named right"
 
 
-def beaten_ceiling(n_above: int) -> str:
-    """What it means that models lie above the planted truth, or that none does."""
-    if n_above:
-        return "A ceiling that is beaten is no ceiling, so something else is being read back"
-    return "Were one above it, something else would be read back"
+def _beside_ceiling(scored: pd.DataFrame) -> tuple[int, int, int]:
+    """Models above the ceiling, and below it, for certain, and all; 0 without any interval."""
+    above = below = n = 0
+    for _, own in scored.groupby("metric"):
+        (top,) = own[own["role"] == "ceiling"].itertuples()
+        models = own[own["role"] == "candidate"]
+        above += int((models["low"] > top.high).sum())
+        below += int((models["high"] < top.low).sum())
+        n += len(models)
+    known = scored.loc[scored["role"] == "candidate", "low"].notna().any()
+    return above, below, n if known else 0
 
 
-def truth_on_top(leads: bool) -> str:
-    """Whether the planted truth leads once noise is left out."""
-    return "Now the truth is on top" if leads else "Even now the truth is not on top"
+NO_INTERVAL = "So few units have no interval, and cannot tell whether a model lies above the truth"
+
+
+def beaten_ceiling(scored: pd.DataFrame) -> str:
+    """Whether models lie above the planted truth, and what that means.
+
+    Parameters
+    ----------
+    scored : DataFrame
+        Of `score_summary`: `metric`, `role`, `low`, `high`; one metric.
+    """
+    above, _, n = _beside_ceiling(scored)
+    if not n:
+        return NO_INTERVAL
+    says = f"Of {n} models {above or 'none'} {'are' if above > 1 else 'is'} above the truth"
+    if not above:
+        return f"{says} for certain. Were one above it, something else would be read back"
+    return (
+        f"{says} for certain. A ceiling that is beaten is no ceiling, so something else is being "
+        "read back"
+    )
+
+
+def truth_on_top(scored: pd.DataFrame) -> str:
+    """Whether the planted truth leads once noise is left out, by every metric of `scored`."""
+    above, below, n = _beside_ceiling(scored)
+    if not n:
+        return NO_INTERVAL
+    if above:
+        return "Even now the truth is not on top"
+    if below == n:
+        return "Now the truth is on top"
+    return "Whether the truth is on top now is undecided, by these intervals"
 
 
 def training_adds(low: float, high: float) -> str:
@@ -155,17 +180,15 @@ def training_adds(low: float, high: float) -> str:
         return "whether training adds to it cannot be told from so few"
     if low > 0:
         return "training adds to it"
-    return "training takes from it" if high < 0 else "training adds nothing that shows"
+    return "training takes from it" if high < 0 else "whether training adds to it is undecided"
 
 
 def keeps_and_agrees(kept: pd.Series, consistent: pd.Series) -> str:
-    """Whether what keeps most of the state is the most consistent, too."""
-    most = kept.idxmax()
-    if most == consistent.idxmax():
-        return f"{most} keeps most and is most consistent"
-    if most == consistent.idxmin():
-        return f"{most} keeps most and is least consistent"
-    return f"{most} keeps most, and {consistent.idxmax()} is most consistent"
+    """What keeps most of the state, and what is most consistent, by means."""
+    most, leads = kept.idxmax(), consistent.idxmax()
+    if most == leads:
+        return f"By their means, {most} keeps most and is most consistent"
+    return f"By their means, {most} keeps most, and {leads} is most consistent"
 
 
 def learned_to_guess(network: float, linear: float) -> str:
