@@ -277,6 +277,7 @@ def test_a_claim_without_scores_says_so_and_leaves_the_others():
     [
         ({"a": spread(0.2, 0.1), "b": spread(0.3, 0.1)}, "Yes"),
         ({"a": spread(0.2, 0.1), "b": spread(0.0, 0.1)}, "In some designs"),
+        ({"a": spread(0.2, 0.1), "b": spread(-0.3, 0.1)}, "It depends on the design"),
         ({"a": spread(-0.2, 0.1), "b": spread(-0.3, 0.1)}, "No, the test is better"),
         ({"a": spread(-0.2, 0.1), "b": spread(0.0, 0.1)}, "Not shown in any design"),
         ({"a": spread(0.0, 0.1), "b": spread(0.0, np.nan)}, "It is undecided"),

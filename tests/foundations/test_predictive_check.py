@@ -247,6 +247,8 @@ def checked(verdicts: list[str]) -> pd.DataFrame:
 )
 def test_what_the_default_knobs_are_like_is_said_for_each_case(verdicts, said):
     assert said in of_defaults(checked(verdicts))
+    shows_nothing = "does not show that they are realistic" in of_defaults(checked(verdicts))
+    assert shows_nothing == said.startswith("All")
 
 
 def test_default_knobs_are_checked_in_the_design_of_the_real_screen(tmp_path, monkeypatch):

@@ -76,7 +76,5 @@ def about_trainings(kept: Kept | None) -> Words:
         elif found["high"] < 0:
             said.append(f"With {n_latent} dimensions the book's training is ahead: {value}.")
         else:
-            said.append(
-                f"With {n_latent} dimensions they differ by no more than seeds do: {value}."
-            )
+            said.append(f"With {n_latent} dimensions which is ahead is undecided: {value}.")
     return " ".join(said)

@@ -71,6 +71,8 @@ def about_tests(changes: dict[str, pd.Series]) -> str:
     ends = pd.DataFrame(changes).T
     if (ends["low"] > 0).all():
         head = "Yes"
+    elif (ends["low"] > 0).any() and (ends["high"] < 0).any():
+        head = "It depends on the design"
     elif (ends["low"] > 0).any():
         head = "In some designs"
     elif (ends["high"] < 0).all():

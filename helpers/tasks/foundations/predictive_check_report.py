@@ -88,8 +88,8 @@ def of_defaults(table: pd.DataFrame) -> str:
         return "This real screen has none of the statistics: it cannot tell how realistic they are."
     if beyond.empty:
         return (
-            f"All {known} statistics of the real screen lie inside the band of the default knobs: "
-            "as far as it can tell, they are realistic."
+            f"All {known} statistics of the real screen lie inside the band of the default knobs. "
+            "It shows no difference, which does not show that they are realistic."
         )
     first = ", ".join(beyond["statistic"].head(3))
     which = "farthest out" if len(beyond) > 3 else "namely"
