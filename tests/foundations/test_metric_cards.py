@@ -181,6 +181,9 @@ def test_each_flag_has_its_advice():
         )
     }
     assert len(set(said.values())) == len(said)
+    # an undecided metric has these flags, too
+    for flag in (report.SILENT, report.NEEDS_CELLS):
+        assert "not shown to" in said[flag]
     assert report.advice([report.NEEDS_COUNTS], "means") == said[report.NEEDS_CELLS]
     assert "means beside it" in report.advice([], "cells")
     assert report.advice([], "means").startswith("For ranking models")

@@ -39,7 +39,7 @@ FINDINGS = (
         "foundations/data",
         ("foundations/data",),
         shared_controls,
-        "a simulated screen without effects, and few controls; the same is seen on a real screen",
-        "more controls make it smaller, disjoint halves remove it",
+        "a simulated screen without effects, and few controls",
+        "more controls, or another way to share them out",
     ),
 )

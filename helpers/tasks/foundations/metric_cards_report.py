@@ -34,8 +34,9 @@ CLEAR = 0.02  # of the way from floor to perfect: what differs by less is the sa
 
 BLIND, PAYS_MORE, PAYS_LESS = "blind to size", "pays for doubled changes", "pays for halved changes"
 FREE = "doubling costs nothing"
-FLAT, INVERTS, SILENT = "pays for one value", "prefers ignorance", "does not separate"
-NEEDS_CELLS, NEEDS_COUNTS, BY_SCALE = "needs cells", "needs counts", "depends on normalisation"
+FLAT, INVERTS, SILENT = "pays for one value", "prefers ignorance", "not shown to separate"
+NEEDS_CELLS, NEEDS_COUNTS = "needs cells", "needs counts"
+BY_SCALE = "verdict changes with normalisation"
 LIKES_NOISE, GAPS = "prefers noise", "often undefined"
 BAD = (INVERTS, SILENT, FLAT)
 """Flags with which a metric should not rank models."""
@@ -160,7 +161,7 @@ def advice(flagged: list[str], needs: str) -> str:
     if INVERTS in flagged:
         return "Do not rank models by it here: it prefers predictions that know nothing."
     if SILENT in flagged:
-        return "Do not rank models by it here: it does not tell knowledge from ignorance."
+        return "Do not rank models by it here: it is not shown to tell knowledge from ignorance."
     if FLAT in flagged:
         return "Do not rank models by it: one value for all genes beats the truth."
     if PAYS_MORE in flagged:
@@ -172,7 +173,7 @@ def advice(flagged: list[str], needs: str) -> str:
     if PAYS_LESS in flagged:
         return "With care: timid predictions raise it. Show a correlation of change beside it."
     if NEEDS_CELLS in flagged or NEEDS_COUNTS in flagged:
-        return "With many cells and counts only: with few, it does not separate."
+        return "With many cells and counts only: with few, it is not shown to separate."
     if BLIND in flagged:
         return "For the pattern of a change. Show an error beside it: it does not see the size."
     if needs != "means":
