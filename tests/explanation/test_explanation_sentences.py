@@ -129,12 +129,11 @@ def test_families_of_lists(apart, p, said):
 @pytest.mark.parametrize(
     "unseen, said",
     [
-        ([0.6, 0.7], "inside"),
-        ([0.1, 0.7], ": lower"),
-        ([0.6, 0.99], ": higher"),
-        ([0.1, 0.99], "lower and higher"),
+        ([0.6, 0.7], ": a inside, b inside"),
+        ([0.1, 0.7], ": a below, b inside"),
+        ([0.5, 0.99], ": a inside, b above"),
         ([np.nan, 0.7], "not scored"),
     ],
 )
 def test_lists_that_never_saw_the_classes(unseen, said):
-    assert said in sentences.unseen_lists(pd.Series(unseen), pd.Series([0.5, 0.9]))
+    assert said in sentences.unseen_lists(pd.Series(unseen, ["a", "b"]), pd.Series([0.5, 0.9]))

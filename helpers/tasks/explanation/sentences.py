@@ -176,8 +176,10 @@ def unseen_lists(unseen: pd.Series, informed: pd.Series) -> str:
     """Where lists that never saw the classes stand beside those that did, by accuracy."""
     if unseen.isna().any() or informed.dropna().empty:
         return "not scored beside lists that did"
-    if unseen.between(informed.min(), informed.max()).all():
-        return "inside the range of lists that did"
-    lower, higher = (unseen < informed.min()).any(), (unseen > informed.max()).any()
-    said = "lower and higher" if lower and higher else "lower" if lower else "higher"
-    return f"compared with lists that did: {said}"
+    low, high = informed.min(), informed.max()
+    places = {
+        name: "below" if v < low else "above" if v > high else "inside"
+        for name, v in unseen.items()
+    }
+    said = ", ".join(f"{name} {place}" for name, place in places.items())
+    return f"against the range of lists that did: {said}"
