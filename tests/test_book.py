@@ -77,6 +77,17 @@ def test_every_page_is_there_and_none_holds_a_traceback(html):
         assert "Warning:" not in text
 
 
+def test_no_sentence_of_a_page_holds_nan(html):
+    found = []
+    for name in BOOK.pages:
+        main = page(html, name).select_one("main")
+        for code in main.select("pre, code, script, style"):
+            code.decompose()
+        said = re.findall(r".{0,60}\bnan\b.{0,30}", main.get_text(" "))
+        found += [f"{name}: {words}" for words in said]
+    assert found == []
+
+
 def test_no_page_shows_a_table_without_caption(html):
     """A cell that ends with a frame shows its first and last rows, and nobody asked for them."""
     bare = [n for n in BOOK.pages if 'class="dataframe' in (html / f"{n}.html").read_text()]

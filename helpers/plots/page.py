@@ -335,7 +335,11 @@ def number(value: float, digits: int = 3) -> str:
     '\u22120.03'
     >>> number(-0.0003, 2)
     '0.00'
+    >>> number(float("nan"))
+    'n/a'
     """
+    if np.isnan(value):
+        return "n/a"
     # the format's z: no minus sign before zeros
     return f"{value:z,.{digits}f}".replace("-", "\N{MINUS SIGN}")
 

@@ -128,7 +128,12 @@ def test_keeping_and_agreeing():
 
 @pytest.mark.parametrize(
     "network, linear, said",
-    [(0.5, 0.5, "has learned"), (1.0, 0.5, "more to learn"), (1.0, 0.95, "cannot tell")],
+    [
+        (0.5, 0.5, "has learned"),
+        (1.0, 0.5, "more to learn"),
+        (1.0, 0.95, "cannot tell"),
+        (np.nan, 0.5, "No error"),
+    ],
 )
 def test_guessing_hidden_genes(network, linear, said):
     assert said in sentences.learned_to_guess(network, linear)

@@ -326,3 +326,6 @@ def test_ranks_beside_published_ones_are_told_screen_by_screen():
         "by 0.25; in t the energy distance correlates by 0.75 over 8 perturbations, the plain norm "
         "of the effect by 0.00"
     )
+    rows[1] = ("s", "guide", "effect_norm", np.nan, 1)
+    said = report.beside_published(pd.DataFrame(rows, columns=columns))
+    assert said.startswith("In s no rank correlation over guides could be had; in t the energy")

@@ -193,6 +193,8 @@ def keeps_and_agrees(kept: pd.Series, consistent: pd.Series) -> str:
 
 def learned_to_guess(network: float, linear: float) -> str:
     """What a network's error on hidden genes says, beside a linear guess; 1 is the mean."""
+    if np.isnan([network, linear]).any():
+        return "No error on hidden genes could be had"
     if network < 0.9:
         return "The network has learned to guess some of it"
     if linear < 0.9:

@@ -186,10 +186,14 @@ def beside_published(ranks: pd.DataFrame) -> str:
     parts = []
     for screen, rows in ranks.groupby("screen", sort=False):
         by = rows.set_index("measure")
+        energy, norm = (by.loc[m, "spearman"] for m in ("edistance", "effect_norm"))
+        what = rows["compared"].iloc[0]
+        if np.isnan([energy, norm]).any():
+            parts.append(f"in {screen} no rank correlation over {what}s could be had")
+            continue
         parts.append(
-            f"in {screen} the energy distance correlates by {by.loc['edistance', 'spearman']:.2f} "
-            f"over {by.loc['edistance', 'n']} {by['compared'].iloc[0]}s, the plain norm of the "
-            f"effect by {by.loc['effect_norm', 'spearman']:.2f}"
+            f"in {screen} the energy distance correlates by {energy:.2f} "
+            f"over {by.loc['edistance', 'n']} {what}s, the plain norm of the effect by {norm:.2f}"
         )
     said = "; ".join(parts)
     return said[:1].upper() + said[1:]
