@@ -187,16 +187,16 @@ def wait_for(condition, seconds=60):
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_interrupted_or_killed_the_same_command_finishes_the_job(book, how):
-    process = book.start("run('slow', value=20, workers=1)")
+    process = book.start("run('slow', value=10, workers=1)")
     wait_for(lambda: len(book.calls()) >= 3)
     process.send_signal(how)
     process.communicate(timeout=60)
     assert process.returncode != 0
     before = len(book.calls())
-    said = book.python("runs = run('slow', value=20, workers=1)\n" + STATUS)
+    said = book.python("runs = run('slow', value=10, workers=1)\n" + STATUS)
     assert records(said)["slow"]["status"] == "done"
     # at most the step that was cut off is computed again
-    assert len(book.calls()) <= 20 + 1
+    assert len(book.calls()) <= 10 + 1
     assert before < len(book.calls())
 
 

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from helpers import scores
+from helpers.store.kept import Kept
 from helpers.tasks.explanation import claims, findings
 from helpers.tasks.explanation.attribution_published import reported
 from helpers.tasks.explanation.claims import CLASS, NOT_SEEN, ONE, SHOWN, UNDECIDED, UNTESTABLE
@@ -157,7 +158,26 @@ def test_the_published_tables(n_out, verdict):
     assert found == verdict and ours.startswith(f"{len(own) - n_out} of {len(own)} values")
 
 
-def test_published_tables_without_runs_of_their_size_or_with_one_draw():
+def test_the_published_tables_are_asked_of_draws_that_are_kept(monkeypatch):
+    own = reported().iloc[:6]
+    rows = own[["dataset", "model", "metric"]].assign(value=own["value"] / 100)
+    moves = {0: -0.01, 1: 0.0, 2: 0.01}
+    draws = pd.concat(rows.assign(value=rows["value"] + m, seed=d) for d, m in moves.items())
+    given = {claims.ATTRIBUTION: table({("fixture", "LR", ONE): 0.5}, protocol="published")}
+
+    def keep(changed):
+        monkeypatch.setattr(claims.kept, "load", lambda run: Kept(draws, {}, changed))
+
+    keep(())
+    ours, found = claims.published_tables(given)
+    assert (ours[:30], found) == ("6 of 6 values lie inside what ", "reproduced")
+    assert "our kept draws would give" in ours
+    keep(("torch",))
+    assert "our kept draws, which are outdated, would" in claims.published_tables(given)[0]
+
+
+def test_published_tables_without_runs_of_their_size_or_with_one_draw(monkeypatch):
+    monkeypatch.setattr(claims.kept, "load", lambda run: None)
     own = reported().iloc[:1]
     means = {(own["dataset"][0], "LR", own["metric"][0]): 0.9}
     one = {claims.ATTRIBUTION: table(means, draws=(0.0,), protocol="published")}

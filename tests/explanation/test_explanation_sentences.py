@@ -137,3 +137,23 @@ def test_families_of_lists(apart, p, said):
 )
 def test_lists_that_never_saw_the_classes(unseen, said):
     assert said in sentences.unseen_lists(pd.Series(unseen, ["a", "b"]), pd.Series([0.5, 0.9]))
+
+
+def test_how_many_published_values_another_draw_may_have():
+    rows = pd.DataFrame(
+        {
+            "dataset": ["SIMU1", "SIMU2", "SIMU2"], "model": "LR", "metric": "pgi_local",
+            "value": [50.0, 60.0, 70.0], "published": [51.0, 40.0, 69.0],
+            "low": [48.0, 58.0, 66.0], "high": [52.0, 62.0, 74.0],
+            "inside": [True, False, True],
+        }
+    )  # fmt: skip
+    rows["difference"] = rows["value"] - rows["published"]
+    said = sentences.reproduced(rows)
+    assert (
+        said.startswith("2 of 3 published values lie inside") and "Outside lie 1 of SIMU2" in said
+    )
+    assert "LR in SIMU2, where ours is 60.0 % and the published value 40.0 %" in said
+    assert sentences.reproduced(rows[rows["inside"]]).endswith("would miss by chance.")
+    assert sentences.reproduced(rows.assign(low=np.nan)).startswith("Undecided: one draw")
+    assert sentences.reproduced(None).startswith("Not answered in this build")

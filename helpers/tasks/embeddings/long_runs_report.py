@@ -5,25 +5,8 @@ import pandas as pd
 
 from helpers.store.kept import Kept
 from helpers.tasks.embeddings.long_runs import DIMENSIONS, OURS, USERS
-from helpers.tasks.findings import listed, with_interval
+from helpers.tasks.findings import with_interval
 from helpers.words import Words
-
-
-def state(found: Kept | None) -> Words:
-    """Whether what is kept is current, and how it was made."""
-    if found is None:
-        return "No result of this run is kept yet: benchbook keep scvi-defaults makes one."
-    record = found.record
-    made = (
-        f"made by {record['command']} on {record['day']} at commit "
-        f"{record['commit'][:12] or 'unknown'} in {record['seconds'] / 60:.0f} minutes of computing"
-    )
-    if found.changed:
-        return (
-            f"Outdated: {listed(found.changed)} changed since. The numbers are those of the "
-            f"code of then, {made}."
-        )
-    return f"Kept, {made}; nothing that it stands on has changed since."
 
 
 def by_training(table: pd.DataFrame) -> pd.DataFrame:

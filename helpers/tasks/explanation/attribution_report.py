@@ -238,6 +238,12 @@ def means(table: pd.DataFrame) -> pd.DataFrame:
     return wide.loc[order].rename(index=TITLES).rename_axis(columns=None)
 
 
+def kept_draws(table: pd.DataFrame) -> pd.DataFrame:
+    """What `long_runs.ATTRIBUTIONS` left, a draw a seed, as a score table that `spread` takes."""
+    draws = "draw " + table["seed"].astype(str)
+    return table.assign(role="candidate", cluster=draws, seed=0)
+
+
 def reproduction(table: pd.DataFrame) -> pd.DataFrame:
     """Published rows beside ours: does the published draw look like one of ours?
 

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from helpers.plots.page import number
+from helpers.tasks.explanation.attribution_published import TITLES
+
 
 def named_genes(spread: pd.DataFrame, dataset: str) -> str:
     """Whether the genes that explanations name in one sample, and in a class, are the planted ones.
@@ -70,6 +73,37 @@ def gaps_of_nothing(floor: pd.DataFrame, excess: pd.DataFrame) -> str:
         "Undecided: predictions of models that were trained on permuted classes fall when the "
         f"genes that they name go ({said}), but these draws do not tell whether further than in a "
         f"random order, for each model ({above})."
+    )
+
+
+def reproduced(rows: pd.DataFrame | None) -> str:
+    """How many published values another of our draws may have.
+
+    Parameters
+    ----------
+    rows : DataFrame, optional
+        Of `attribution_report.reproduction`; None where no draw of the published size is at hand.
+    """
+    if rows is None:
+        return "Not answered in this build: no draw of the published size is at hand."
+    known = rows.dropna(subset=["low", "high"])
+    if known.empty:
+        return "Undecided: one draw says nothing of another."
+    n, out = len(known), known[~known["inside"]]
+    said = (
+        f"{n - len(out)} of {n} published values lie inside their interval; of intervals of 95 % "
+        f"about {n / 20:.0f} would miss by chance."
+    )
+    if out.empty:
+        return said
+    by_set = ", ".join(
+        f"{count} of {name}" for name, count in out["dataset"].value_counts().items()
+    )
+    most = out.loc[out["difference"].abs().idxmax()]
+    return (
+        f"{said} Outside lie {by_set}; furthest {TITLES[most['metric']]} of {most['model']} in "
+        f"{most['dataset']}, where ours is {number(most['value'], 1)} % and the published value "
+        f"{number(most['published'], 1)} %."
     )
 
 
