@@ -185,7 +185,7 @@ class TestSentences:
         [
             ("better", "m finds interactions better than no change"),
             ("worse", "every model finds fewer"),
-            ("tied", "is told from no change"),
+            ("tied", "every model is tied with no change"),
             ("undecided", "no model is shown to find more"),
             ("cannot", "no model is shown to find more"),
         ],
@@ -201,6 +201,28 @@ class TestSentences:
         nothing = words.in_short(pairs.assign(difference=np.nan), rows)
         assert nothing == "Where w, there is nothing to find."
         assert words.in_short(pairs.iloc[:0], rows).startswith("No model was compared")
+
+    @pytest.mark.parametrize(
+        "high, low, text",
+        [
+            ("better", "worse", "a finds interactions better"),
+            ("undecided", "better", "b finds interactions better"),
+            ("undecided", "worse", "no model is shown to find more"),
+            ("tied", "worse", "no model is shown to find more"),
+            ("worse", "worse", "every model finds fewer"),
+            ("tied", "tied", "every model is tied with no change"),
+        ],
+    )
+    def test_in_short_names_the_model_that_finds_most(self, high, low, text):
+        shared = dict(dataset="simulated: w", model=["a", "b", "c"])
+        pairs = pd.DataFrame(
+            shared | dict(role="candidate", verdict=[high, low, low], difference=[0.2, 0.1, -0.3])
+        )
+        rows = pd.DataFrame(shared | dict(metric=words.MATCHED, value=[0.8, 0.7, 0.3]))
+        said = words.in_short(pairs, rows)
+        assert text in said
+        named = "b among genes of one magnitude is 0.70" if text[0] == "b" else "is 0.80"
+        assert named in said and "nan" not in said
 
     def test_comparisons_stand_on_doubles(self, planted):
         rows = words.score_rows({("simulated: d", 1): planted})

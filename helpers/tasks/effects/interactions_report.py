@@ -135,18 +135,23 @@ def in_short(pairs: pd.DataFrame, rows: pd.DataFrame) -> str:
         if scored.empty:
             said.append(f"where {world}, there is nothing to find")
             continue
-        best = scored.loc[scored["difference"].idxmax()]
-        by = f"{values[dataset, best['model']]:.2f}"
-        word = {
-            "better": f"{best['model']} finds interactions better than no change",
-            "worse": "every model finds fewer interactions than no change",
-            "tied": "no model is told from no change by what it finds",
-        }.get(best["verdict"], "no model is shown to find more than no change")
-        floor = values.get((dataset, REFERENCE), np.nan)
-        top = values.get((dataset, DUPLICATE), np.nan)
+        verdicts = set(scored["verdict"])
+        found = scored[scored["verdict"] == "better"] if "better" in verdicts else scored
+        best = found.loc[found["difference"].idxmax(), "model"]
+        if "better" in verdicts:
+            word = f"{best} finds interactions better than no change"
+        elif verdicts == {"worse"}:
+            word = "every model finds fewer interactions than no change"
+        elif verdicts == {"tied"}:
+            word = "every model is tied with no change"
+        else:
+            word = "no model is shown to find more than no change"
+        floor, top = (values.get((dataset, name), np.nan) for name in (REFERENCE, DUPLICATE))
+        beside = f", no change {floor:.2f}" if np.isfinite(floor) else ""
+        beside += f", a technical duplicate {top:.2f}" if np.isfinite(top) else ""
         said.append(
-            f"where {world}, {word} (the best AUROC among genes of one magnitude is {by}, no "
-            f"change {floor:.2f}, a technical duplicate {top:.2f})"
+            f"where {world}, {word} (the AUROC of {best} among genes of one magnitude is "
+            f"{values[dataset, best]:.2f}{beside})"
         )
     text = "; ".join(said) + "."
     return text[0].upper() + text[1:]
