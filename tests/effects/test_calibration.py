@@ -101,9 +101,9 @@ def auroc(plain, matched, duplicate):
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ((0.9, 0.55, 0.95), "most is magnitude. The technical duplicate, which knows, has 0.95"),
+        ((0.9, 0.55, 0.95), "most is magnitude. The technical duplicate has 0.95 there."),
         ((0.9, 0.85, 0.95), "and still of 0.85"),
-        ((0.9, 0.55, 0.52), "noise is all"),
+        ((0.9, 0.55, 0.52), "The technical duplicate has 0.52 there."),
         ((0.5, 0.5, 0.9), "it finds nothing here"),
         ((np.nan, 0.5, 0.9), "No interaction was called"),
     ],

@@ -179,8 +179,11 @@ def luck(within, between):
 
 
 def test_luck_is_said():
-    assert "one fit a split would have told" in words.spread_said(luck(0.1, 1.0))
-    assert "one fit a split is not enough" in words.spread_said(luck(1.0, 1.0))
+    one = words.spread_said(luck(0.1, 1.0))
+    assert "is 0.10 (graph network where effects add) times that between splits" in one
+    two = pd.concat([luck(0.1, 1.0), luck(1.5, 1.0)], ignore_index=True)
+    two = words.spread_said(two)
+    assert "is 0.10 (graph network where effects add) to 1.50 (graph network" in two
     assert "cannot be told" in words.spread_said(luck(np.nan, 1.0))
 
 

@@ -61,9 +61,15 @@ class TestSummary:
         tables = {"effects/doubles": table("doubles", DOUBLES)}
         found = summary.leaders(summary.standings(tables))
         assert found["best"].tolist() == ["good"] and found["next"].tolist() == ["additive"]
-        assert summary.leaders_said(found) == "Of 1 worlds, the best model is good in 1."
+        said = summary.leaders_said(found)
+        assert said == "Of 1 worlds, the best mean is that of good in 1."
         below = summary.leaders_said(found.assign(standing=-0.1))
-        assert below == "No model is above the floors in 1 (doubles, w)."
+        assert below == "No model has a better mean than the floors in 1 (doubles, w)."
+        unknown = summary.leaders_said(pd.concat([found, found.assign(standing=np.nan)]))
+        assert unknown == (
+            "Of 2 worlds, the best mean is that of good in 1; 1 without a floor below a ceiling "
+            "are not counted."
+        )
         assert summary.leaders_said(found.iloc[:0]).startswith("No model was scored")
 
     def test_agreement_is_in_the_better_direction(self):

@@ -175,8 +175,9 @@ class TestSentences:
             ]
             return words.direction_said(pd.DataFrame(rows), "d")
 
-        assert "named by a 0.90 of" in said(a=0.9, b=0.5)
-        assert said(a=0.5).startswith("No model names")
+        head = "The direction is right for more than 55 % of the interactions"
+        assert said(a=0.9, b=0.5) == f"{head} by a (0.90), where 0.50 is chance."
+        assert said(a=0.5) == f"{head} by no model, where 0.50 is chance."
         assert said(a=np.nan) == "No direction could be judged."
         assert "a technical duplicate 0.95" in said(**{"a": 0.9, "technical duplicate": 0.95})
 

@@ -66,6 +66,8 @@ class TestTask:
         assert "below all 0." in words.leakage_said(leak)
         leak.loc[1, "nearest"] = leak.loc[1, "high"]
         assert "within the range of" in words.leakage_said(leak)
+        leak.loc[1, "nearest"] = leak.loc[1, "high"] + 0.1
+        assert "above all 0." in words.leakage_said(leak)
 
     def test_a_gene_that_is_not_measured_is_counted(self, screen):
         table = task.unseen_scores.function(screen, seed=0, n_genes=30)
@@ -216,6 +218,8 @@ class TestSentences:
         said = words.shift_said(rows, "simulated: d")
         assert said.startswith("By correlation of the change from controls the mean has")
         assert words.shift_said(rows, "other").endswith("all cells shift.")
+        unranked = rows[rows["metric"] != "discrimination_cosine"]
+        assert "nan" not in words.shift_said(unranked, "simulated: d")
 
     def test_selection(self):
         table = pd.DataFrame(

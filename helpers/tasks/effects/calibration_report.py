@@ -150,9 +150,7 @@ def of_no_change(score_table: pd.DataFrame) -> str:
         said += f", but of {matched:.2f} among pairs of one additive magnitude: most is magnitude"
     else:
         said += f", and still of {matched:.2f} among pairs of one additive magnitude"
-    if duplicate > matched:
-        return f"{said}. The technical duplicate, which knows, has {duplicate:.2f} there."
-    return f"{said}. The technical duplicate is no better there ({duplicate:.2f}): noise is all."
+    return f"{said}. The technical duplicate has {duplicate:.2f} there."
 
 
 def of_calls(results: Mapping[int, dict], *, planted: bool) -> str:

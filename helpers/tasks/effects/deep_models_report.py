@@ -161,22 +161,18 @@ def spread(fits: pd.DataFrame) -> pd.DataFrame:
 
 
 def spread_said(table: pd.DataFrame) -> str:
-    """Whether luck in the initialisation matters beside luck in the split."""
+    """How large luck in the initialisation is beside luck in the split."""
     known = table.dropna(subset=["between initialisations", "between splits"])
     if known.empty:
         return "With one fit a split, luck in the initialisation cannot be told from the rest."
     ratio = known["between initialisations"] / known["between splits"]
-    worst = known.loc[ratio.idxmax()]
-    said = f"{worst['model']} where {_world(worst['dataset'])}: {ratio.max():.2f} times"
-    if ratio.max() < 0.5:
-        return (
-            "Two initialisations differ far less than two splits do, at most (" + said + "): one "
-            "fit a split would have told nearly as much."
-        )
+    ends = [
+        f"{ratio[row]:.2f} ({known['model'][row]} where {_world(known['dataset'][row])})"
+        for row in dict.fromkeys([ratio.idxmin(), ratio.idxmax()])
+    ]
     return (
-        "Two initialisations of one model can differ about as much as two splits do, or more ("
-        + said
-        + "): one fit a split is not enough."
+        f"The standard deviation of a model's error between initialisations is {' to '.join(ends)} "
+        "times that between splits. Each is of few fits."
     )
 
 

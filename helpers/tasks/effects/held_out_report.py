@@ -265,20 +265,16 @@ def best_of(rows: pd.DataFrame, metric: str) -> pd.Series | None:
 
 
 def ceiling_said(rows: pd.DataFrame, metric: str) -> str:
-    """How far the best candidate is from a technical duplicate, in one data set."""
+    """The best candidate beside a technical duplicate, in one data set."""
     best = best_of(rows, metric)
     duplicate = rows.loc[rows["model"] == DUPLICATE, "value"].mean()
     if best is None or np.isnan(duplicate):
         return "How much is left to gain cannot be said: a model or the ceiling is not scored."
-    sign = 1 if METRICS[metric].better == "higher" else -1
-    where = (
-        "no worse than a technical duplicate, which is as noisy as what it is compared with: what "
-        "is left is mostly counting noise"
-        if sign * (best["mean"] - duplicate) >= 0
-        else "and a technical duplicate is better"
-    )
     value = with_interval(best["mean"], best["low"], best["high"])
-    return f"The best model, {best['model']}, has {value}, {where} ({duplicate:.2f})."
+    return (
+        f"By its mean the best model is {best['model']}, {value}; a technical duplicate, as noisy "
+        f"as what it is compared with, has {duplicate:.2f}."
+    )
 
 
 def gaps_said(rows: pd.DataFrame) -> str:
@@ -296,7 +292,7 @@ def gaps_said(rows: pd.DataFrame) -> str:
 
 
 def ranks_said(rows: pd.DataFrame, metrics=SHOWN) -> str:
-    """Whether metrics agree on the best candidate, in one data set."""
+    """Which candidate has the best mean by how many metrics, in one data set."""
     best = {}
     for metric in metrics:
         found = best_of(rows[(rows["metric"] == metric) & (rows["post"] == "raw")], metric)
@@ -306,9 +302,10 @@ def ranks_said(rows: pd.DataFrame, metrics=SHOWN) -> str:
     if not names:
         return "No metric could be computed for a candidate."
     if len(names) == 1:
-        return f"All {len(best)} metrics of the table name {names[0]} as the best model."
-    each = listed(f"{n} by {sum(b == n for b in best.values())}" for n in names)
-    return f"The metrics of the table do not agree on the best model: {each} of {len(best)}."
+        by = f"all {len(best)} metrics" if len(best) > 1 else "the one metric"
+        return f"The best mean is that of {names[0]}, by {by} of the table."
+    each = listed(f"of {n} by {sum(b == n for b in best.values())}" for n in names)
+    return f"Of {len(best)} metrics of the table, the best mean is that {each}."
 
 
 def splits_left(found: Mapping[tuple, Sequence[str]]) -> pd.DataFrame:

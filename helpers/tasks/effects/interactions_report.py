@@ -178,12 +178,15 @@ def direction_said(rows: pd.DataFrame, dataset: str) -> str:
     means = own.groupby("model")["value"].mean().dropna()
     if means.empty:
         return "No direction could be judged."
-    above = means[(means >= 0.55) & (means.index != DUPLICATE)].sort_values(ascending=False)
+    above = means[(means > 0.55) & (means.index != DUPLICATE)].sort_values(ascending=False)
     top = f"; a technical duplicate {means[DUPLICATE]:.2f}" if DUPLICATE in means else ""
-    if above.empty:
-        return f"No model names the direction of interactions better than by chance{top}."
-    each = listed(f"{model} {value:.2f}" for model, value in above.items())
-    return f"The direction is named by {each} of the interactions{top}."
+    each = "no model"
+    if len(above):
+        each = listed(f"{model} ({value:.2f})" for model, value in above.items())
+    return (
+        f"The direction is right for more than 55 % of the interactions by {each}, where 0.50 is "
+        f"chance{top}."
+    )
 
 
 def fitness_said(table: pd.DataFrame) -> str:

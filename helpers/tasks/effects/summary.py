@@ -180,13 +180,15 @@ def leaders_said(table: pd.DataFrame) -> str:
     above = table[table["standing"] > 0]
     counts = above["best"].value_counts()
     counts = counts[sorted(counts.index, key=lambda name: (-counts[name], name))]
-    none = table[~(table["standing"] > 0)]
+    none = table[table["standing"] <= 0]
     said = []
     if len(above):
         each = listed(f"{name} in {n}" for name, n in counts.items())
-        said.append(f"Of {len(table)} worlds, the best model is {each}")
+        said.append(f"Of {len(table)} worlds, the best mean is that of {each}")
     if len(none):
         where = listed(f"{r.task}, {r.world}" for r in none.itertuples())
-        said.append(f"no model is above the floors in {len(none)} ({where})")
+        said.append(f"no model has a better mean than the floors in {len(none)} ({where})")
+    if unknown := int(table["standing"].isna().sum()):
+        said.append(f"{unknown} without a floor below a ceiling are not counted")
     text = "; ".join(said) + "."
     return text[0].upper() + text[1:]

@@ -74,7 +74,7 @@ def in_short(pairs: pd.DataFrame) -> str:
 
 
 def pooling_said(rows: pd.DataFrame, dataset: str) -> str:
-    """Whether training on all contexts helps the linear model."""
+    """The error of the linear model, trained on all contexts and on one."""
     own = rows[(rows["dataset"] == dataset) & (rows["metric"] == "l2") & (rows["post"] == "raw")]
     by = own.groupby("model")["value"].mean()
     alone, together = (
@@ -82,10 +82,9 @@ def pooling_said(rows: pd.DataFrame, dataset: str) -> str:
     )
     if np.isnan([alone, together]).any():
         return "The linear model was not trained on both."
-    way = "lower" if together < alone else "higher"
     return (
-        f"Trained on all contexts together, the linear model has an error of {together:.2f}, "
-        f"{way} than that trained on the context alone with the same embedding ({alone:.2f})."
+        f"The mean error of the linear model is, trained on all contexts together {together:.2f}, "
+        f"trained on the context alone {alone:.2f}, with one embedding."
     )
 
 

@@ -154,11 +154,13 @@ def shift_said(rows: pd.DataFrame, world: str) -> str:
     if np.isnan(control):
         return "The mean was not scored where all cells shift."
     seen = "nothing" if np.isnan(others) else f"{others:z.2f}".replace("-", "\N{MINUS SIGN}")
-    return (
+    said = (
         f"By correlation of the change from controls the mean has {control:.2f}; by correlation of "
-        f"the change from the other perturbations {seen}, and it ranks a perturbation's own "
-        f"profile above {rank:.0%} of the others."
+        f"the change from the other perturbations {seen}"
     )
+    if np.isnan(rank):
+        return f"{said}."
+    return f"{said}, and it ranks a perturbation's own profile above {rank:.0%} of the others."
 
 
 def selection_table(pairs: pd.DataFrame, filled: pd.DataFrame) -> pd.DataFrame:
@@ -212,7 +214,13 @@ def collapse_said(table: pd.DataFrame) -> str:
 def leakage_said(table: pd.DataFrame) -> str:
     """How much harder the similarity-controlled split is than random ones of its size."""
     row = table.iloc[-1]
-    where = "below all" if row["nearest"] < row["low"] else "within the range of"
+    where = (
+        "below all"
+        if row["nearest"] < row["low"]
+        else "above all"
+        if row["nearest"] > row["high"]
+        else "within the range of"
+    )
     return (
         f"Held out by similarity, a perturbation's nearest training perturbation has a cosine of "
         f"{row['nearest']:.2f} on average, {where} {row['low']:.2f} to {row['high']:.2f} of random "
