@@ -53,15 +53,34 @@ def test_completion_or_zeros():
     said = findings.completion_or_zeros(cells(), **GIVEN)
     assert said.startswith("No; what helps is not to train on zeros") and "7.60" in said
     assert findings.region_of(cells()[findings.CELLS_PAGE]) == pytest.approx(0.1, abs=1e-6)
-    assert findings.completion_or_zeros(cells(completed=1.0), **GIVEN).startswith("Partly")
-    open_ = pd.DataFrame(
+    assert findings.completion_or_zeros(cells(completed=1.0), **GIVEN).startswith("Yes: ")
+
+
+@pytest.mark.parametrize(
+    "zeros, added, said",
+    [
+        (["lower", "lower"], ["lower", "lower"], "Yes: without zeros"),
+        (["lower", "lower"], ["lower", "equal"], "For some: without zeros"),
+        (["lower", "lower"], ["equal", "higher"], "No; what helps is not to train on zeros: "),
+        (["lower", "higher"], ["equal", "equal"], "No: without zeros in the loss the error is"),
+        (["lower", "lower"], ["equal", "undecided"], "Undecided: without zeros"),
+    ],
+)
+def test_completion_is_judged_beside_zeros(zeros, added, said):
+    found = pd.DataFrame(
         {
-            "effect": ["masked loss instead of all", *[findings.ADDED] * 2],
-            "difference": [3.0, 0.0, 0.1],
-            "verdict": ["lower", "equal", "undecided"],
+            "effect": ["masked loss instead of all"] * 2 + [findings.ADDED] * 2,
+            "difference": [3.0, -1.0, 0.0, 0.1],
+            "verdict": [*zeros, *added],
         }
     )
-    assert "nothing for 1 of 2" in findings.about_completion(open_)
+    text = findings.about_completion(found)
+    n = zeros.count("lower")
+    assert text.startswith(said)
+    assert f"is lower for {n} of 2 models (median change \N{MINUS SIGN}1.00)" in text
+
+
+def test_without_models_there_is_no_error():
     with pytest.raises(CannotAnswer):
         findings.errors_of(cells(models=())[findings.CELLS_PAGE].head(1))
 
@@ -72,6 +91,10 @@ def test_claims_are_judged_by_the_control():
     assert found.tolist() == [findings.HOLDS, findings.FAILS, findings.FAILS]
     better = findings.claims(tables | cells(completed=1.0), **GIVEN)["verdict"]
     assert better.tolist()[:2] == [findings.HOLDS, findings.HOLDS]
+    table = tables[findings.CELLS_PAGE]
+    one = table[(table["cluster"] == table["cluster"].iloc[0])]  # no interval over patients
+    open_ = findings.claims(tables | {findings.CELLS_PAGE: one}, **GIVEN)["verdict"]
+    assert open_.tolist()[:2] == [findings.OPEN, findings.OPEN]
     worse = findings.claims(tables | cells(completed=12.0), **GIVEN)["verdict"]
     assert worse.tolist()[:2] == [findings.FAILS, findings.FAILS]
 
@@ -88,9 +111,11 @@ def protocols(revised=0.3, together=0.7, dataset="mob"):
 
 
 def test_protocol_or_model():
-    assert "Much of it: on real sections" in findings.protocol_or_model(protocols(), **GIVEN)
-    simulated = protocols(together=0.31, dataset="simulated")
-    assert "Little: on simulated slides" in findings.protocol_or_model(simulated, **GIVEN)
+    said = findings.protocol_or_model(protocols(together=-0.1), **GIVEN)
+    assert said.startswith("On real sections one ridge has a correlation of 0.30 as revised")
+    assert "\N{MINUS SIGN}0.10 with raw counts" in said
+    simulated = protocols(dataset="simulated")
+    assert findings.protocol_or_model(simulated, **GIVEN).startswith("On simulated slides")
     with pytest.raises(CannotAnswer):
         table = protocols()[findings.PROTOCOLS_PAGE]
         findings.protocol_or_model({findings.PROTOCOLS_PAGE: table.head(1)}, **GIVEN)
@@ -109,7 +134,10 @@ def patients(dataset, relations=(SAME, OTHER)):
 
 def test_on_another_patient():
     said = findings.on_another_patient(patients("mob"), **GIVEN)
-    assert "0.10 instead of 0.40 on mob (1 individual)" in said
+    assert said == (
+        "The correlation is 0.10 on another patient and 0.40 on the same one, in mob "
+        "(1 individual): few, and described only."
+    )
     for tables in (patients("simulated, likeness 1"), patients("mob", (SAME,))):
         with pytest.raises(CannotAnswer):
             findings.on_another_patient(tables, **GIVEN)

@@ -191,11 +191,18 @@ def order(**values):
 
 
 def test_sentences():
-    assert "Behind the ridge are ViT." in report.about_order(order())
+    assert "By their means behind the ridge: ViT." in report.about_order(order())
     assert "ViT+delta has the highest" in report.about_order(order())
-    assert "All of them are ahead" in report.about_order(order(ViT=0.25))
-    assert "spends its steps" in report.about_delta(order())
-    assert "cost it nothing" in report.about_delta(order(ViT=0.4))
+    assert "By their means all are ahead" in report.about_order(order(ViT=0.25))
+
+    def delta(half, **values):
+        own = order(**values)
+        return report.about_delta(own.assign(low=own["mean"] - half, high=own["mean"] + half))
+
+    assert "spends its steps" in delta(0.05)
+    assert "deltas do harm" in delta(0.02, ViT=0.4)
+    for open_ in (delta(0.2), delta(np.nan)):
+        assert open_.endswith("these slides do not tell them apart.")
     lines = pd.DataFrame({"model": ["ViT"], "hidden": [0.0], "line": [0.2], "above": [0.4]})
     assert "ViT has most visible genes" in report.about_line(lines.assign(n_hidden=4))
     assert "No hidden gene" in report.about_line(lines.assign(n_hidden=0))

@@ -92,10 +92,10 @@ def test_sentences():
     with pytest.raises(CannotAnswer):
         report.about_relation(table().iloc[1:])
     assert "60% of the ridge's squared error is offset" in report.about_error(table())
-    assert "larger than anything" in report.about_error(table())
+    assert "gains less than the offset costs" in report.about_error(table())
     better = table()
     better.loc[better["model"] == task.RIDGE, "mse"] = 0.3
-    assert "gains more" in report.about_error(better)
+    assert "gains more than" in report.about_error(better)
     with pytest.raises(CannotAnswer):
         report.about_error(table().head(1))
 
@@ -112,5 +112,7 @@ def test_sentence_on_likeness():
     assert "the others teach less" in report.about_likeness(pd.concat(parts))
     wide = [part.assign(low=-1.0, high=1.0) for part in parts]
     assert "is undecided: the intervals overlap" in report.about_likeness(pd.concat(wide))
-    turned = [table(other=0.2).assign(likeness=0.0), table().assign(likeness=1.0)]
-    assert "makes no difference" in report.about_likeness(pd.concat(turned))
+    turned = [table(other=0.4).assign(likeness=0.0), parts[1]]
+    assert "the others teach more" in report.about_likeness(pd.concat(turned))
+    alone = [part.assign(low=np.nan, high=np.nan) for part in parts]
+    assert "as a description" in report.about_likeness(pd.concat(alone))

@@ -153,14 +153,21 @@ def test_sentences_on_protocols():
     assert "0.20 to 0.45" in report.about_protocols(protocols())
     both = protocols(**{report.TOGETHER: 0.7})
     assert "with three of them it has 0.70" in report.about_protocols(both)
-    assert "less than what is blind" in report.about_constant(protocols())
     assert "The ridge, pooled, has 0.30" in report.about_constant(protocols(pooled=0.3))
 
 
 def test_sentences_on_splits():
     table = pd.DataFrame({"split": task.SPLITS, "pearson": [0.4, 0.3, 0.1], "mse": [1, 1.1, 1.5]})
-    assert "the less is left" in report.about_splits(table)
-    assert "no score smaller" in report.about_splits(table.assign(pearson=0.2))
+
+    def said(half, **more):
+        own = table.assign(**more)
+        own = own.assign(low=own["pearson"] - half, high=own["pearson"] + half)
+        return report.about_splits(own)
+
+    assert said(0.1).endswith("The correlation by patients is lower than by spots.")
+    assert said(0.1, pearson=[0.1, 0.3, 0.4]).endswith("by patients is higher than by spots.")
+    for open_ in (said(0.2), said(np.nan), said(0.1, pearson=0.2)):
+        assert open_.endswith("Whether it is lower by patients than by spots is undecided.")
     with pytest.raises(CannotAnswer):
         report.about_splits(table.head(1))
 
@@ -174,8 +181,9 @@ def test_sentences_on_selection_and_scales():
     scales = pd.DataFrame(
         {"scale": ["a", "b"], "pearson": [0.2, 0.3], "follows nuclei": 0.1, "follows depth": 0.8}
     )
-    assert "how much tissue" in report.about_scales(scales)
-    assert "does not explain" in report.about_scales(scales.assign(**{"follows depth": 0.1}))
+    said = report.about_scales(scales)
+    assert "correlation, 0.30, is on the scale \N{LEFT DOUBLE QUOTATION MARK}b" in said
+    assert "follows the depth of its spots, and of 0.10 with" in said
 
 
 def test_a_gene_that_one_slide_cannot_score_is_not_the_worse_for_it():

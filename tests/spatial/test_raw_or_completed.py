@@ -73,6 +73,8 @@ def test_a_masked_loss_closes_the_gap_that_zeros_make():
 def test_sentence_on_the_gap():
     means = task.cell_means(task.errors(tables()))
     assert "101% of the gap" in report.about_gap(means)
+    turned = report.about_gap(task.cell_means(task.errors(tables(completed=12.0))))
+    assert "12.0" in turned and "gap" not in turned and "falls" not in turned
 
 
 def test_sentence_on_what_completion_adds():
@@ -97,6 +99,8 @@ def test_sentence_on_the_ridge():
 
 def test_sentence_on_correlations():
     wide = pd.DataFrame({task.named(c): [0.2, 0.3] for c in CELLS})
-    assert "not its pattern" in report.about_correlation(wide)
+    assert report.about_correlation(wide).endswith(
+        "0.25 with the masked loss (medians over models)."
+    )
     wide[task.named(PUBLISHED)] = 0.5
-    assert "the pattern too" in report.about_correlation(wide)
+    assert "0.25 on zeros, 0.50 completed" in report.about_correlation(wide)

@@ -47,8 +47,7 @@ def about_order(means: pd.DataFrame) -> Words:
         return said
     top = error.loc[networks, "mean"].idxmin()
     its = with_interval(*error.loc[top, ["mean", "low", "high"]])
-    verb = "is below" if error.loc[top, "mean"] < error.loc[best, "mean"] else "is not below"
-    return f"{said} The best network, {top}, has {its}, which {verb} it."
+    return f"{said} The best network, {top}, has {its}."
 
 
 def about_pair(found: pd.DataFrame, model: str, other: str) -> Words:
@@ -79,7 +78,7 @@ def about_truth(masked: pd.DataFrame, truth: pd.DataFrame) -> Words:
             f"{said} Hidden entries are drawn among measured ones, which are high; what is missing "
             "is low. A method that learns from what was measured fills too high where it is used."
         )
-    return f"{said} Here a hidden entry stands well for a missing one."
+    return said
 
 
 def about_rates(curve: pd.DataFrame, model: str, other: str) -> Words:
@@ -98,8 +97,8 @@ def about_rates(curve: pd.DataFrame, model: str, other: str) -> Words:
     )
     return (
         f"From {low:.0%} to {high:.0%} hidden, the error of {model} goes from "
-        f"{wide.loc[low, model]:.2f} to {wide.loc[high, model]:.2f}; {where} it is below that of "
-        f"{other}."
+        f"{wide.loc[low, model]:.2f} to {wide.loc[high, model]:.2f}; {where} its mean is below "
+        f"that of {other}."
     )
 
 
@@ -107,38 +106,35 @@ def about_molecules(means: pd.DataFrame) -> Words:
     """Who predicts held-out molecules best, with seen entries kept and with all replaced."""
     told = means[means["model"] != LATENT]
     filled, smoothed = (
-        told[told["post"] == post].set_index("model")["mean"] for post in ("filled", "smoothed")
+        told.loc[told.loc[told["post"] == post, "mean"].idxmin()] for post in ("filled", "smoothed")
     )
-    best, best_smooth = filled.idxmin(), smoothed.idxmin()
     said = (
-        f"Where seen entries stay as they are, {best} predicts held-out molecules best (deviance "
-        f"{filled[best]:.2f}); where every entry is replaced, {best_smooth} does "
-        f"({smoothed[best_smooth]:.2f})."
+        "The smallest deviance of held-out molecules is, where seen entries stay as they are, "
+        f"{filled['mean']:.2f} ({filled['model']}), and where every entry is replaced, "
+        f"{smoothed['mean']:.2f} ({smoothed['model']})."
     )
-    if smoothed[best_smooth] < filled[best]:
+    if smoothed["high"] < filled["low"]:
         return (
             f"{said} The gain lies in replacing what was measured, which completion never does: "
             "one molecule is a poor measurement."
         )
-    return f"{said} To replace what was measured gains nothing here."
+    if filled["high"] < smoothed["low"]:
+        return f"{said} To replace what was measured does harm here."
+    return f"{said} Whether it helps to replace what was measured is undecided here."
 
 
 def about_labels(means: pd.DataFrame) -> Words:
-    """Whether filled values separate labels better than smoothing alone does."""
+    """How far filled values separate labels, beside the mean of a gene and smoothing alone."""
     mean = means.set_index("model")["mean"]
     control, raw = mean["smoothed raw"], mean["raw"]
     others = mean.drop(["smoothed raw", "raw"])
     best = others.idxmax()
-    said = (
-        f"Between labels lies {raw:.1%} of the variance of raw values, {others[best]:.1%} after "
-        f"{best}, and {control:.1%} after smoothing alone, which fills nothing."
+    return (
+        f"Between labels lies {raw:.1%} of the variance of raw values, {mean['gene mean']:.1%} "
+        f"with the mean of a gene in place of zeros, which knows no place, {control:.1%} after "
+        f"smoothing alone, which fills nothing, and {others[best]:.1%} after {best}, the most of "
+        "all that fill."
     )
-    if others[best] <= control:
-        return f"{said} That filled values separate the regions better is due to smoothing."
-    said += f" The mean of a gene, which knows no place, has {mean['gene mean']:.1%}."
-    if others[best] - mean["gene mean"] < 0.5 * (others[best] - raw):
-        return f"{said} Most of the gain comes from the zeros being gone, whatever replaces them."
-    return f"{said} Filling from the neighbours separates the regions better than both."
 
 
 def about_depth(found: pd.DataFrame, genes: str) -> Words:
@@ -155,14 +151,13 @@ def about_depth(found: pd.DataFrame, genes: str) -> Words:
     beaten = [
         name for name in share.index if name not in ("zeros", "gene mean") and share[name] > 0
     ]
-    said = f"Of {genes}, a line on the counts of the spot alone "
-    if share["gene mean"] > 0:
-        said += f"takes {share['gene mean']:.0%} off the error of the gene's mean"
-    else:
-        said += "takes nothing off the error of the gene's mean"
-    if beaten:
-        return f"{said}, and is better than {listed(beaten)}."
-    return f"{said}, and is better than no method that looks at places or genes."
+    way = "smaller" if share["gene mean"] >= 0 else "larger"
+    than = listed(beaten) if beaten else "no method that looks at places or genes"
+    return (
+        f"Of {genes}, a line on the counts of the spot alone has a mean error "
+        f"{abs(share['gene mean']):.0%} {way} than that of the gene's mean, and a smaller one than "
+        f"{than}."
+    )
 
 
 def about_below_zero(filled: np.ndarray, hidden: np.ndarray) -> Words:
@@ -179,17 +174,20 @@ def about_below_zero(filled: np.ndarray, hidden: np.ndarray) -> Words:
 
 def about_published_number(found: pd.DataFrame, claimed: float = 0.825) -> Words:
     """Against which comparators a reduction reaches the published one."""
-    reached = found[found["mean"] >= claimed]["comparator"].tolist()
-    missed = found[found["mean"] < claimed]
-    worse = missed[missed["mean"] <= 0]["comparator"].tolist()
-    if not reached:
-        said = f"Against no comparator does the reduction reach {claimed:.1%}."
+    ends = [found[end].fillna(found["mean"]) for end in ("low", "high")]
+    reached, missed = ends[0] >= claimed, ends[1] < claimed
+    name, worse = found["comparator"], ends[1] <= 0
+    head = "In one draw the reduction" if found["low"].isna().all() else "The reduction"
+    if reached.any():
+        said = f"{head} reaches {claimed:.1%} against {listed(name[reached])}."
     else:
-        said = f"The reduction reaches {claimed:.1%} against {listed(reached)}."
-    if worse:
-        return f"{said} Against {listed(worse)} there is no reduction at all."
-    if len(missed):
-        least = missed.iloc[-1]
+        said = f"{head} is shown to reach {claimed:.1%} against no comparator."
+    if len(open_ := name[~reached & ~missed]):
+        said += f" Whether it does against {listed(open_)} is undecided."
+    if worse.any():
+        return f"{said} The error is not smaller than that of {listed(name[worse])}."
+    if missed.any():
+        least = found[missed].iloc[-1]
         return f"{said} Against {least['comparator']} it is {least['mean']:.0%}."
     return said
 
@@ -211,10 +209,7 @@ def about_entries(wide: pd.DataFrame) -> Words:
     """How far a reduction hangs on the entries, beside how far it hangs on the comparator."""
     over_entries = (wide.max() - wide.min()).max()
     over_comparators = (wide.max(axis=1) - wide.min(axis=1)).min()
-    said = (
+    return (
         f"By the choice of entries a reduction moves by up to {100 * over_entries:.0f} points, by "
         f"the choice of the comparator by at least {100 * over_comparators:.0f}."
     )
-    if over_comparators > over_entries:
-        return f"{said} The comparator decides."
-    return f"{said} Both decide."

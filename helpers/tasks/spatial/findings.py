@@ -52,17 +52,19 @@ def simple_or_network(tables, *, n_resamples: int, seed: int) -> str:
 def about_network(row: pd.Series, best: str, ratio: float) -> str:
     """The sentence, of the reduction against the best simple method (`mean`, `low`, `high`)."""
     said = (
-        f"{best} is the best simple way to fill hidden entries, the published filter has "
-        f"{ratio:.1f} times its error, and a small network over neighbours changes its error by "
-        f"{with_interval(*(-row[['mean', 'high', 'low']]))} of it"
+        f"of the simple ones {best} has the smallest error at hidden entries, the published filter "
+        f"{ratio:.1f} times as much; a small network over neighbours changes the error of {best} "
+        f"by {with_interval(*(-row[['mean', 'high', 'low']]))} of it"
     )
     if np.isnan(row["low"]):
-        return f"One draw cannot say: {said}."
-    if row["low"] > 0:
-        return f"Yes, and better than by simple means: {said}."
-    if row["high"] < 0:
-        return f"Yes, but a network adds nothing: {said}."
-    return f"Yes, and whether a network adds anything is undecided: {said}."
+        head = "One draw does not tell whether a network fills them better than the best simple way"
+    elif row["low"] > 0:
+        head = "A network fills them better than the best simple way"
+    elif row["high"] < 0:
+        head = "A network fills them worse than the best simple way"
+    else:
+        head = "Whether a network fills them better than the best simple way is undecided"
+    return f"{head}: {said}."
 
 
 def claims(tables, *, n_resamples: int, seed: int) -> pd.DataFrame:

@@ -213,22 +213,24 @@ def about_order(found: pd.DataFrame) -> Words:
     )
     behind = [m for m in networks.index if networks.loc[m, "mean"] < ridge["mean"]]
     if not behind:
-        return f"{said}. All of them are ahead of the ridge."
-    return f"{said}. Behind the ridge are {listed(behind)}."
+        return f"{said}. By their means all are ahead of the ridge."
+    return f"{said}. By their means behind the ridge: {listed(behind)}."
 
 
 def about_delta(found: pd.DataFrame) -> Words:
     """What predicting deltas does to the same transformer."""
-    by = found.set_index("model")["mean"]
-    gain = by["ViT+delta"] - by["ViT"]
-    said = f"The transformer has {by['ViT']:.2f} on absolute values and {by['ViT+delta']:.2f} on "
+    by = found.set_index("model")
+    plain, delta = by.loc["ViT"], by.loc["ViT+delta"]
+    said = f"The transformer has {plain['mean']:.2f} on absolute values and {delta['mean']:.2f} on "
     said += "deltas"
-    if gain > 0:
+    if delta["low"] > plain["high"]:
         return (
             f"{said}: trained as briefly, it spends its steps on the means of genes unless these "
             "are taken away first."
         )
-    return f"{said}: here the means of genes cost it nothing."
+    if delta["high"] < plain["low"]:
+        return f"{said}: here deltas do harm."
+    return f"{said}: these slides do not tell them apart."
 
 
 def about_line(found: pd.DataFrame) -> Words:

@@ -145,9 +145,8 @@ def about_error(found: pd.DataFrame) -> Words:
         f"has {mean['mse']:.2f}, the ridge {row['mse']:.2f}, the section's own mean, which nobody "
         f"knows beforehand, {own['mse']:.2f}"
     )
-    if gain < mean["mse"] - own["mse"]:
-        return f"{said}: the offset is larger than anything that the image gains."
-    return f"{said}: the image gains more than the offset costs."
+    way = "less" if gain < mean["mse"] - own["mse"] else "more"
+    return f"{said}: by these means the image gains {way} than the offset costs."
 
 
 def about_individuals(found: pd.DataFrame) -> Words:
@@ -175,9 +174,11 @@ def about_likeness(found: pd.DataFrame) -> Words:
     ]
     said = f"The correlation is {'; '.join(steps)}.".replace("-", "\N{MINUS SIGN}")
     least = found[found["likeness"] == wide.index[0]]
-    if _overlap(*_pair(least)):
+    same, other = _pair(least)
+    if _overlap(same, other):
         return f"{said} What patients that differ teach is undecided: the intervals overlap."
-    gap = wide[SAME] - wide[OTHER]
-    if gap.iloc[0] > gap.iloc[-1]:
-        return f"{said} Where patients differ, the others teach less than the same patient."
-    return f"{said} Likeness makes no difference here."
+    word = "less" if other["pearson"] < same["pearson"] else "more"
+    return (
+        f"{said} Where patients differ most, the others teach {word} than the same patient"
+        f"{_scope(same, other)}."
+    )

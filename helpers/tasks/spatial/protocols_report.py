@@ -178,26 +178,23 @@ def about_constant(found: pd.DataFrame) -> Words:
         f"A prediction that is constant on each slide has {by[CONSTANT]:.2f} when slides are "
         "pooled, and by construction 0 a slide"
     )
-    if by[CONSTANT] > by["pooled"]:
-        return (
-            f"{said}. The ridge itself, pooled, has {by['pooled']:.2f}: less than what is blind "
-            "within a slide."
-        ).replace("-", "\N{MINUS SIGN}")
-    return f"{said}. The ridge, pooled, has {by['pooled']:.2f}."
+    return f"{said}. The ridge, pooled, has {by['pooled']:.2f}.".replace("-", "\N{MINUS SIGN}")
 
 
 def about_splits(found: pd.DataFrame) -> Words:
-    """How the score falls from spots to sections to patients."""
+    """Whether the score by spots is lower by sections or patients."""
     by = found.set_index("split").reindex([s for s in SPLITS if s in set(found["split"])])
     if len(by) < 2:
         raise CannotAnswer("one split alone has nothing to be compared with")
     steps = ", ".join(f"{row['pearson']:.2f} by {name}" for name, row in by.iterrows())
     errors = ", ".join(f"{row['mse']:.2f}" for _, row in by.iterrows())
     said = f"Held out are in turn: the correlation is {steps}; the squared error {errors}"
-    first, last = by["pearson"].iloc[0], by["pearson"].iloc[-1]
-    if last < first:
-        return f"{said}. The further what is held out, the less is left of it."
-    return f"{said}. Here the split makes no score smaller."
+    first, last = by.iloc[0], by.iloc[-1]
+    if last["high"] < first["low"]:
+        return f"{said}. The correlation by {last.name} is lower than by {first.name}."
+    if first["high"] < last["low"]:
+        return f"{said}. The correlation by {last.name} is higher than by {first.name}."
+    return f"{said}. Whether it is lower by {last.name} than by {first.name} is undecided."
 
 
 def about_selection(found: pd.DataFrame, what: str) -> Words:
@@ -224,12 +221,10 @@ def about_scales(found: pd.DataFrame) -> Words:
         over genes.
     """
     first = found.loc[found["pearson"].idxmax()]
-    said = (
+    return (
         f"The highest mean correlation, {first['pearson']:.2f}, is on the scale "
-        f"\N{LEFT DOUBLE QUOTATION MARK}{first['scale']}\N{RIGHT DOUBLE QUOTATION MARK}, where it "
-        f"goes over genes with how closely a gene follows the depth of the spot (rank correlation "
-        f"{first['follows depth']:.2f}) and its nuclei ({first['follows nuclei']:.2f})"
+        f"\N{LEFT DOUBLE QUOTATION MARK}{first['scale']}\N{RIGHT DOUBLE QUOTATION MARK}. There, "
+        "how well a gene is predicted has a rank correlation of "
+        f"{first['follows depth']:.2f} with how closely it follows the depth of its spots, and of "
+        f"{first['follows nuclei']:.2f} with how closely it follows their nuclei."
     ).replace("-", "\N{MINUS SIGN}")
-    if first["follows depth"] > 0.5:
-        return f"{said}. What is predicted best is how much tissue lies under the spot."
-    return f"{said}. Depth does not explain which genes are predicted."

@@ -48,12 +48,15 @@ DEPARTURES = (
 def about_gap(means: pd.DataFrame) -> Words:
     """How much of the gap between raw and completed targets the masked loss closes."""
     raw, completed, masked = (means[named(c)] for c in (RAW, PUBLISHED, MASKED))
-    share = ((raw - masked) / (raw - completed)).median()
-    return (
-        f"Over {len(means)} models the error falls from {raw.median():.2f} on zeros to "
-        f"{completed.median():.2f} on completed targets (medians). With zeros left out of the "
-        f"loss, and nothing completed, it falls to {masked.median():.2f}: {share:.0%} of the gap."
+    said = (
+        f"Over {len(means)} models the median error is {raw.median():.2f} on zeros, "
+        f"{completed.median():.2f} on completed targets, and {masked.median():.2f} with zeros left "
+        "out of the loss and nothing completed"
     )
+    if not (raw > completed).all():
+        return f"{said}."
+    share = ((raw - masked) / (raw - completed)).median()
+    return f"{said}: that closes {share:.0%} of the gap between the first two (median)."
 
 
 def about_added(found: pd.DataFrame, region: float) -> Words:
@@ -98,7 +101,7 @@ def about_band(means: pd.DataFrame) -> Words:
 
 
 def about_correlation(wide: pd.DataFrame) -> Words:
-    """Whether the correlation, which no offset touches, tells the same story.
+    """The correlation, which no offset touches, in three cells.
 
     Parameters
     ----------
@@ -106,13 +109,8 @@ def about_correlation(wide: pd.DataFrame) -> Words:
         Mean correlation, a row a model, a column a cell by its name.
     """
     cells = {cell: wide[named(cell)].median() for cell in CELLS}
-    spread = max(cells.values()) - min(cells.values())
-    said = (
-        f"The correlation goes from {cells[RAW]:.2f} on zeros to {cells[PUBLISHED]:.2f} completed "
-        f"and {cells[MASKED]:.2f} with the masked loss (medians over models)"
+    return (
+        f"The correlation, which no level touches, is {cells[RAW]:.2f} on zeros, "
+        f"{cells[PUBLISHED]:.2f} completed and {cells[MASKED]:.2f} with the masked loss (medians "
+        "over models)."
     ).replace("-", "\N{MINUS SIGN}")
-    if spread < 0.05:
-        return (
-            f"{said}: what zeros spoil is above all the level of the prediction, not its pattern."
-        )
-    return f"{said}: zeros spoil the pattern too."
