@@ -41,15 +41,20 @@ def test_replication_in_words():
     found = pd.DataFrame({"place": [1] * 8 + [5] * 8, "own": 0.3, "others": 0.0, "n": 49})
     assert replication_report.about_diseases(found).startswith("Diseases replicate: 8 of 16")
     none = found.assign(place=9)
-    assert replication_report.about_diseases(none).startswith("Diseases do not replicate")
+    undecided = "It is undecided whether diseases replicate: 0 of 16"
+    assert replication_report.about_diseases(none).startswith(undecided)
+    below = pd.concat([none.assign(n=2)] * 2)
+    assert replication_report.about_diseases(below).startswith("Diseases do not replicate")
     assert replication_report.about_diseases(found.iloc[:0]) == "No disease was measured twice."
     rng = np.random.default_rng(0)
     drugs = pd.DataFrame({"unit": [f"d{i}" for i in range(40)], "first": 0.0})
-    for mean, head in ((0.6, "Drugs replicate hardly"), (0.9, "Drugs replicate well")):
+    for mean, head in ((0.6, "Drugs replicate: "), (0.3, "Drugs do not replicate: ")):
         own = drugs.assign(percentile=mean + 0.01 * rng.random(40))
         assert replication_report.about_drugs(own, rng=rng).startswith(head)
     own = drugs.assign(percentile=0.4 + 0.2 * rng.random(40))
-    assert replication_report.about_drugs(own, rng=rng).startswith("Drugs do not replicate")
+    for few in (own, own.head(3)):
+        said = replication_report.about_drugs(few, rng=rng)
+        assert said.startswith("It is undecided whether drugs replicate") and "nan" not in said
     assert replication_report.about_drugs(own.iloc[:0], rng=rng) == "No drug was measured twice."
 
     def strata(better):
@@ -59,6 +64,7 @@ def test_replication_in_words():
         )
 
     assert replication_report.about_strata(strata(0.7)).startswith("Reversal is better where")
+    assert replication_report.about_strata(strata(0.3)).startswith("Reversal is worse where")
     assert replication_report.about_strata(strata(0.55)).startswith("It is undecided")
     assert replication_report.about_strata(strata(0.5).iloc[:1]).startswith("Too few drugs")
 
@@ -88,14 +94,19 @@ def test_families_find_each_other():
 
 def of_relation(best, floor, low):
     rows = [["same compound", "cosine", best, low, best + 0.1],
-            ["same compound", "random", floor, floor, floor]]  # fmt: skip
+            ["same compound", "random", floor, floor - 0.02, floor + 0.02]]  # fmt: skip
     return pd.DataFrame(rows, columns=["split", "model", "mean", "low", "high"])
 
 
 def test_retrieval_in_words():
     about = mechanism_report.about_relation
     assert about(of_relation(0.8, 0.5, 0.7), "same compound").endswith("Signatures find it.")
-    assert "cannot be told apart" in about(of_relation(0.8, 0.9, 0.7), "same compound")
+    for floor in (0.69, 0.8, 0.9):
+        assert "The two are not told apart" in about(of_relation(0.8, floor, 0.7), "same compound")
+    better = about(of_relation(0.7, 0.9, 0.6), "same compound")
+    assert better.endswith("random finds it better: it cannot be credited to the signature.")
+    few = of_relation(0.8, 0.5, 0.7).assign(low=np.nan, high=np.nan)
+    assert about(few, "same compound").endswith("It is not told from chance.")
     assert about(of_relation(0.6, 0.5, 0.45), "same compound").endswith("not told from chance.")
     assert about(of_relation(0.8, 0.5, 0.7), "same target").startswith("No signature has another")
     only = of_relation(0.8, 0.5, 0.7).iloc[:1]
@@ -108,9 +119,12 @@ def test_retrieval_in_words():
     for values, head in (
         ((0.5, 0.7), "A higher dose is found more easily"),
         ((0.7, 0.5), "A higher dose is found less easily"),
-        ((0.7, 0.7), "The dose matters little"),
+        ((0.5, 0.55), "It is undecided whether a higher dose"),
     ):
-        assert mechanism_report.about_dose(doses.assign(mean=values)).startswith(head)
+        own = doses.assign(mean=values, low=np.array(values) - 0.05, high=np.array(values) + 0.05)
+        assert mechanism_report.about_dose(own).startswith(head)
+    few = own.assign(low=np.nan, high=np.nan)
+    assert mechanism_report.about_dose(few).startswith("It is undecided")
     assert mechanism_report.about_dose(doses.iloc[:0]) == "There are not several doses."
 
 

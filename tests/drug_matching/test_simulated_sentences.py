@@ -15,45 +15,80 @@ def means(values):
     )
 
 
-def world(reverse, learn):
-    pairs = [((1.0, "cosine"), reverse[0]), ((1.0, "bilinear ridge"), learn[0])]
-    return means([*pairs, ((0.0, "WTCS"), reverse[1]), ((0.0, "bilinear ridge"), learn[1])])
+def drawn(values):
+    """Rows of the score table: of each value of the knob and model the score in each draw."""
+    found = pd.DataFrame({"disease": ["q0"], "metric": "retrieval_map", "n": 100, "n_treats": 3})
+    asked = {
+        (rho, model, draw): found.assign(value=value)
+        for (rho, model), own in values.items()
+        for draw, value in enumerate(own)
+    }
+    return report.simulated_rows(asked)
+
+
+def world(old, *gains):
+    """One score of reversal, and a learned one that gains so much on it in each draw."""
+    values = {}
+    for rho, gain in zip((1.0, 0.5, 0.0), gains, strict=False):
+        values[rho, "cosine"] = [old] * len(gain)
+        values[rho, "bilinear ridge"] = [old * (1 + one / 100) for one in gain]
+    return drawn(values)
 
 
 def test_improvements_by_hand():
-    found = report.improvements(world((0.6, 0.05), (0.3, 0.2)))
-    assert found["improvement (%)"].tolist() == pytest.approx([-50, 300])
-    assert found["best reversal"].tolist() == ["cosine", "WTCS"]
+    table = drawn(
+        {
+            (1.0, "cosine"): [0.1, 0.2, 0.2],
+            (1.0, "WTCS"): [0.1, 0.1, 0.1],
+            (1.0, "bilinear ridge"): [0.2, 0.3, 0.2],
+            (1.0, "bi-encoder"): [0.9, 0.9],  # not trained on all draws
+        }
+    )
+    (row,) = report.improvements(table).to_dict("records")
+    assert (row["best reversal"], row["best learned"]) == ("cosine", "bilinear ridge")
+    assert row["its value"] == pytest.approx(0.5 / 3) and row["value"] == pytest.approx(0.7 / 3)
+    gains = [100, 50, 0]
+    assert row["improvement (%)"] == pytest.approx(50) and row["draws"] == 3
+    half = 4.302653 * np.std(gains, ddof=1) / 3**0.5  # t with two degrees of freedom
+    assert [row["low"], row["high"]] == pytest.approx([50 - half, 50 + half], rel=1e-4)
+    (one,) = report.improvements(table[table["cluster"] == "draw 0"]).to_dict("records")
+    assert np.isnan([one["low"], one["high"]]).all()
+
+
+UP, MORE, DOWN, OPEN = (50, 52, 54), (300, 310, 320), (-50, -51, -52), (-90, 0, 900)
 
 
 @pytest.mark.parametrize(
-    "reverse, learn, learning, claim",
+    "gains, learning, claim",
     [
-        ((0.6, 0.05), (0.3, 0.2), "Learning wins where indications do not", "is seen at 0, and no"),
-        ((0.6, 0.3), (0.3, 0.2), "No learned model passes reversal", "is seen nowhere: ~50 % at 1"),
-        ((0.1, 0.1), (0.5, 0.9), "A learned model passes reversal at every", "at every value of"),
+        ((DOWN, UP, MORE), "better at 0 and 0.5, worse at 1.", "at 0: "),
+        ((DOWN, DOWN, DOWN), "worse at 0, 0.5 and 1.", "nowhere: "),
+        ((MORE, MORE, MORE), "better at 0, 0.5 and 1.", "at 1, 0.5 and 0: "),
+        (
+            (DOWN, OPEN, MORE),
+            "better at 0, worse at 1, not told apart at 0.5.",
+            "at 0, undecided at 0",
+        ),
+        ((OPEN,), "not told apart at 1.", "nowhere, undecided at 1: +270 % at 1. The"),
+        (((300,),), "not told apart at 1.", "nowhere, undecided at 1: +300 % at 1. The"),
     ],
 )
-def test_learning_and_claim(reverse, learn, learning, claim):
-    found = report.improvements(world(reverse, learn))
-    assert report.about_learning(found).startswith(learning)
-    assert claim in report.about_claim(found).replace("\N{MINUS SIGN}", "~")
-    assert report.in_short(found).startswith(learning)
+def test_learning_and_claim(gains, learning, claim):
+    found = report.improvements(world(0.1, *gains))
+    said = report.about_learning(found)
+    assert said.endswith(f"(pure reversal) to 0, the best learned model is {learning}")
+    assert report.about_claim(found).startswith(f"More than 200 % is seen {claim}")
+    assert report.in_short(found).startswith(said)
 
 
-@pytest.mark.parametrize(
-    "nets, head",
-    [
-        ((0.9, 0.9), "Networks pass the linear model: "),
-        ((0.9, 0.1), "Networks pass the linear model at 1 of 2 values"),
-        ((0.1, 0.1), "The networks do not pass the linear model"),
-    ],
-)
-def test_networks(nets, head):
-    own = [((rho, "bi-encoder"), v) for rho, v in zip((1.0, 0.0), nets, strict=True)]
-    table = pd.concat([world((0.6, 0.05), (0.3, 0.2)), means(own)])
-    assert report.about_networks(table).startswith(head)
-    assert report.about_networks(world((0.6, 0.1), (0.3, 0.2))) == "No network was trained here."
+def test_networks():
+    own = means(
+        [((1.0, "bi-encoder"), 0.9), ((1.0, "bilinear ridge"), 0.3), ((0.5, "bilinear ridge"), 0.2)]
+    )
+    assert report.about_networks(own) == (
+        "Average precision of the best network and of bilinear ridge: 0.90 and 0.30 at 1."
+    )
+    assert report.about_networks(own.iloc[1:]) == "No network was trained here."
 
 
 def test_prototype_and_interval():

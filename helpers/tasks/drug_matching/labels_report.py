@@ -34,25 +34,24 @@ def by_list_means(table: pd.DataFrame, *, n_resamples: int = 2000) -> pd.DataFra
 
 
 def about_lists(means: pd.DataFrame) -> str:
-    """Whether the list of indications changes who leads, and whether reversal finds anything."""
+    """Who leads by each list of indications, and by which one reversal finds anything."""
     wide = means.pivot_table("mean", "split", "model")
     leaders = wide.idxmax(axis=1)
     own = means[means["model"] == "reversal"]
     above = list(own.loc[own["low"] > 0.5, "split"])
     told = "; ".join(f"{name} {wide.loc[name, 'reversal']:.3f}" for name in wide.index)
     lead = (
-        f"{leaders.iloc[0]} leads by every list"
+        f"By its mean {leaders.iloc[0]} is first by each of {len(wide)} lists"
         if len(set(leaders)) == 1
-        else "who leads depends on the list ("
+        else "By their means the first are, by list: "
         + "; ".join(f"{name}: {model}" for name, model in leaders.items())
-        + ")"
     )
     found = (
         f"reversal is told from chance by {listed(above)}"
         if above
         else "reversal is told from chance by none"
     )
-    return f"Of {len(wide)} lists {lead}; {found} ({told})."
+    return f"{lead}; {found} ({told})."
 
 
 def about_agreement(counts: pd.DataFrame) -> str:
@@ -169,15 +168,8 @@ def about_thinned(means: pd.DataFrame) -> str:
         for model in ("reversal", "popularity"):
             own = value[how, model]
             first, last = own.index.min(), own.index.max()
-            said.append(f"{model} {own[first]:.2f} to {own[last]:.2f} ({how})")
-    raised = max(
-        value[how, "popularity"].iloc[-1] - value[how, "popularity"].iloc[0]
-        for how in dict.fromkeys(means["how"])
+            said.append(f"from {own[first]:.2f} to {own[last]:.2f} ({model}, {how})")
+    return (
+        f"From the whole list to one without {means['missing'].max():.0%} of it, the mean AUROC "
+        f"goes {listed(said)}."
     )
-    head = (
-        "A list that keeps popular drugs raises the floor"
-        if raised > 0.05
-        else "An incomplete list does not raise the floor here"
-    )
-    most = means["missing"].max()
-    return f"{head}. From the whole list to one without {most:.0%} of it: {'; '.join(said)}."

@@ -39,20 +39,24 @@ def about_relation(means: pd.DataFrame, relation: str) -> str:
     if own.empty:
         return f"No signature has another one of the {relation} here."
     best = own.loc[[m for m in SCORERS if m in own.index], "mean"].idxmax()
-    floor = own.loc[[m for m in FLOORS if m in own.index], "mean"]
-    ends = with_interval(*own.loc[best, ["mean", "low", "high"]])
-    says = f"{relation.capitalize()}: {best} {ends}"
-    if floor.empty:
+    floors = own.loc[[m for m in FLOORS if m in own.index]]
+    ends = ["mean", "low", "high"]
+    mean, low, high = own.loc[best, ends]
+    says = f"{relation.capitalize()}: {best} {with_interval(mean, low, high)}"
+    if floors.empty:
         return f"{says}."
-    says += f", {floor.idxmax()} {floor.max():.2f}"
-    if floor.max() >= own.loc[best, "mean"]:
-        return (
-            f"{says}. What a floor finds as well cannot be credited to the signature: the two "
-            "cannot be told apart here."
-        )
-    if not own.loc[best, "low"] > 0.5:
+    floor = floors["mean"].idxmax()
+    says += f", {floor} {with_interval(*floors.loc[floor, ends])}"
+    if floors.loc[floor, "low"] > high:
+        return f"{says}. {floor} finds it better: it cannot be credited to the signature."
+    if not low > 0.5:
         return f"{says}. It is not told from chance."
-    return f"{says}. Signatures find it."
+    if low > floors.loc[floor, "high"]:
+        return f"{says}. Signatures find it."
+    return (
+        f"{says}. The two are not told apart: what a floor finds as well cannot be credited to the "
+        "signature."
+    )
 
 
 def by_dose(found: pd.DataFrame, *, n_resamples: int) -> pd.DataFrame:
@@ -73,11 +77,11 @@ def about_dose(means: pd.DataFrame) -> str:
         f"{first['mean']:.2f} at the lowest dose ({first['dose']:g}) and {last['mean']:.2f} at the "
         f"highest ({last['dose']:g})"
     )
-    if last["mean"] > first["mean"] + 0.05:
+    if last["low"] > first["high"]:
         return f"A higher dose is found more easily: {says}."
-    if last["mean"] < first["mean"] - 0.05:
+    if last["high"] < first["low"]:
         return f"A higher dose is found less easily: {says}."
-    return f"The dose matters little: {says}."
+    return f"It is undecided whether a higher dose is found more easily: {says}."
 
 
 def in_short(planted: pd.DataFrame, real: pd.DataFrame | None) -> str:

@@ -17,8 +17,7 @@ def about_diseases(found: pd.DataFrame) -> str:
         f"{found['n'].iloc[0]}; Spearman is {found['own'].mean():.2f} with their own and "
         f"{found['others'].mean():.2f} with others"
     )
-    chance = 1 / found["n"].iloc[0]
-    return f"{'Diseases replicate' if low > chance else 'Diseases do not replicate'}: {says}."
+    return f"{_head('diseases', low, high, chance=1 / found['n'].iloc[0])}: {says}."
 
 
 def about_drugs(found: pd.DataFrame, *, rng) -> str:
@@ -30,9 +29,15 @@ def about_drugs(found: pd.DataFrame, *, rng) -> str:
         f"the own signature stands at percentile {with_interval(row.mean, row.low, row.high)} on "
         f"average, and first for {found['first'].mean():.1%} of treatments, of {len(found)} drugs"
     )
-    if not row.low > 0.5:
-        return f"Drugs do not replicate: {says}."
-    return f"Drugs replicate {'well' if row.mean > 0.75 else 'hardly'}: {says}."
+    return f"{_head('drugs', row.low, row.high, chance=0.5)}: {says}."
+
+
+def _head(what: str, low: float, high: float, *, chance: float) -> str:
+    if low > chance:
+        return f"{what.capitalize()} replicate"
+    if high < chance:
+        return f"{what.capitalize()} do not replicate"
+    return f"It is undecided whether {what} replicate"
 
 
 def about_strata(means: pd.DataFrame) -> str:
@@ -48,4 +53,6 @@ def about_strata(means: pd.DataFrame) -> str:
     )
     if better["low"] > worse["high"]:
         return f"Reversal is better where drugs replicate: {says}."
+    if better["high"] < worse["low"]:
+        return f"Reversal is worse where drugs replicate: {says}."
     return f"It is undecided whether reversal is better where drugs replicate: {says}."

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 from helpers import scores
 from helpers.metrics.drug_matching.facts import METRICS
+from helpers.stats import mean_interval
 from helpers.summaries import draw_means
 from helpers.tasks.drug_matching.matching_report import TASK
 from helpers.tasks.drug_matching.simulated import LEARNED, MODELS
@@ -57,91 +59,87 @@ def over_draws(table: pd.DataFrame, metric: str) -> pd.DataFrame:
     return draw_means(own, by, draw="cluster", metrics=METRICS)
 
 
-def improvements(means: pd.DataFrame) -> pd.DataFrame:
+def improvements(table: pd.DataFrame) -> pd.DataFrame:
     """Best learned model over the best score of reversal, for each value of the knob.
 
     Parameters
     ----------
-    means : DataFrame
-        Of `over_draws`, of average precision.
+    table : DataFrame
+        Of `simulated_rows`; average precision is asked.
 
     Returns
     -------
     DataFrame
-        `reversal`, `best reversal`, `its value`, `best learned`, `value`, `improvement (%)`,
-        100 (new - old) / old: 200 % is three times as much.
+        `reversal`; of the models that were scored in all `draws`, `best reversal` and `best
+        learned`, by their means, with `its value` and `value`; `improvement (%)`, the mean over
+        draws of 100 (new - old) / old, where 200 % is three times as much, with its 95 % interval
+        `low`, `high` (t distribution; NaN of one).
     """
+    own = table[table["metric"] == "retrieval_map"]
+    own = own.assign(reversal=own["dataset"].str.rpartition(" ")[2].astype(float))
     rows = []
-    for rho, own in means.groupby("reversal", sort=False):
-        value = own.set_index("model")["mean"]
-        old = value[[m for m in REVERSAL if m in value]]
-        new = value[[m for m in LEARNED if m in value]]
-        gain = 100 * (new.max() - old.max()) / old.max()
-        rows.append([rho, old.idxmax(), old.max(), new.idxmax(), new.max(), gain])
+    for rho, part in own.groupby("reversal", sort=False):
+        wide = part.pivot_table("value", "cluster", "model").dropna(axis=1)
+        old, new = (
+            wide[[m for m in names if m in wide]].mean().idxmax() for names in (REVERSAL, LEARNED)
+        )
+        gain = 100 * (wide[new] - wide[old]) / wide[old]
+        ends = mean_interval(gain) if len(gain) > 1 else (np.nan, np.nan)
+        value = wide.mean()
+        rows.append([rho, old, value[old], new, value[new], gain.mean(), *ends, len(gain)])
     columns = ["best reversal", "its value", "best learned", "value", "improvement (%)"]
-    return pd.DataFrame(rows, columns=["reversal", *columns])
+    return pd.DataFrame(rows, columns=["reversal", *columns, "low", "high", "draws"])
 
 
 def about_learning(found: pd.DataFrame) -> str:
     """Where learning wins, of the rows of `improvements`."""
     own = found.sort_values("reversal")
-    wins = own[own["improvement (%)"] > 0]
-    if wins.empty:
-        return "No learned model passes reversal, however indications come about."
-    ends = f"{own['reversal'].iloc[0]:g}", f"{own['reversal'].iloc[-1]:g}"
-    if len(wins) == len(own):
-        return (
-            f"A learned model passes reversal at every value of the knob, from {ends[0]} to "
-            f"{ends[1]}."
+    better, worse = own["low"] > 0, own["high"] < 0
+    told = [
+        f"{word} at {_knob(own[chosen])}"
+        for chosen, word in (
+            (better, "better"),
+            (worse, "worse"),
+            (~better & ~worse, "not told apart"),
         )
-    largest = wins["reversal"].max()
+        if chosen.any()
+    ]
     return (
-        f"Learning wins where indications do not follow reversal: the best learned model passes "
-        f"the best score of reversal up to a knob of {largest:g}, and not above."
+        "Compared with the best score of reversal, along the knob from 1 (pure reversal) to 0, the "
+        f"best learned model is {', '.join(told)}."
     )
+
+
+def _knob(rows: pd.DataFrame) -> str:
+    return listed(f"{rho:g}" for rho in rows["reversal"])
 
 
 def about_claim(found: pd.DataFrame) -> str:
     """At which values of the knob a gain of more than 200 % is seen."""
     own = found.sort_values("reversal", ascending=False)
     told = [f"{row['improvement (%)']:+.0f} % at {row['reversal']:g}" for _, row in own.iterrows()]
-    told = ", ".join(told).replace("-", "\N{MINUS SIGN}")
-    there = own.loc[own["improvement (%)"] > CLAIMED, "reversal"]
-    if there.empty:
-        return f"More than {CLAIMED:.0f} % is seen nowhere: {told}."
-    if len(there) == len(own):
-        return f"More than {CLAIMED:.0f} % is seen at every value of the knob: {told}."
-    at = listed(f"{rho:g}" for rho in there)
+    there, below = own["low"] > CLAIMED, own["high"] < CLAIMED
+    where = f"at {_knob(own[there])}" if there.any() else "nowhere"
+    if not (there | below).all():
+        where += f", undecided at {_knob(own[~there & ~below])}"
     return (
-        f"More than {CLAIMED:.0f} % is seen at {at}, and not elsewhere: {told}. The size of the "
-        "gain measures how far indications are from reversal, and how weak the baseline is, as "
-        "much as the model."
-    )
+        f"More than {CLAIMED:.0f} % is seen {where}: {', '.join(told)}. The size of a gain "
+        "measures how far indications are from reversal, and how weak the baseline is, as much as "
+        "the model."
+    ).replace("-", "\N{MINUS SIGN}")
 
 
 def about_networks(means: pd.DataFrame) -> str:
-    """Whether a network passes a linear model, where both were trained."""
-    value = means.set_index(["reversal", "model"])["mean"]
-    better, n, told = 0, 0, []
+    """The best network beside a linear model, where both were trained."""
+    value, told = means.set_index(["reversal", "model"])["mean"], []
     for rho in dict.fromkeys(means["reversal"]):
         own = value[rho]
         nets = own[[m for m in LEARNED if m in own and m != "bilinear ridge"]]
-        if nets.empty or "bilinear ridge" not in own:
-            continue
-        n += 1
-        better += bool(nets.max() > own["bilinear ridge"])
-        told.append(f"{nets.max():.2f} against {own['bilinear ridge']:.2f} at {rho:g}")
-    if not n:
+        if len(nets) and "bilinear ridge" in own:
+            told.append(f"{nets.max():.2f} and {own['bilinear ridge']:.2f} at {rho:g}")
+    if not told:
         return "No network was trained here."
-    says = f"average precision of the best network against bilinear ridge: {'; '.join(told)}."
-    if better == n:
-        return f"Networks pass the linear model: {says}"
-    if better:
-        return f"Networks pass the linear model at {better} of {n} values of the knob: {says}"
-    return (
-        f"The networks do not pass the linear model: {says} The planted relation is bilinear, and "
-        "a few dozen diseases are few for a network."
-    )
+    return f"Average precision of the best network and of bilinear ridge: {'; '.join(told)}."
 
 
 def about_prototype(means: pd.DataFrame) -> str:
