@@ -159,19 +159,23 @@ def test_the_filter_keeps_low_cells_and_arms_of_more_than_a_hundred():
         real.real_cells(data, filtered=True)
 
 
-def sizes(pairs, null=(0.05, 0.05), corrected=0.02, effect=0.03):
+def sizes(pairs, null=(0.05, 0.05), corrected=0.02, effect=0.03, half=0.01):
     rows = []
     for i, n in enumerate((50, 800)):
         rows += [[n, real.SERIES[0], pairs[i]], [n, real.SERIES[1], corrected]]
         rows += [[n, real.SERIES[2], effect], [n, real.SERIES[3], null[i]]]
-    return pd.DataFrame(rows, columns=["cells", "series", "mean"])
+    table = pd.DataFrame(rows, columns=["cells", "series", "mean"])
+    return table.assign(low=table["mean"] - half, high=table["mean"] + half)
 
 
 def test_about_sizes_and_effects():
     assert "grows with the cells: with 50 cells an arm the test calls 6.0 %" in (
         report.about_sizes(sizes((0.06, 0.18)))
     )
-    assert report.about_sizes(sizes((0.18, 0.06))).startswith("The rate does not grow")
+    assert report.about_sizes(sizes((0.18, 0.06))).startswith("The rate falls with the cells here:")
+    for half in (0.1, np.nan):
+        said = report.about_sizes(sizes((0.06, 0.18), half=half))
+        assert said.startswith("It is undecided whether the rate grows with the cells: with 50")
     assert "18.0 % are called with the most cells, 2.0 % after" in (
         report.about_effects(sizes((0.06, 0.18)))
     )

@@ -60,23 +60,33 @@ def test_about_direct():
     assert said.endswith("The lead is certain over draws in 1 of 2 kinds.")
 
 
-def distances(difference, planted, other=0.5, kind="linear"):
-    own = {"Mean Difference": [difference], "planted edges": [planted], "GuanLab": [other]}
+def distances(difference, planted, other=0.5, kind="linear", spread=0.01):
+    own = {"Mean Difference": difference, "planted edges": planted, "GuanLab": other}
+    own = {m: [v, v + spread * (m == "Mean Difference")] for m, v in own.items()}
     return table(own, kind=kind, metric="mean_wasserstein")
 
 
 @pytest.mark.parametrize(
     "rows, said",
     [
-        ([(0.9, 0.8, 0.5)], "in 1 of 1 kinds of network. It has a larger one than the planted"),
-        ([(0.7, 0.8, 0.9)], "in 0 of 1 kinds of network. It does not pass the planted edges"),
-        ([(0.9, 0.8, 0.5), (0.7, 0.8, 0.5)], "passes the planted edges themselves in linear:"),
+        ([(0.9, 0.8, 0.5)], "in 1 of 1 kinds of network. Its distance is larger than that of"),
+        ([(0.9, 0.8, 0.5)], "A perfect network would lose this ranking."),
+        ([(0.7, 0.8, 0.9)], "in 0 of 1 kinds of network. In none is its distance shown to be"),
+        ([(0.9, 0.8, 0.5), (0.7, 0.8, 0.5)], "themselves in linear networks, and is not shown to"),
     ],
 )
 def test_about_distance(rows, said):
     kinds = ("linear", "cyclic")
     own = pd.concat([distances(*r, kind=k) for r, k in zip(rows, kinds, strict=False)])
-    assert said in says.about_distance(report.over_draws(own))
+    assert said in says.about_distance(own)
+
+
+def test_a_distance_that_draws_do_not_tell_apart_is_not_larger():
+    wide = says.about_distance(distances(0.9, 0.8, spread=0.4))
+    assert "In none is its distance shown to be larger" in wide
+    one = distances(0.9, 0.8)
+    said = says.about_distance(one[one["unit"] == one["unit"].iloc[0]])
+    assert "In none is its distance shown to be larger" in said and "nan" not in said
 
 
 def test_about_construction():
@@ -154,7 +164,7 @@ def test_ranks_of_single_draws():
 @pytest.mark.parametrize(
     "draws, said",
     [
-        ([1.0, 1.2, 0.8], "Mean Difference is where its duplicate"),
+        ([1.0, 1.2, 0.8], "are not told apart: the difference is"),
         ([1.5, 1.5, 1.52], "lies above it by 0.507"),
         ([0.5, 0.5, 0.52], "lies below it by"),
         ([1.0], "One draw has no interval"),

@@ -103,6 +103,8 @@ def test_linear_models_by_verdict():
         "LPM is better than the low-rank linear model (+0.10) and worse than the additive "
         "two-way model (\N{MINUS SIGN}0.10)."
     )
+    few = verdicts(rows(BASE, n=4))
+    assert report.about_linear(few, GATE) == "LPM is not compared with the low-rank linear model."
     with pytest.raises(CannotAnswer, match="no linear model"):
         report.about_linear(found[found["other"] == COPY], GATE)
 
@@ -118,6 +120,8 @@ def test_linear_models_by_verdict():
 )
 def test_where_the_model_stands(changed, said):
     assert said in report.about_ceiling(rows(BASE | changed), GATE)
+    unrepeated = rows({k: v for k, v in BASE.items() if k != DUPLICATE})
+    assert report.about_ceiling(unrepeated, GATE).startswith("A copy, a second measurement or")
     averages = "averages over many profiles" in report.about_ceiling(rows(BASE | changed), GATE)
     assert averages == (changed.get(LPM) == 0.7)
 

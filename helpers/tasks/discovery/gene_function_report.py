@@ -80,25 +80,28 @@ def about_control(pairs: pd.DataFrame, dataset: str) -> Words:
 
 def in_short(pairs: pd.DataFrame) -> Words:
     """The answer of the page, over its worlds."""
-    verdicts = set(pairs.loc[pairs["other"] == PCA, "verdict"])
-    if verdicts == {"better"}:
+    own = pairs[pairs["other"] == PCA]
+    verdicts = set(own["verdict"])
+    than = "principal components of the profiles that it was trained on"
+    heads = {"better": "better than", "worse": "less well than", "tied": "as well as"}
+    if len(verdicts) == 1 and (head := heads.get(*verdicts)):
+        return f"Vectors of the model show the function of genes {head} {than}."
+    if not verdicts & set(heads):
         return (
-            "Vectors of the model show the function of genes better than principal components of "
-            "the profiles that it was trained on."
+            "It is undecided whether vectors of the model show the function of genes better than "
+            f"{than}."
         )
-    if "better" in verdicts:
-        return (
-            "Whether vectors of the model show the function of genes better than principal "
-            "components of plain profiles depends on the screen: in one world they do."
-        )
+    told = [
+        f"{row.verdict} with {row.dataset.removeprefix('simulated: ')}" for row in own.itertuples()
+    ]
     return (
-        "Vectors of the model show the function of genes no better than principal components of "
-        "the profiles that it was trained on."
+        f"How well vectors of the model show the function of genes, beside {than}: "
+        f"{', '.join(told)}."
     )
 
 
 def about_circular(table: pd.DataFrame) -> Words:
-    """What labels that were made from the screen itself do to the order.
+    """What labels that were made from the screen itself do to both kinds of knowledge.
 
     Parameters
     ----------
@@ -108,11 +111,8 @@ def about_circular(table: pd.DataFrame) -> Words:
     wide = table.pivot_table("mean", "model", "split", sort=False)
     planted, circular = (wide[name] for name in LABELS)
     own, other = PCA, "knowledge from elsewhere"
-    said = (
+    return (
         f"With labels made from the screen, principal components of it find {circular[own]:.0%} "
         f"of their kind instead of {planted[own]:.0%}, knowledge from elsewhere "
         f"{circular[other]:.0%} instead of {planted[other]:.0%}."
     )
-    if circular[own] - planted[own] > circular[other] - planted[other] + 0.02:
-        return f"{said} Such labels favour whatever saw the screen."
-    return f"{said} Here such labels favour nobody."

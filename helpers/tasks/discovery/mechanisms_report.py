@@ -1,8 +1,10 @@
 """What is said of mechanisms: rows, means, nulls, sentences."""
 
+import numpy as np
 import pandas as pd
 
 from helpers import scores
+from helpers.stats import mean_interval
 from helpers.summaries import draw_means, group_means
 from helpers.tasks.discovery.mechanisms import CENTRED, LPM, REAL, SIMULATED
 from helpers.tasks.findings import listed, with_interval
@@ -15,6 +17,7 @@ QUESTIONS = {
 }
 RISK_RATIOS = {5: "0.86", 10: "0.74"}
 """Of end-stage renal disease after simvastatin, by years (Miladinovic et al. 2025): quoted."""
+PLAIN = ("profiles", "profiles less the mean of their kind")
 CLEAR = 2.0
 """Standard deviations of the null from which a mean is said to differ from chance."""
 
@@ -64,6 +67,24 @@ def simulated_means(rows: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values("model", key=lambda names: names.map(order.index), kind="stable")
 
 
+def simulated_gain(rows: pd.DataFrame) -> tuple[float, float, float]:
+    """Percentile by the better vectors of the model less that by the better plain profiles.
+
+    Returns
+    -------
+    mean, low, high : float
+        Over draws, paired, with the 95 % interval of the t distribution (NaN of one draw).
+    """
+    own = rows[rows["metric"] == "target_percentile"]
+    wide = own.pivot_table("value", "cluster", "model")
+    vectors, plain = (
+        wide[[m for m in names if m in wide]].mean().idxmax() for names in ((LPM, CENTRED), PLAIN)
+    )
+    gain = wide[vectors] - wide[plain]
+    ends = mean_interval(gain) if len(gain) > 1 else (np.nan, np.nan)
+    return float(gain.mean()), *ends
+
+
 def real_means(rows: pd.DataFrame) -> pd.DataFrame:
     """Mean over mechanisms or genes with its interval, by question."""
     table = group_means(rows, ["split", "model"], n_resamples=2_000)
@@ -75,20 +96,30 @@ def null_deviations(shuffled: pd.DataFrame) -> pd.Series:
     return shuffled.groupby("question", sort=False)["mean"].std(ddof=1)
 
 
-def about_simulated(means: pd.DataFrame) -> Words:
-    """Whether vectors bring compounds to their genes, and what the offset of their kind does."""
+def about_simulated(means: pd.DataFrame, gain: tuple[float, float, float]) -> Words:
+    """Whether vectors bring compounds to their genes, and what the offset of their kind does.
+
+    Parameters
+    ----------
+    means : DataFrame
+        Of `simulated_means`.
+    gain : tuple of float
+        Of `simulated_gain`.
+    """
     own = means[means["metric"] == "target_percentile"].set_index("model")["mean"]
-    best = own[[m for m in ("profiles", "profiles less the mean of their kind") if m in own]]
+    best = own[[m for m in PLAIN if m in own]]
     said = (
         f"Of the compounds that do not hit a gene, {own[LPM]:.0%} lie farther from it than those "
         f"that do in vectors of the model, {own[CENTRED]:.0%} with each kind's mean taken off, and "
         f"{own['profiles']:.0%} in plain profiles, at best {best.max():.0%}; 50 % is chance."
     )
-    if own[[LPM, CENTRED]].max() > best.max() + 0.02:
-        return f"{said} The model brings them together better than profiles do."
-    if own[[LPM, CENTRED]].max() < best.max() - 0.02:
-        return f"{said} The model adds nothing to profiles: it does worse."
-    return f"{said} The model adds nothing to profiles."
+    if gain[1] > 0:
+        head = "The model brings them together better than profiles do"
+    elif gain[2] < 0:
+        head = "The model brings them together less well than profiles do"
+    else:
+        head = "It is undecided whether the model brings them together better than profiles do"
+    return f"{said} {head}: the shares differ by {with_interval(*gain)}."
 
 
 def about_groups(means: pd.DataFrame, deviation: pd.Series, question: str) -> Words:
@@ -103,7 +134,9 @@ def about_groups(means: pd.DataFrame, deviation: pd.Series, question: str) -> Wo
     )
     if far > CLEAR:
         return f"They find each other: {said}."
-    return f"They do not find each other: {said}."
+    if far < -CLEAR:
+        return f"They lie farther apart than others: {said}."
+    return f"They are not told from chance: {said}."
 
 
 def about_gene(means: pd.DataFrame, deviation: pd.Series, peers: float) -> Words:
@@ -126,8 +159,8 @@ def about_gene(means: pd.DataFrame, deviation: pd.Series, peers: float) -> Words
     )
     if not clear:
         return (
-            f"{said} In no representation does a compound find its gene: the question cannot be "
-            "answered with these data."
+            f"{said} In no representation is that told from chance: these data do not answer the "
+            "question."
         )
     named = ", ".join(f"{m} ({tried[m]:.0%})" for m in clear)
     return (
@@ -146,26 +179,25 @@ def about_intervals(means: pd.DataFrame) -> Words:
     )
     above = own[own["low"] > 0.5]["model"].tolist()
     if not above:
-        return f"Not in these data: {said}, and no representation is above it."
+        return f"Not shown in these data: {said}, and no representation is told to be above it."
     if "signatures" in above:
         return f"Yes: {said}."
-    return f"Hardly: {said}; above it is {listed(above)}, of {len(own)} that were tried."
+    return (
+        f"Not by plain signatures: {said}; above it is {listed(above)}, of {len(own)} that were "
+        "tried."
+    )
 
 
 def about_model(means: pd.DataFrame) -> Words:
     """Vectors of the joint model against signatures, on real compounds."""
     wide = means.pivot_table("mean", "model", "split")
-    gains = wide.loc[[LPM, CENTRED]].max() - wide.drop([LPM, CENTRED, "random vectors"]).max()
-    better = gains[gains > 0.02].index.tolist()
-    if not better:
-        return (
-            "In no question are vectors of the joint model better than the best of plain "
-            "signatures and their components. It is small and briefly trained here, on one "
-            "signature a compound."
-        )
+    model = wide.loc[[LPM, CENTRED]].max()
+    plain = wide.drop([LPM, CENTRED, "random vectors"]).max()
+    told = [f"{QUESTIONS[q]}: {model[q]:.2f} and {plain[q]:.2f}" for q in QUESTIONS if q in model]
     return (
-        f"Vectors of the joint model are better than plain signatures for {len(better)} of "
-        f"{len(gains)} questions."
+        "The best mean of vectors of the joint model, and that of plain signatures or their "
+        f"components: {'; '.join(told)}. The model is small and briefly trained here, on one "
+        "signature a compound."
     )
 
 
@@ -186,16 +218,9 @@ def about_statins(found: pd.DataFrame) -> Words:
 def in_short(means: pd.DataFrame, deviation: pd.Series) -> Words:
     """The answer of the page."""
     own = means[means["model"] == "signatures"].set_index("split")["mean"]
-    found = {q: (own[q] - 0.5) / deviation[q] > CLEAR for q in QUESTIONS}
-    groups = found["mechanism"] and found["target"]
-    first = (
-        "Real compounds of one mechanism or target find each other by plain signatures"
-        if groups
-        else "Real compounds of one mechanism or target do not both find each other"
-    )
-    second = (
-        "and an inhibitor finds the gene that it hits."
-        if found["gene"]
-        else "but an inhibitor does not find its over-expressed target by them."
-    )
-    return f"{first}, {second}"
+    told = []
+    for question, what in QUESTIONS.items():
+        far = (own[question] - 0.5) / deviation[question]
+        word = "above" if far > CLEAR else "below" if far < -CLEAR else "not told from"
+        told.append(f"{what}: {word} chance")
+    return f"In plain signatures real compounds are found as follows: {'; '.join(told)}."

@@ -118,20 +118,23 @@ def percent(share: float) -> str:
 
 def about_sizes(means: pd.DataFrame) -> str:
     """Whether more is called with more cells, and how much of it is the test's own error."""
-    value = means.pivot_table("mean", "cells", "series")
-    few, many = value.index[0], value.index[-1]
+    own = means.set_index(["series", "cells"]).sort_index()
+    value, ends = own["mean"], own.loc[SERIES[0], ["low", "high"]]
     pairs, null = value[SERIES[0]], value[SERIES[-1]]
+    few, many = pairs.index[0], pairs.index[-1]
     told = (
         f"with {few} cells an arm the test calls {percent(pairs[few])} of the pairs, with up to "
         f"{many} {percent(pairs[many])}; between controls and controls {percent(null[few])} and "
         f"{percent(null[many])}"
     )
-    if pairs[many] > pairs[few]:
+    if ends["low"][many] > ends["high"][few]:
         return (
             f"The false omission rate of a network without edges grows with the cells: {told}. So "
             "a rate is only comparable at one number of cells, beside its null."
         )
-    return f"The rate does not grow with the cells here: {told}."
+    if ends["high"][many] < ends["low"][few]:
+        return f"The rate falls with the cells here: {told}."
+    return f"It is undecided whether the rate grows with the cells: {told}."
 
 
 def about_effects(means: pd.DataFrame) -> str:

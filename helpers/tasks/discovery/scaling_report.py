@@ -92,13 +92,13 @@ def about_gains(found: pd.DataFrame, model: str = LPM) -> Words:
 
 
 def about_rivals(rows: pd.DataFrame) -> Words:
-    """Who leads with least and with most to learn from."""
+    """Who has the highest mean with least and with most to learn from."""
     leaders = []
     for axis in AXES:
         wide = curve(rows, axis).pivot_table("mean", axis, "model")
         leaders.append((wide.iloc[0].idxmax(), wide.iloc[-1].idxmax(), AXES[axis]))
     (first, last, _), (fewest, most, _) = leaders
     if len({first, last, fewest, most}) == 1:
-        return f"With little and with much to learn from, {first} is ahead."
-    parts = [f"with fewest {axis} {a} is ahead, with most {b}" for a, b, axis in leaders]
-    return f"{'; '.join(parts)}.".capitalize().replace("lpm", "LPM")
+        return f"With little and with much to learn from, {first} has the highest mean."
+    parts = [f"with fewest {axis}, that of {a}, with most that of {b}" for a, b, axis in leaders]
+    return f"The highest mean is, {'; '.join(parts)}."

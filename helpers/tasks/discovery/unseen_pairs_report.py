@@ -225,6 +225,9 @@ def about_linear(pairs: pd.DataFrame, world: str) -> Words:
     told = []
     for name in there:
         row = own.loc[name]
+        if np.isnan(row["difference"]):
+            told.append(f"not compared with the {name} model")
+            continue
         word = {"better": "better than", "worse": "worse than", "tied": "tied with"}
         by = f"{row['difference']:+.2f}".replace("-", "\N{MINUS SIGN}")
         told.append(f"{word.get(row['verdict'], 'undecided against')} the {name} model ({by})")
@@ -234,6 +237,8 @@ def about_linear(pairs: pd.DataFrame, world: str) -> Words:
 def about_ceiling(rows: pd.DataFrame, world: str) -> Words:
     """Where the model stands between the copy and a second measurement."""
     own = rows[rows["dataset"] == f"simulated: {world}"].groupby("model")["value"].mean()
+    if own.reindex([COPY, DUPLICATE, TRUTH, LPM]).isna().any():
+        return "A copy, a second measurement or the planted truth was not scored."
     floor, top, best = own[COPY], own[DUPLICATE], own[TRUTH]
     if not top > floor:
         return (
