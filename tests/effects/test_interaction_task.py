@@ -125,10 +125,10 @@ class TestTask:
         assert by["best multiple of the sum"] == pytest.approx(0.8)
         assert by["RMS deviation from that multiple"] == pytest.approx(0, abs=1e-9)
         assert by["sum of both coefficients of profiles, median"] == 1.5
-        assert "less than it (best multiple 0.80)" in words.fitness_said(table)
-        for scale, text in ((1.0, "as much as"), (1.2, "more than")):
-            table.loc[table["quantity"] == "best multiple of the sum", "value"] = scale
-            assert text in words.fitness_said(table)
+        assert words.fitness_said(table) == (
+            "The fitness of 50 pairs follows the sum of both with a correlation of 1.00; the best "
+            "multiple of the sum is 0.80, where 1 is additive."
+        )
 
 
 class TestSentences:

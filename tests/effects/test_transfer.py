@@ -111,7 +111,7 @@ class TestTask:
         assert len(set(table.groupby("prediction").size())) == 1
         rows = check(words.context_rows({("simulated: d", 0): table}), METRICS)
         assert "for 4" in words.real_said(rows) or "of 40 pairs" in words.real_said(rows)
-        assert not words.no_effect_said(rows).endswith("carried over.")
+        assert words.no_effect_said(rows).startswith("Changes of two halves")
 
 
 class TestPooled:
@@ -203,9 +203,13 @@ class TestSentences:
                 )
             )
 
-        assert said(**{DUPLICATE: 0.05, words.COPIED: 0.0}).endswith("carried over.")
+        assert said(**{DUPLICATE: 0.05, words.COPIED: -0.01}) == (
+            "Changes of two halves of the cells correlate with 0.05 on average; copied changes "
+            "with \N{MINUS SIGN}0.01. What does not reproduce cannot be carried over."
+        )
         assert said(**{DUPLICATE: 0.5}) == (
-            "Changes of two halves of the cells correlate with 0.50 on average."
+            "Changes of two halves of the cells correlate with 0.50 on average. What does not "
+            "reproduce cannot be carried over."
         )
         assert said(x=0.5).startswith("Whether changes reproduce")
 

@@ -107,25 +107,18 @@ def test_what_the_rule_left():
     assert "all of these stay" in said
 
 
-@pytest.mark.parametrize(
-    "shuffled, said",
-    [
-        (0.4, "Most of what it shows after the median, the median has made."),
-        (0.1, "A part of what it shows"),
-        (0.01, "makes nothing of shuffled spots"),
-    ],
-)
-def test_smoothness(shuffled, said):
+def test_smoothness():
     means = {
         "normalised": 0.3,
         "completed": 0.5,
         "shuffled, normalised": 0.0,
-        "shuffled, completed": shuffled,
+        "shuffled, completed": 0.1,
     }
     table = pd.DataFrame({"dataset": "x", "model": means.keys(), "mean": means.values()})
     table = table.assign(low=table["mean"] - 0.1, high=table["mean"] + 0.1)
     text = curation_report.about_smoothness(table, "x")
-    assert said in text and "latent" not in text
+    assert "of shuffled spots it is 0.00 and 0.10. What shuffled spots show after" in text
+    assert "latent" not in text
     truth = pd.DataFrame([{"dataset": "x", "model": "latent truth", "mean": 0.8}])
     assert "0.80" in curation_report.about_smoothness(pd.concat([table, truth]), "x")
 
@@ -170,8 +163,8 @@ def test_intervals_over_sections_and_over_the_means_of_patients():
     [
         ([10], ["a"], "set has one section"),
         ([10, 20], ["a", "a"], "They are of one patient"),
-        ([10, 11, 30, 31], list("aabb"), "the interval over patients is the wider"),
-        ([10, 20, 30, 60], list("abcd"), "about as wide"),
+        ([10, 11, 30, 31], list("aabb"), "the interval over patients is the wider one"),
+        ([10, 20, 30, 60], list("abcd"), "the interval over patients is not the wider"),
     ],
 )
 def test_what_the_rule_keeps_of_patients(genes, patients, said):

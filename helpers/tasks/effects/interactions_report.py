@@ -192,13 +192,10 @@ def direction_said(rows: pd.DataFrame, dataset: str) -> str:
 def fitness_said(table: pd.DataFrame) -> str:
     """Whether fitness of pairs adds up."""
     by = table.set_index("quantity")["value"]
-    scale = by["best multiple of the sum"]
-    n = int(table["n"].iloc[0])
-    way = "less than" if scale < 0.95 else "more than" if scale > 1.05 else "as much as"
     return (
-        f"The fitness of {n:,} pairs follows the sum of both with a correlation of "
-        f"{by['correlation of fitness with the sum']:.2f}, and is {way} it (best multiple "
-        f"{scale:.2f})."
+        f"The fitness of {int(table['n'].iloc[0]):,} pairs follows the sum of both with a "
+        f"correlation of {by['correlation of fitness with the sum']:.2f}; the best multiple of the "
+        f"sum is {by['best multiple of the sum']:.2f}, where 1 is additive."
     )
 
 

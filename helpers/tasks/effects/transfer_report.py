@@ -151,7 +151,7 @@ def real_said(rows: pd.DataFrame) -> str:
 
 
 def no_effect_said(rows: pd.DataFrame) -> str:
-    """Whether changes of a screen reproduce at all, by its technical duplicates."""
+    """How well changes of a screen reproduce, by its technical duplicates."""
     own = rows[(rows["metric"] == "pearson_delta") & rows["value"].notna()]
     by = own.groupby("model")["value"].mean()
     if DUPLICATE not in by:
@@ -160,9 +160,7 @@ def no_effect_said(rows: pd.DataFrame) -> str:
     beside = "" if np.isnan(copied) else f"; copied changes with {copied:.2f}"
     text = f"Changes of two halves of the cells correlate with {top:.2f} on average{beside}"
     text = text.replace("-", "\N{MINUS SIGN}")
-    if top < 0.1:
-        return f"{text}: nothing reproduces, so that nothing can be carried over."
-    return f"{text}."
+    return f"{text}. What does not reproduce cannot be carried over."
 
 
 def lines_said(table: pd.DataFrame) -> str:
