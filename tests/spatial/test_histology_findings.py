@@ -63,7 +63,7 @@ def test_completion_or_zeros():
         (["lower", "lower"], ["lower", "equal"], "For some: without zeros"),
         (["lower", "lower"], ["equal", "higher"], "No; what helps is not to train on zeros: "),
         (["lower", "higher"], ["equal", "equal"], "No: without zeros in the loss the error is"),
-        (["lower", "lower"], ["equal", "undecided"], "Undecided: without zeros"),
+        (["lower", "lower"], ["equal", "undecided"], "Shown for none: without zeros"),
     ],
 )
 def test_completion_is_judged_beside_zeros(zeros, added, said):

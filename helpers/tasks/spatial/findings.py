@@ -1,4 +1,4 @@
-"""What the tier answers: can missing entries of tissue be filled, and is a published number met?"""
+"""What the tier answers: what fills missing entries of tissue, and is a published number met?"""
 
 import numpy as np
 import pandas as pd
@@ -53,8 +53,8 @@ def about_network(row: pd.Series, best: str, ratio: float) -> str:
     """The sentence, of the reduction against the best simple method (`mean`, `low`, `high`)."""
     said = (
         f"of the simple ones {best} has the smallest error at hidden entries, the published filter "
-        f"{ratio:.1f} times as much; a small network over neighbours changes the error of {best} "
-        f"by {with_interval(*(-row[['mean', 'high', 'low']]))} of it"
+        f"{ratio:.1f} times as much; that of a small network over neighbours differs from the one "
+        f"of {best} by {with_interval(*(-row[['mean', 'high', 'low']]))} of it"
     )
     if np.isnan(row["low"]):
         head = "One draw does not tell whether a network fills them better than the best simple way"
@@ -140,7 +140,7 @@ def _most(found) -> dict:
 
 FINDINGS = (
     Finding(
-        "Can missing entries of a tissue slide be filled?",
+        "What fills missing entries of a tissue slide best?",
         PAGE,
         (PAGE,),
         simple_or_network,

@@ -71,20 +71,20 @@ def about_completion(found: pd.DataFrame) -> Words:
         (int((own["verdict"] == "lower").sum()), f"{-own['difference'].median():+.2f}")
         for own in (zeros, added)
     )
-    n = len(added)
+    n, none = len(added), int(added["verdict"].isin(["equal", "higher"]).sum())
     said = (
         f"without zeros in the loss the error is lower for {helped} of {len(zeros)} models (median "
-        f"change {by_zeros}); with completed targets it is lower still for {better} of {n} (median "
-        f"change {by_added})"
+        f"change {by_zeros}); with completed targets it is lower still for {better} of {n}, equal "
+        f"or higher for {none} and undecided for {n - better - none} (median change {by_added})"
     ).replace("-", "\N{MINUS SIGN}")
     if better == n:
         return f"Yes: {said}."
     if better:
         return f"For some: {said}."
-    if added["verdict"].isin(["equal", "higher"]).all():
+    if none == n:
         what = "; what helps is not to train on zeros" if helped == len(zeros) else ""
         return f"No{what}: {said}."
-    return f"Undecided: {said}, and for some the intervals allow either."
+    return f"Shown for none: {said}."
 
 
 def protocol_or_model(tables, *, n_resamples: int, seed: int) -> Words:
