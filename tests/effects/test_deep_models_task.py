@@ -270,12 +270,12 @@ def test_probes_are_said():
     kept = lost.assign(verdict=["worse", "tied"])
     assert "Both probes are worse" in words.probes_said({task.GRAPH: lost})
     assert (
-        f"Not shown to lose by both, when kept from the names of perturbations: {task.GRAPH};"
+        f"Not shown to lose by both, when kept from the names of perturbations: {task.GRAPH}."
         in (words.probes_said({task.GRAPH: kept}))
     )
     other = kept.assign(model=kept["model"].str.replace(task.GRAPH, task.LATENT))
     both = words.probes_said({task.GRAPH: lost, task.LATENT: other})
-    assert f"perturbations: {task.LATENT}; a mean" in both
+    assert f"perturbations: {task.LATENT}. Shown" in both
     assert f"Shown to lose by both: {task.GRAPH}." in both
     assert words.probes_said({}) == "No probe was run."
 

@@ -131,9 +131,9 @@ def about_optimism(table: pd.DataFrame) -> str:
     values = settings(table)["mean"]
     return (
         f"{len(values)} ways to make a query give {values.min():.3f} to {values.max():.3f}. The "
-        f"best has {best:.3f}; chosen on the other diseases it has {nested:.3f}: "
-        f"{best - nested:.3f} of the best was luck."
-    )
+        f"best has {best:.3f}; a way that is chosen on the other diseases has {nested:.3f}, a "
+        f"difference of {nested - best:+.3f}."
+    ).replace("-", "\N{MINUS SIGN}")
 
 
 def in_short(means: pd.DataFrame | None, failed: pd.DataFrame | None) -> str:

@@ -346,8 +346,8 @@ def probes_said(pairs_of: Mapping[str, pd.DataFrame]) -> str:
         )
     rest = f" Shown to lose by both: {listed(lost)}." if lost else ""
     return (
-        f"Not shown to lose by both, when kept from the names of perturbations: {listed(kept)}; "
-        f"a mean would do as well there.{rest}"
+        f"Not shown to lose by both, when kept from the names of perturbations: {listed(kept)}."
+        f"{rest}"
     )
 
 
