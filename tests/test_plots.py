@@ -619,7 +619,10 @@ def _axes():
 
 
 def test_labels_longer_than_the_drawing_are_broken_and_short_ones_are_left():
-    long = "mean over splits of the average precision of planted edges, in linear networks, by arm"
+    long = (
+        "mean over splits of the average precision of planted edges, in linear networks, by arm, "
+        "with the scores of all genes that were measured"
+    )
     figure, ax = _axes()
     ax.set(xlabel=long, ylabel="short")
     drawn = page.svg(figure, alt="A line from corner to corner.", name="line")

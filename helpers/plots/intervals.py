@@ -123,7 +123,7 @@ def forest(
     labels = [list(dict.fromkeys(part[label])) for part in parts]
     most = max(part.groupby(label, observed=True)[series].nunique().max() for part in parts)
     step = min(0.3, 0.7 / most)  # rows stay further apart than dots of one row
-    heights = [max(0.3, 0.13 * most + 0.1) * len(rows) + 0.5 for rows in labels]
+    heights = [max(0.25, 0.1 * most + 0.1) * len(rows) + 0.5 for rows in labels]
     figure = Figure(figsize=(WIDTH, sum(heights) + 0.7))
     axes = figure.subplots(len(panels), 1, squeeze=False, sharex=True, height_ratios=heights)
     for ax, name, part, rows in zip(axes[:, 0], panels, parts, labels, strict=True):
