@@ -583,7 +583,9 @@ def test_answers_are_one_block_each_and_escaped():
     assert soup.h3.text == "Is it <b>?" and soup.p.text == "Yes, by 1 & 2."
     assert soup.a["href"] == "x/a-page.html" and "a page" in soup.a.text
     assert soup.dd.text == "these"
-    assert BeautifulSoup(lines_html(frame, **columns), "html.parser").li.a.text == "Is it <b>?"
+    short = lines_html(frame.assign(a="Not by A et al. They cannot. Nobody can."), **columns)
+    item = BeautifulSoup(short, "html.parser").li
+    assert item.a.text == "Is it <b>?" and item.text.endswith("? Not by A et al. They cannot.")
     for shown in (
         lambda f: lines_html(f, **columns),
         lambda f: answers_html(f, **columns, more=[]),

@@ -75,7 +75,7 @@ def _facts(row: dict, names: Sequence[str]) -> str:
 
 
 def lines_html(frame: pd.DataFrame, *, question: str, answer: str, link: str) -> str:
-    """HTML of a list, a question and its answer a line; columns as in `answers_html`.
+    """HTML of a list, a question and the first sentence of its answer; as `answers_html`.
 
     Raises
     ------
@@ -85,7 +85,8 @@ def lines_html(frame: pd.DataFrame, *, question: str, answer: str, link: str) ->
     if frame.empty:
         raise ValueError("there is no answer to show")
     items = "".join(
-        f'<li><a href="{_text(row[link])}">{_text(row[question])}</a> {_text(row[answer])}</li>'
+        f'<li><a href="{_text(row[link])}">{_text(row[question])}</a> '
+        f"{_text(_SENTENCE.split(row[answer])[0])}</li>"
         for row in frame.to_dict("records")
     )
     return f'<ul class="bb-answers">{items}</ul>'
