@@ -270,3 +270,9 @@ def test_in_short():
     assert said.startswith("In 1 of 1 kinds of simulated network the method with the largest")
     assert "sparse inverse finds edges best (average precision 0.91)" in said
     assert "plus 0.25 (95 % interval" in said
+
+
+def test_a_cell_without_interval_says_its_value_alone():
+    assert report.as_text(0.25, 0.1, 0.5) == "0.25 (0.10 to 0.50)"
+    assert report.as_text(1.0, np.nan, np.nan, 1) == "1.0"
+    assert report.as_text(np.nan, np.nan, np.nan) == "n/a"

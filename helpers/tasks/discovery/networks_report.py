@@ -268,7 +268,9 @@ def floor_gains(table: pd.DataFrame, *, kind: str = "linear") -> pd.DataFrame:
 
 
 def as_text(mean: float, low: float, high: float, digits: int = 2) -> str:
-    """A value and its interval for the cell of a table."""
+    """A value and its interval, if it has one, for the cell of a table."""
+    if np.isnan([low, high]).any():
+        return number(mean, digits)
     return f"{number(mean, digits)} ({number(low, digits)} to {number(high, digits)})"
 
 
