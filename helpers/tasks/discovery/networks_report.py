@@ -7,6 +7,7 @@ import pandas as pd
 
 from helpers import scores
 from helpers.metrics.discovery.network_facts import METRICS
+from helpers.plots import page
 from helpers.stats import mean_interval, mid_ranks
 from helpers.summaries import draw_means
 from helpers.tasks.departures import Departure
@@ -318,8 +319,8 @@ def ranked_values(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def number(value: float, digits: int = 2) -> str:
-    """A value in words, with a real minus sign."""
-    return f"{value:.{digits}f}".replace("-", "\N{MINUS SIGN}")
+    """A value in words, by default with two decimals."""
+    return page.number(value, digits)
 
 
 def best(means: pd.DataFrame) -> pd.Series:
