@@ -10,6 +10,7 @@ from helpers.models.embeddings.probes import (
     RidgeProbe,
     Standardiser,
 )
+from helpers.tasks.embeddings.probe_units import accuracy_by_unit
 
 
 @pytest.fixture(scope="module")
@@ -163,3 +164,11 @@ def test_batches_of_the_published_probe_include_the_last_one(data):
     one = PublishedProbe(max_epochs=3, batch_size=600).fit(x, y)
     many = PublishedProbe(max_epochs=3, batch_size=250).fit(x, y)  # 250, 250, 100
     assert many.loss_ < one.loss_
+
+
+def test_the_unit_moves_the_published_probe_and_not_the_one_at_its_minimum():
+    found = accuracy_by_unit.function(seed=0, n_classes=5, n_dims=4, n_cells=100)
+    right = found.pivot_table("cells named right", "factor", "probe")
+    assert right["published"].max() - right["published"].min() > 0.2
+    at_minimum = right.loc[[0.1, 1.0, 10.0], "run to its minimum"]
+    assert at_minimum.max() - at_minimum.min() < 0.05
