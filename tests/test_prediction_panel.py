@@ -199,7 +199,7 @@ def test_a_metric_that_is_worse_for_those_who_know_is_found_out():
     }
     found = report.calibration(report.score_rows(table, dataset="x", seed=0), facts)
     assert found["verdict"].tolist() == ["inverted"]
-    assert "bad put it below one that knows nothing" in report.which_separate(found)
+    assert "Put below one that knows nothing by: bad." in report.which_separate(found)
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_which_metrics_separate_is_said_for_every_case():
     assert "All 2 metrics tell" in report.which_separate(verdicts("separates", "separates"))
     mixed = report.which_separate(verdicts("separates", "inverted", "undecided", "not defined"))
     assert "Of 4 metrics 1 tell" in mixed
-    assert "m1 put it below" in mixed
+    assert "knows nothing by: m1." in mixed
     assert "Undecided: m2." in mixed
     assert "Not defined here: m3." in mixed
     assert "None of 1 metrics" in report.which_separate(verdicts("undecided"))

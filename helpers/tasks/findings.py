@@ -148,7 +148,10 @@ def tally(table: pd.DataFrame) -> str:
     counts = table["verdict"].str.split("[:;]").str[0].value_counts(sort=False)
     parts = [f"{n} {verdict}" for verdict, n in counts.items()]
     papers = table["paper"].nunique()
-    return f"Of {len(table)} claims of {papers} papers: {'; '.join(parts)}."
+    return (
+        f"Of {len(table)} claim{'s' * (len(table) > 1)} of {papers} paper{'s' * (papers > 1)}: "
+        f"{'; '.join(parts)}."
+    )
 
 
 def by_paper(table: pd.DataFrame) -> pd.DataFrame:
@@ -161,7 +164,7 @@ def by_paper(table: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for (paper, page), own in table.groupby(["paper", "page"], sort=False):
-        counts = own["verdict"].value_counts()
+        counts = own["verdict"].str.split("[:;]").str[0].value_counts()
         verdicts = "; ".join(f"{n} {verdict}" for verdict, n in counts.items())
         rows.append([paper, len(own), verdicts, page])
     return pd.DataFrame(rows, columns=["paper", "claims", "verdicts", "page"])

@@ -257,7 +257,7 @@ def which_separate(table: pd.DataFrame) -> str:
     else:
         said = f"None of {n} metrics tells the duplicate from predictions that know nothing."
     if worse := by.get(INVERTED):
-        said += f" {_listed(worse)} put it below one that knows nothing."
+        said += f" Put below one that knows nothing by: {_listed(worse)}."
     if open_ := by.get(UNDECIDED):
         said += f" Undecided: {_listed(open_)}."
     if lost := by.get(UNDEFINED):

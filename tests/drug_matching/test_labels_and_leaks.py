@@ -235,7 +235,7 @@ def test_later_and_thinned():
         return table.assign(low=table["mean"] - 0.05, high=table["mean"] + 0.05)
 
     said = labels_report.about_later(means(0.7, 0.5), 12)
-    assert said.startswith("An earlier list foretells") and "reversal is not told to" in said
+    assert said.startswith("An earlier list foretells") and "reversal is not shown to" in said
     said = labels_report.about_later(means(0.5, 0.7), 12)
     assert said.startswith("It is undecided whether") and "reversal does" in said
     assert labels_report.about_later(means(0.5, 0.7).iloc[:0], 0) == "No later list is here."
@@ -294,6 +294,10 @@ def test_leak(values, half, head):
     assert leakage_report.about_popularity(found) == (
         "Popularity has 0.600 to 0.700 where a test drug has training pairs, and 0.400 to 0.500 "
         "where it has none."
+    )
+    same = leakage_report.about_popularity(of_leak(popularity=(0.7, 0.5, 0.5, 0.7, 0.7, 0.5)))
+    assert same == (
+        "Popularity has 0.700 where a test drug has training pairs, and 0.500 where it has none."
     )
     short = leakage_report.in_short(of_leak(**{"bilinear ridge": values}), None)
     assert short.startswith("Simulated: ") and short.endswith("in this build.")

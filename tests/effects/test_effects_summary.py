@@ -62,13 +62,13 @@ class TestSummary:
         found = summary.leaders(summary.standings(tables))
         assert found["best"].tolist() == ["good"] and found["next"].tolist() == ["additive"]
         said = summary.leaders_said(found)
-        assert said == "Of 1 worlds, the best mean is that of good in 1."
+        assert said == "Of 1 world, the best mean is that of good in 1."
         below = summary.leaders_said(found.assign(standing=-0.1))
-        assert below == "No model has a better mean than the floors in 1 (doubles, w)."
+        assert below == "In 1 no model has a better mean than the floors (doubles: w)."
         unknown = summary.leaders_said(pd.concat([found, found.assign(standing=np.nan)]))
         assert unknown == (
-            "Of 2 worlds, the best mean is that of good in 1; 1 without a floor below a ceiling "
-            "are not counted."
+            "Of 2 worlds, the best mean is that of good in 1. Not counted, for want of a floor "
+            "below a ceiling: 1."
         )
         assert summary.leaders_said(found.iloc[:0]).startswith("No model was scored")
 

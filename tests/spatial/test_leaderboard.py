@@ -91,7 +91,7 @@ def test_sentence_on_standings():
     ).assign(n_clusters=4)
     pairs = pd.DataFrame({"verdict": ["better", "undecided"]})
     assert "1 of 2 pairs" in report.about_standings(found, pairs, "error")
-    assert "A and B cannot" in report.about_standings(found, pairs, "error")
+    assert "A ranks first; not told from it: B." in report.about_standings(found, pairs, "error")
     alone = found.assign(letters=["a", "b"])
     assert "A stands alone" in report.about_standings(alone, pairs, "error")
 

@@ -164,10 +164,10 @@ def test_sentences_on_splits():
         own = own.assign(low=own["pearson"] - half, high=own["pearson"] + half)
         return report.about_splits(own)
 
-    assert said(0.1).endswith("The correlation by patients is lower than by spots.")
-    assert said(0.1, pearson=[0.1, 0.3, 0.4]).endswith("by patients is higher than by spots.")
+    assert said(0.1).endswith("With patients held out the correlation is lower than with spots.")
+    assert said(0.1, pearson=[0.1, 0.3, 0.4]).endswith("the correlation is higher than with spots.")
     for open_ in (said(0.2), said(np.nan), said(0.1, pearson=0.2)):
-        assert open_.endswith("Whether it is lower by patients than by spots is undecided.")
+        assert open_.endswith("is lower with patients held out than with spots is undecided.")
     with pytest.raises(CannotAnswer):
         report.about_splits(table.head(1))
 

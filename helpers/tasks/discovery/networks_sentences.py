@@ -203,8 +203,8 @@ def _of_draws(drawn: pd.DataFrame) -> str:
         return "One draw of all kinds has no interval."
     said = with_interval(most["turned"], most["low"], most["high"], 1)
     return (
-        f"Within single draws most pairs turn round without {most['left out']}: {said}; the first "
-        f"place stays in {rest['first stays'].mean():.0%} of draws and methods left out."
+        f"Within a draw the most pairs that turn round, on average, are {said}, where "
+        f"{most['left out']} is left out; the first place stays in {rest['first stays'].mean():.0%} of draws and methods left out."
     )
 
 

@@ -96,7 +96,7 @@ def about_later(means: pd.DataFrame, n_new: int) -> str:
         if own.loc["popularity", "low"] > 0.5
         else "It is undecided whether popularity foretells a later list"
     )
-    tail = "reversal does" if own.loc["reversal", "low"] > 0.5 else "reversal is not told to"
+    tail = "reversal does" if own.loc["reversal", "low"] > 0.5 else "reversal is not shown to"
     return (
         f"{head} ({said['popularity']}); {tail} ({said['reversal']}), on {n_new} pairs that are "
         "new. This is a difference of lists, not of dates of approval."

@@ -79,9 +79,14 @@ def about_popularity(means: pd.DataFrame) -> str:
     own = means[means["model"] == "popularity"].set_index("split")["mean"]
     known, none = own[["pairs", "diseases", "siblings"]], own[["drugs", "analogues", "both"]]
     return (
-        f"Popularity has {known.min():.3f} to {known.max():.3f} where a test drug has training "
-        f"pairs, and {none.min():.3f} to {none.max():.3f} where it has none."
+        f"Popularity has {_range(known)} where a test drug has training pairs, and {_range(none)} "
+        "where it has none."
     )
+
+
+def _range(values: pd.Series) -> str:
+    ends = dict.fromkeys(f"{end:.3f}" for end in (values.min(), values.max()))
+    return " to ".join(ends)
 
 
 def in_short(planted: pd.DataFrame, real: pd.DataFrame | None) -> str:

@@ -196,7 +196,7 @@ def about_floor(found: pd.DataFrame, reference: str = "popularity") -> str:
             f"{best.name}, a difference of {gap}."
         )
     return (
-        f"No score that reads transcriptomes is told to pass {reference}; {len(worse)} of "
+        f"No score that reads transcriptomes is shown to pass {reference}; {len(worse)} of "
         f"{len(own)} are worse, and the best is {best.name}, a difference of {gap}."
     )
 

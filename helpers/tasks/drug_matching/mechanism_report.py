@@ -48,7 +48,7 @@ def about_relation(means: pd.DataFrame, relation: str) -> str:
     floor = floors["mean"].idxmax()
     says += f", {floor} {with_interval(*floors.loc[floor, ends])}"
     if floors.loc[floor, "low"] > high:
-        return f"{says}. {floor} finds it better: it cannot be credited to the signature."
+        return f"{says}. The second, a floor, finds it better: the signature gets no credit for it."
     if not low > 0.5:
         return f"{says}. It is not told from chance."
     if low > floors.loc[floor, "high"]:

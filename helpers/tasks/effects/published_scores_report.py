@@ -153,7 +153,7 @@ def best_at_every_size(by_genes: pd.DataFrame) -> str:
     n, nearest = by_genes["n_genes"].nunique(), others.loc[others["ratio"].idxmin()]
     if nearest["ratio"] > 1:
         return (
-            f"At none of {n} numbers of genes, in neither order, does a model come closer to the "
+            f"At none of {n} numbers of genes, in either order, does a model come closer to the "
             f"additive one than {nearest['ratio']:.2f} times its error: that the additive model is "
             "best does not depend on the choice of genes."
         )

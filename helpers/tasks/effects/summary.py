@@ -7,7 +7,6 @@ import pandas as pd
 
 from helpers.metrics.effects.facts import METRICS, PRIMARY
 from helpers.tasks.effects.held_out_report import EFFECT_SIZE, SHOWN, chosen
-from helpers.tasks.findings import listed
 from helpers.tasks.prediction_panel import DUPLICATE
 from helpers.tasks.requirements import CannotAnswer
 
@@ -183,12 +182,12 @@ def leaders_said(table: pd.DataFrame) -> str:
     none = table[table["standing"] <= 0]
     said = []
     if len(above):
-        each = listed(f"{name} in {n}" for name, n in counts.items())
-        said.append(f"Of {len(table)} worlds, the best mean is that of {each}")
+        each = "; ".join(f"{name} in {n}" for name, n in counts.items())
+        worlds = "world" if len(table) == 1 else "worlds"
+        said.append(f"Of {len(table)} {worlds}, the best mean is that of {each}.")
     if len(none):
-        where = listed(f"{r.task}, {r.world}" for r in none.itertuples())
-        said.append(f"no model has a better mean than the floors in {len(none)} ({where})")
+        where = "; ".join(f"{r.task}: {r.world}" for r in none.itertuples())
+        said.append(f"In {len(none)} no model has a better mean than the floors ({where}).")
     if unknown := int(table["standing"].isna().sum()):
-        said.append(f"{unknown} without a floor below a ceiling are not counted")
-    text = "; ".join(said) + "."
-    return text[0].upper() + text[1:]
+        said.append(f"Not counted, for want of a floor below a ceiling: {unknown}.")
+    return " ".join(said)

@@ -105,7 +105,7 @@ def about_standings(found: pd.DataFrame, pairs: pd.DataFrame, what: Words) -> Wo
     )
     if len(ahead) == 1:
         return f"{said} {ahead[0]} stands alone in front."
-    return f"{said} {listed(ahead)} cannot be told from the first."
+    return f"{said} {ahead[0]} ranks first; not told from it: {listed(ahead[1:])}."
 
 
 def about_pair(pairs: pd.DataFrame, one: str, other: str) -> Words:

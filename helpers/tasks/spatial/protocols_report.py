@@ -186,15 +186,18 @@ def about_splits(found: pd.DataFrame) -> Words:
     by = found.set_index("split").reindex([s for s in SPLITS if s in set(found["split"])])
     if len(by) < 2:
         raise CannotAnswer("one split alone has nothing to be compared with")
-    steps = ", ".join(f"{row['pearson']:.2f} by {name}" for name, row in by.iterrows())
+    steps = ", ".join(f"{row['pearson']:.2f} ({name})" for name, row in by.iterrows())
     errors = ", ".join(f"{row['mse']:.2f}" for _, row in by.iterrows())
-    said = f"Held out are in turn: the correlation is {steps}; the squared error {errors}"
+    said = f"By what is held out the correlation is {steps}; the squared error {errors}"
     first, last = by.iloc[0], by.iloc[-1]
     if last["high"] < first["low"]:
-        return f"{said}. The correlation by {last.name} is lower than by {first.name}."
+        return f"{said}. With {last.name} held out the correlation is lower than with {first.name}."
     if first["high"] < last["low"]:
-        return f"{said}. The correlation by {last.name} is higher than by {first.name}."
-    return f"{said}. Whether it is lower by {last.name} than by {first.name} is undecided."
+        return f"{said}. With {last.name} held out the correlation is higher than with {first.name}."
+    return (
+        f"{said}. Whether the correlation is lower with {last.name} held out than with "
+        f"{first.name} is undecided."
+    )
 
 
 def about_selection(found: pd.DataFrame, what: str) -> Words:
