@@ -90,6 +90,12 @@ def test_a_paper_is_one_row_with_its_claims_by_verdict():
         ["A", 1, "1 contradicted", "a"],
     ]
     assert findings.by_paper(judged.iloc[:0]).empty
+    apart = judged.assign(page=["b", "t/b-c", "a", "b"], verdict=["x: one", "y", "y", "x; two"])
+    assert findings.by_paper(apart)[["paper", "verdicts"]].to_numpy().tolist() == [
+        ["B: b", "2 x"],
+        ["B: b c", "1 y"],
+        ["A", "1 y"],
+    ]
 
 
 def test_tiers_without_claims_make_an_empty_ledger():
@@ -225,6 +231,21 @@ def test_a_tally_of_tasks_says_what_is_decided_and_what_is_not():
         "better in a, by xa; worse in b, by xb; tied in c, by xc; undecided in d; "
         "too little data in e"
     )
+
+
+@pytest.mark.parametrize(
+    "verdict, scale, said",
+    [
+        ("worse", 2.0, "0.40 (95 % interval 0.20 to 0.60)"),
+        ("better", -1.0, "0.20 (95 % interval 0.10 to 0.30)"),
+        ("tied", 1.0, "-0.20 (95 % interval -0.30 to -0.10)"),
+        ("undecided", 0.0, "0.00 (too few units for an interval)"),
+    ],
+)
+def test_better_and_worse_are_by_a_size(verdict, scale, said):
+    row = {"difference": -0.2, "low": -0.3, "high": -0.1}
+    found = embeddings.difference_said(row, scale, verdict)
+    assert found == said.replace("-", "\N{MINUS SIGN}")
 
 
 def test_names_are_left_out_of_tallies():

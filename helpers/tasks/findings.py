@@ -157,14 +157,18 @@ def tally(table: pd.DataFrame) -> str:
 def by_paper(table: pd.DataFrame) -> pd.DataFrame:
     """Of a ledger, a row a paper and page: its claims by verdict, the most frequent first.
 
+    A paper with several pages is named with each; of a verdict stands what comes before its reason.
+
     Returns
     -------
     DataFrame
         `paper`, `claims` (a number), `verdicts` and `page`.
     """
-    rows = []
+    rows, pages = [], table.groupby("paper")["page"].nunique()
     for (paper, page), own in table.groupby(["paper", "page"], sort=False):
         counts = own["verdict"].str.split("[:;]").str[0].value_counts()
         verdicts = "; ".join(f"{n} {verdict}" for verdict, n in counts.items())
+        name = page.rpartition("/")[2].replace("-", " ")
+        paper = f"{paper}: {name}" if pages[paper] > 1 else paper
         rows.append([paper, len(own), verdicts, page])
     return pd.DataFrame(rows, columns=["paper", "claims", "verdicts", "page"])

@@ -183,7 +183,7 @@ def test_a_compound_and_its_gene():
     said = mech.about_gene(means, SD, 0.7)
     assert "these data do not answer the question" in said and "by 70%" in said
     said = mech.about_gene(mech.real_means(real(PLAIN | {mechanisms.LPM: 0.65})), SD, 0.7)
-    assert "above chance is LPM, vectors (65%), of 3 that were tried" in said
+    assert "of 3 representations more than" in said and "above it: LPM, vectors (65%)" in said
 
 
 def test_the_answer_on_genes_from_intervals():
@@ -192,10 +192,10 @@ def test_the_answer_on_genes_from_intervals():
     )
     assert answer(
         gene=0.44, values=PLAIN | {mechanisms.LPM: 0.45, mechanisms.CENTRED: 0.45}
-    ).startswith("Not shown in these data: by plain signatures 0.4")
-    assert answer(gene=0.7).startswith("Yes: by plain signatures 0.7")
+    ).startswith("Not shown in these data: of the other compounds 0.4")
+    assert answer(gene=0.7).startswith("Yes: of the other compounds 0.7")
     hardly = answer(gene=0.45, values=PLAIN | {mechanisms.LPM: 0.7})
-    assert hardly.startswith("Not by plain signatures: ") and "above it is LPM" in hardly
+    assert hardly.startswith("Not by plain signatures: ") and "above chance: LPM" in hardly
     with pytest.raises(CannotAnswer, match="no real compound"):
         findings.compound_or_gene({findings.MECHANISM: simulated(0.7)}, **GIVEN)
 
@@ -255,6 +255,9 @@ def test_who_leads():
         "The highest mean is, with fewest perturbations of the context, that of low-rank linear"
         in said
     )
+    both[1] = scaled(0.4, 0.6, models=["low-rank linear"])
+    said = scaling_report.about_rivals(pd.concat(both, ignore_index=True))
+    assert said == "With little and with much to learn from, low-rank linear has the highest mean."
     both[1] = scaled(0.1, 0.2, models=["low-rank linear"])
     said = scaling_report.about_rivals(pd.concat(both, ignore_index=True))
     assert said == "With little and with much to learn from, LPM has the highest mean."

@@ -104,7 +104,9 @@ def test_retrieval_in_words():
     for floor in (0.69, 0.8, 0.9):
         assert "The two are not told apart" in about(of_relation(0.8, floor, 0.7), "same compound")
     better = about(of_relation(0.7, 0.9, 0.6), "same compound")
-    assert better.endswith("The second, a floor, finds it better: the signature gets no credit for it.")
+    assert better.endswith(
+        "The second, a floor, finds it better: the signature gets no credit for it."
+    )
     few = of_relation(0.8, 0.5, 0.7).assign(low=np.nan, high=np.nan)
     assert about(few, "same compound").endswith("It is not told from chance.")
     assert about(of_relation(0.6, 0.5, 0.45), "same compound").endswith("not told from chance.")

@@ -69,6 +69,18 @@ def test_what_is_open_is_undecided_and_too_few_conditions_are_no_evidence():
     assert set(deep.rows({deep.PAGE: unscored}, **GIVEN)["verdict"][1:]) == {claims.UNDECIDED}
 
 
+def test_an_interval_without_zero_that_decides_nothing_says_why():
+    row = dict(model=GRAPH, other="linear model", world=SHIFT, difference=-4.0, low=-9.0)
+    pairs = pd.DataFrame([row | dict(high=-1.0, p_holm=0.16, n_clusters=6, verdict="cannot")])
+    said, verdict = deep.one_better(pairs, GRAPH, SHIFT)
+    assert said.endswith("; 6 conditions are too few for a test") and verdict == claims.UNDECIDED
+    said, verdict = deep.one_better(pairs.assign(verdict="undecided"), GRAPH, SHIFT)
+    assert said.endswith("; p = 0.16, corrected for all models of the world")
+    assert verdict == claims.UNDECIDED
+    wide, _ = deep.one_better(pairs.assign(high=1.0), GRAPH, SHIFT)
+    assert "too few" not in wide
+
+
 def test_a_world_that_was_not_scored_is_not_testable():
     rows = tables()[deep.PAGE]
     home = {deep.PAGE: rows[rows["task"] == deep.AT_HOME].reset_index(drop=True)}

@@ -222,6 +222,10 @@ def test_home_is_said():
     assert "Not each of them is shown to win at home: masked transformer" in said
     assert "These do: graph network" in said
     assert "not scored" in words.home_said(at_home("better").iloc[:2])
+    open_ = at_home("undecided").assign(high=-0.5, p_holm=0.07, n_clusters=12)
+    assert words.home_said(open_).count("p = 0.07, corrected") == 1
+    few = at_home("cannot").assign(high=-0.5, p_holm=0.16, n_clusters=6)
+    assert "6 conditions are too few for a test. These do" in words.home_said(few)
     assert words.away_said(at_home("better")) == "None of them is scored away from home."
     away = against(("world of graph", task.LATENT, "better", -1.0, -2.0, -0.5))
     assert "1 of 1" in words.away_said(away)

@@ -134,8 +134,12 @@ class TestClaims:
         assert rows[5] == claims.SHOWN  # known P is better
         assert rows[6] == claims.NOT_SHOWN  # tied
         assert set(rows[7:]) == {claims.UNTESTABLE}
-        said = claims.tally_said(found.reset_index())
-        assert said.startswith("Of 9 claims: 1 both ways on other data;")
+        own = pd.DataFrame({"verdict": ["reproduced", "not testable here; why", "reproduced"]})
+        said = claims.tally_said(own, found.reset_index())
+        assert said.startswith(
+            "By the authors' own scores, of 3 claims: 2 reproduced; 1 not testable here. In worlds "
+            "whose truth is known, of 9 claims: 1 both ways on other data;"
+        )
         assert set(claims.found_here({})["verdict"]) == {claims.UNTESTABLE}
 
     def test_findings_read_the_scores(self):

@@ -251,9 +251,9 @@ def answer(errors, **more):
 @pytest.mark.parametrize(
     "clean, draws, said",
     [
-        (0.5, 3, "A network fills them better than the best simple way: of the simple ones 18 n"),
-        (1.4, 3, "A network fills them worse than the best simple way: "),
-        (0.5, 1, "One draw does not tell whether a network fills them better"),
+        (0.5, 3, "A network: of the ways without one 18 neighbours has the smallest mean error"),
+        (1.4, 3, "Not a network: "),
+        (0.5, 1, "One draw does not tell a network from simple ways: "),
     ],
 )
 def test_the_finding(clean, draws, said):
@@ -261,7 +261,7 @@ def test_the_finding(clean, draws, said):
     undecided = findings.about_network(
         pd.Series({"mean": 0.0, "low": -0.1, "high": 0.1}), "18 neighbours", 3.0
     )
-    assert undecided.startswith("Whether a network fills them better than the best simple way is u")
+    assert undecided.startswith("Undecided between a network and simple ways: ")
 
 
 def test_a_finding_without_scores():

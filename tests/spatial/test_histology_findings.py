@@ -88,7 +88,10 @@ def test_without_models_there_is_no_error():
 def test_claims_are_judged_by_the_control():
     tables = cells() | {findings.LEADERBOARD_PAGE: leaderboard_report.rows(leaderboard())}
     found = findings.claims(tables, **GIVEN).set_index("claim")["verdict"]
-    assert found.tolist() == [findings.HOLDS, findings.FAILS, findings.FAILS]
+    assert found.tolist() == [findings.HOLDS, findings.FAILS, "reproduced (names only)"]
+    ours = findings.claims(tables, **GIVEN)["ours"]
+    assert "lower for 0 of 3, equal or higher for 3" in ours.iloc[1]
+    assert ours.iloc[2].startswith("26 by name, 24 that share no slide")
     better = findings.claims(tables | cells(completed=1.0), **GIVEN)["verdict"]
     assert better.tolist()[:2] == [findings.HOLDS, findings.HOLDS]
     table = tables[findings.CELLS_PAGE]
@@ -97,6 +100,16 @@ def test_claims_are_judged_by_the_control():
     assert open_.tolist()[:2] == [findings.OPEN, findings.OPEN]
     worse = findings.claims(tables | cells(completed=12.0), **GIVEN)["verdict"]
     assert worse.tolist()[:2] == [findings.FAILS, findings.FAILS]
+
+
+@pytest.mark.parametrize(
+    "n, apart, said", [(26, 26, "reproduced"), (26, 24, "names only"), (25, 25, "contradicted")]
+)
+def test_data_sets_are_counted(n, apart, said):
+    table = leaderboard_report.rows(leaderboard())
+    names = table["unit"].unique()
+    assert (len(names), len(set(findings.clusters(names)))) == (26, 24)
+    assert said in findings.count_verdict(n, apart)
 
 
 def protocols(revised=0.3, together=0.7, dataset="mob"):

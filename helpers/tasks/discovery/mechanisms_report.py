@@ -149,23 +149,21 @@ def about_gene(means: pd.DataFrame, deviation: pd.Series, peers: float) -> Words
     """
     own = means[means["split"] == "gene"].set_index("model")["mean"]
     sd = deviation["gene"]
-    plain = own["signatures"]
     tried = own.drop("random vectors")
     clear = [m for m in tried.index if (tried[m] - 0.5) / sd > CLEAR]
     said = (
-        f"Raw signatures put {plain:.0%} of other compounds farther from opposite, chance is 50 % "
-        f"\N{PLUS-MINUS SIGN} {sd:.1%}; the other inhibitors of the same targets find them by "
-        f"{peers:.0%}."
+        f"The other inhibitors of the same targets find them by {peers:.0%}. Where compounds are "
+        f"shuffled it is 50 % \N{PLUS-MINUS SIGN} {sd:.1%}:"
     )
     if not clear:
         return (
-            f"{said} In no representation is that told from chance: these data do not answer the "
+            f"{said} no representation is told from that, and these data do not answer the "
             "question."
         )
     named = ", ".join(f"{m} ({tried[m]:.0%})" for m in clear)
     return (
-        f"{said} More than {CLEAR:.0f} standard deviations above chance is {named}, of "
-        f"{len(tried)} that were tried."
+        f"{said} of {len(tried)} representations more than {CLEAR:.0f} standard deviations above "
+        f"it: {named}."
     )
 
 
@@ -174,17 +172,17 @@ def about_intervals(means: pd.DataFrame) -> Words:
     own = means[(means["split"] == "gene") & (means["model"] != "random vectors")]
     plain = own.set_index("model").loc["signatures"]
     said = (
-        f"by plain signatures {with_interval(plain['mean'], plain['low'], plain['high'])} of the "
-        "other compounds lie farther, where chance is 0.50"
+        f"of the other compounds {with_interval(plain['mean'], plain['low'], plain['high'])} lie "
+        "farther by plain signatures, where chance is 0.50"
     )
     above = own[own["low"] > 0.5]["model"].tolist()
     if not above:
-        return f"Not shown in these data: {said}, and no representation is told to be above it."
+        return f"Not shown in these data: {said}, and no representation is shown to be above it."
     if "signatures" in above:
         return f"Yes: {said}."
     return (
-        f"Not by plain signatures: {said}; above it is {listed(above)}, of {len(own)} that were "
-        "tried."
+        f"Not by plain signatures: {said}; of {len(own)} representations that were tried, above "
+        f"chance: {listed(above)}."
     )
 
 

@@ -204,7 +204,8 @@ def _of_draws(drawn: pd.DataFrame) -> str:
     said = with_interval(most["turned"], most["low"], most["high"], 1)
     return (
         f"Within a draw the most pairs that turn round, on average, are {said}, where "
-        f"{most['left out']} is left out; the first place stays in {rest['first stays'].mean():.0%} of draws and methods left out."
+        f"{most['left out']} is left out; the first place stays in "
+        f"{rest['first stays'].mean():.0%} of draws and methods left out."
     )
 
 

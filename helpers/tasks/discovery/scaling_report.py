@@ -100,5 +100,10 @@ def about_rivals(rows: pd.DataFrame) -> Words:
     (first, last, _), (fewest, most, _) = leaders
     if len({first, last, fewest, most}) == 1:
         return f"With little and with much to learn from, {first} has the highest mean."
-    parts = [f"with fewest {axis}, that of {a}, with most that of {b}" for a, b, axis in leaders]
+    parts = [
+        f"with fewest and with most {axis}, that of {a}"
+        if a == b
+        else f"with fewest {axis}, that of {a}, with most that of {b}"
+        for a, b, axis in leaders
+    ]
     return f"The highest mean is, {'; '.join(parts)}."

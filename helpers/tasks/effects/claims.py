@@ -152,7 +152,14 @@ def _one(pairs: pd.DataFrame, model: str, *, better: bool) -> tuple[str, str]:
     return "; ".join(said), verdict_of(bears)
 
 
-def tally_said(table: pd.DataFrame) -> str:
-    """How many claims got which verdict."""
-    counts = table["verdict"].value_counts(sort=False)
-    return f"Of {len(table)} claims: {'; '.join(f'{n} {v}' for v, n in counts.items())}."
+def tally_said(own: pd.DataFrame, worlds: pd.DataFrame) -> str:
+    """How many claims got which verdict, by the paper's own scores and where the truth is known."""
+    return (
+        f"By the authors' own scores, {_tally(own)}. In worlds whose truth is known, "
+        f"{_tally(worlds)}."
+    )
+
+
+def _tally(table: pd.DataFrame) -> str:
+    counts = table["verdict"].str.split(";").str[0].value_counts(sort=False)
+    return f"of {len(table)} claims: {'; '.join(f'{n} {v}' for v, n in counts.items())}"

@@ -10,7 +10,7 @@ import pandas as pd
 from helpers.tasks.effects import claims
 from helpers.tasks.effects.deep_models import BLIND, GRAPH, LATENT, SHUFFLED, TRANSFORMER
 from helpers.tasks.effects.deep_models_plan import REFERENCE, SATURATE, SHIFT
-from helpers.tasks.effects.deep_models_report import DEEP, in_short
+from helpers.tasks.effects.deep_models_report import DEEP, in_short, why_open
 from helpers.tasks.effects.held_out_report import against, chosen
 from helpers.tasks.effects.summary import simulated
 from helpers.tasks.findings import Finding, Ledger, with_interval
@@ -81,7 +81,11 @@ def one_better(pairs: pd.DataFrame, model: str, world: str) -> tuple[str, str]:
     said = f"{row.model} less {row.other}: {with_interval(row.difference, row.low, row.high)}"
     if row.verdict == "better":
         return said, claims.SHOWN
-    return said, claims.NOT_SHOWN if row.verdict in ("worse", "tied") else claims.UNDECIDED
+    if row.verdict in ("worse", "tied"):
+        return said, claims.NOT_SHOWN
+    if row.low > 0 or row.high < 0:
+        said += f"; {why_open(row)}"
+    return said, claims.UNDECIDED
 
 
 def rows(tables, *, n_resamples: int, seed: int) -> pd.DataFrame:

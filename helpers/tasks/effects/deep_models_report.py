@@ -216,6 +216,13 @@ def tuning_said(table: pd.DataFrame) -> str:
     )
 
 
+def why_open(row) -> str:
+    """Why an interval that leaves out zero decides nothing, of a row of `against`."""
+    if row.verdict == "cannot":
+        return f"{row.n_clusters:.0f} conditions are too few for a test"
+    return f"p = {row.p_holm:.2f}, corrected for all models of the world"
+
+
 def home_said(pairs: pd.DataFrame) -> str:
     """Whether each model beats the linear one in the world of its own mechanism.
 
@@ -232,6 +239,8 @@ def home_said(pairs: pd.DataFrame) -> str:
             continue
         (row,) = own.itertuples()
         value = with_interval(row.difference, row.low, row.high)
+        if row.verdict in ("undecided", "cannot") and (row.low > 0 or row.high < 0):
+            value += f", {why_open(row)}"
         (won if row.verdict == "better" else not_).append(f"{model}: {value}")
     if not not_:
         return (

@@ -337,8 +337,8 @@ def _found_best(scores, question, n_resamples: int, rng) -> tuple[str, str]:
     else:
         names = f" ({'; '.join(real)})" if real else ""
         says = (
-            f"the best one is better than center-scaled in {len(real)} of {len(found)} models"
-            f"{names}, of a null that chooses the best as well"
+            f"against a null that chooses the best as well, the best one is better than "
+            f"center-scaled in {len(real)} of {len(found)} models{names}"
         )
     return (
         f"of the way from floor to ceiling, the best post-processing lies above center-scaled by at"

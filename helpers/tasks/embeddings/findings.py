@@ -48,9 +48,15 @@ def _compared(pairs, names) -> tuple[dict[str, str], dict[str, str]]:
     judged = verdicts(dict(zip(names, (row for row, _ in pairs), strict=True)))
     said = {}
     for name, (row, scale) in zip(names, pairs, strict=True):
-        ends = sorted((row["low"] * scale, row["high"] * scale)) if scale else (np.nan, np.nan)
-        said[name] = with_interval(row["difference"] * scale, *ends)
+        said[name] = difference_said(row, scale, judged[name])
     return judged, said
+
+
+def difference_said(row, scale: float, verdict: str) -> str:
+    """By how much one is better or worse, above zero for either; `row` has `low` and `high`."""
+    scale = -scale if verdict == "worse" else scale
+    ends = sorted((row["low"] * scale, row["high"] * scale)) if scale else (np.nan, np.nan)
+    return with_interval(row["difference"] * scale, *ends)
 
 
 def said_of(judged: dict[str, str], said: dict[str, str]) -> str:

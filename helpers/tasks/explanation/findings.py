@@ -82,8 +82,8 @@ def about_tests(changes: dict[str, pd.Series]) -> str:
     else:
         head = "It is undecided"
     return (
-        f"{head}: of the planted genes, the explanation of a network names more than Welch's test "
-        f"by {each}."
+        f"{head}: the share of planted genes that the explanation of a network names, less that of "
+        f"Welch's test, is {each}."
     )
 
 

@@ -52,18 +52,19 @@ def simple_or_network(tables, *, n_resamples: int, seed: int) -> str:
 def about_network(row: pd.Series, best: str, ratio: float) -> str:
     """The sentence, of the reduction against the best simple method (`mean`, `low`, `high`)."""
     said = (
-        f"of the simple ones {best} has the smallest error at hidden entries, the published filter "
-        f"{ratio:.1f} times as much; that of a small network over neighbours differs from the one "
-        f"of {best} by {with_interval(*(-row[['mean', 'high', 'low']]))} of it"
+        f"of the ways without one {best} has the smallest mean error at hidden entries, and that "
+        f"of a small network over neighbours differs from it by "
+        f"{with_interval(*(-row[['mean', 'high', 'low']]))} of it; the published filter has "
+        f"{ratio:.1f} times as much"
     )
     if np.isnan(row["low"]):
-        head = "One draw does not tell whether a network fills them better than the best simple way"
+        head = "One draw does not tell a network from simple ways"
     elif row["low"] > 0:
-        head = "A network fills them better than the best simple way"
+        head = "A network"
     elif row["high"] < 0:
-        head = "A network fills them worse than the best simple way"
+        head = "Not a network"
     else:
-        head = "Whether a network fills them better than the best simple way is undecided"
+        head = "Undecided between a network and simple ways"
     return f"{head}: {said}."
 
 

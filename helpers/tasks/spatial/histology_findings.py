@@ -22,6 +22,7 @@ HOLDS, FAILS, OPEN = (
     "mechanism not seen on other data",
     "undecided",
 )
+N_DATA_SETS = 26
 
 
 def _told(table: pd.DataFrame) -> pd.DataFrame:
@@ -147,6 +148,13 @@ def _verdict(effect: pd.DataFrame) -> Words:
     return FAILS if effect["verdict"].isin(["equal", "higher"]).all() else OPEN
 
 
+def count_verdict(n: int, n_apart: int) -> Words:
+    """Verdict on the number of data sets, which their own table lets anybody count."""
+    if n != N_DATA_SETS:
+        return "contradicted"
+    return "reproduced" if n_apart == n else "reproduced (names only)"
+
+
 def claims(tables, *, n_resamples: int, seed: int) -> pd.DataFrame:
     """Claims on predictors from the image."""
     table = tables[CELLS_PAGE]
@@ -156,8 +164,10 @@ def claims(tables, *, n_resamples: int, seed: int) -> pd.DataFrame:
     added = by[ADDED]
     lower = int((against["verdict"] == "lower").sum())
     adds = int((added["verdict"] == "lower").sum())
+    none = int(added["verdict"].isin(["equal", "higher"]).sum())
     printed = tables[LEADERBOARD_PAGE]
     names = printed["unit"].unique()
+    n_apart = len(set(clusters(names)))
     return pd.DataFrame(
         [
             {
@@ -171,17 +181,19 @@ def claims(tables, *, n_resamples: int, seed: int) -> pd.DataFrame:
             {
                 "claim": "It is the completion that improves them",
                 "published": "implied",
-                "ours": f"better than a loss on measured entries for {adds} of {len(added)}",
+                "ours": f"against a loss on measured entries the error is lower for {adds} of "
+                f"{len(added)}, equal or higher for {none}",
                 "why they differ": "the control, a masked loss, was switched off in all examples",
                 "verdict": _verdict(added),
             },
             {
                 "claim": "The benchmark has 26 data sets",
                 "published": "26",
-                "ours": f"{len(set(clusters(names)))} that share no slide; 11 with a slide to test",
+                "ours": f"{len(names)} by name, {n_apart} that share no slide; 11 with a slide to "
+                "test",
                 "why they differ": "two are slides of a third one, and 15 report the slide on "
                 "which the checkpoint was chosen",
-                "verdict": FAILS if len(set(clusters(names))) < len(names) else HOLDS,
+                "verdict": count_verdict(len(names), n_apart),
             },
         ]
     )

@@ -193,7 +193,9 @@ def about_splits(found: pd.DataFrame) -> Words:
     if last["high"] < first["low"]:
         return f"{said}. With {last.name} held out the correlation is lower than with {first.name}."
     if first["high"] < last["low"]:
-        return f"{said}. With {last.name} held out the correlation is higher than with {first.name}."
+        return (
+            f"{said}. With {last.name} held out the correlation is higher than with {first.name}."
+        )
     return (
         f"{said}. Whether the correlation is lower with {last.name} held out than with "
         f"{first.name} is undecided."
