@@ -496,6 +496,12 @@ def test_titles_of_panels_do_not_run_into_each_other(n_columns):
     assert all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 for box in boxes)
 
 
+def test_a_title_of_two_lines_keeps_them():
+    frame = standings().query("task == 'mixing'").assign(task="doubles\neffects add")
+    given = dict(column="task", row="model", x="x", low="low", high="high")
+    assert panels.side_by_side(frame, **given).axes[0].get_title(loc="left") == frame["task"][0]
+
+
 def test_panels_keep_rows_and_say_what_is_missing():
     figure = panels.side_by_side(
         standings(), column="task", row="model", x="x", low="low", high="high", note="group",

@@ -131,7 +131,7 @@ def side_by_side(
     check_roles(frame[role].unique().tolist())
     names, labels = list(dict.fromkeys(frame[column])), list(dict.fromkeys(frame[row]))
     n_rows = -(-len(names) // n_columns)
-    titles = [fill(str(name), TITLE // n_columns) for name in names]
+    titles = [_title(str(name), TITLE // n_columns) for name in names]
     n_lines = max(title.count("\n") for title in titles) + 1
     height = 0.22 * len(labels) + 0.6 + 0.15 * n_lines
     figure = Figure(figsize=(WIDTH, n_rows * height))
@@ -159,6 +159,11 @@ def side_by_side(
         given |= dict(column=column, row=row, line=line, xlabel=fill(xlabel, 40), n_columns=1)
         figure.for_phone = partial(side_by_side, frame, **given)
     return figure
+
+
+def _title(name: str, width: int) -> str:
+    """A title whose own lines stay apart, each broken where it is long."""
+    return "\n".join(fill(line, width) for line in name.split("\n"))
 
 
 def _band(ax, rows: pd.DataFrame) -> None:
