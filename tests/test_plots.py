@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from scipy.stats import binom
 
-from helpers.plots import intervals, lines, page, panels, small
+from helpers.plots import intervals, layout, lines, page, panels, small
 from helpers.plots.answers import answers_html, lead, lines_html
 from helpers.plots.p_values import p_value_ecdf, p_value_histogram
 from helpers.plots.style import INK, ROLES, SERIES, style
@@ -684,6 +684,20 @@ def test_a_phone_gets_a_drawing_of_its_own_width_with_letters_as_large():
     assert " ".join(said).count("area under the curve") == 1  # broken anew
     sizes = {re.search(r"[\d.]+px", t["style"])[0] for t in narrow.select("text")}
     assert sizes == {re.search(r"[\d.]+px", t["style"])[0] for t in wide.select("text")}
+
+
+def test_on_a_phone_the_label_of_an_axis_ends_below_the_legend():
+    figure = Figure(figsize=(6.9, 3.0), layout="constrained")
+    ax = figure.subplots()
+    drawn = [ax.plot([0, 1], [i, 1])[0] for i in range(5)]
+    ax.set_ylabel("difference of the models, in SD over perturbations")
+    names = [f"discrimination_{i}" for i in range(5)]
+    figure.legend(drawn, names, loc="outside right upper")
+    assert layout.narrow(figure) is not None
+    (legend,) = figure.legends
+    label = ax.yaxis.label.get_window_extent()
+    assert label.y0 >= figure.bbox.y0 and label.y1 <= legend.get_window_extent().y0
+    assert "\n" in ax.get_ylabel()
 
 
 def test_panels_side_by_side_pixels_and_many_points_have_one_drawing():

@@ -3,6 +3,7 @@
 import warnings
 from textwrap import fill
 
+import numpy as np
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -28,13 +29,21 @@ def wrap_labels(fig: Figure) -> None:
             if not text or "\n" in text:
                 continue
             middle = (getattr(own, start) + getattr(own, end)) / 2
-            room = 2 * min(middle - getattr(all_of, start), getattr(all_of, end) - middle)
+            last = min(getattr(all_of, end), _below_legends(fig, own) if end == "y1" else np.inf)
+            room = 2 * min(middle - getattr(all_of, start), last - middle)
             length = getattr(own, end) - getattr(own, start)
             if length > 0.9 * room > 0:
                 label.set_text(fill(text, max(12, int(len(text) * 0.9 * room / length))))
                 broken = True
     if broken:
         _lay_out(fig)
+
+
+def _below_legends(fig: Figure, label: Bbox) -> float:
+    """Where the legend that stands over a label begins."""
+    boxes = [legend.get_window_extent() for legend in fig.legends]
+    over = [b for b in boxes if b.x0 < label.x1 and label.x0 < b.x1 and b.y0 > label.y0]
+    return min((box.y0 for box in over), default=np.inf)
 
 
 def _lay_out(fig: Figure) -> None:
