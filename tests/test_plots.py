@@ -686,6 +686,15 @@ def test_a_phone_gets_a_drawing_of_its_own_width_with_letters_as_large():
     assert sizes == {re.search(r"[\d.]+px", t["style"])[0] for t in wide.select("text")}
 
 
+def test_on_a_phone_names_of_metrics_break_at_underscores():
+    names = ["discrimination_cosine", "de_auroc", "a method with a long name"]
+    figure = Figure(figsize=(6.9, 2), layout="constrained")
+    figure.subplots().set_yticks(range(3), names)
+    assert layout.narrow(figure) is not None
+    found = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert found == ["discrimination_\ncosine", "de_auroc", "a method with a\nlong name"]
+
+
 def test_on_a_phone_the_label_of_an_axis_ends_below_the_legend():
     figure = Figure(figsize=(6.9, 3.0), layout="constrained")
     ax = figure.subplots()

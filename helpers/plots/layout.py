@@ -100,9 +100,16 @@ def _wrap_rows(ax) -> float:
     names = [label.get_text() for label in ax.get_yticklabels()]
     if max(map(len, names), default=0) <= _LABEL:
         return 0.0
-    broken = [fill(name, _LABEL) for name in names]
+    broken = [_broken(name) for name in names]
     ax.set_yticks(ax.get_yticks(), broken)
     return _LINE * len(names) * max(name.count("\n") for name in broken)
+
+
+def _broken(name: str) -> str:
+    """A name in lines; a word that is too long for one breaks behind an underscore."""
+    if max(map(len, name.split()), default=0) > _LABEL:
+        return fill(name.replace("_", "_ "), _LABEL).replace("_ ", "_")
+    return fill(name, _LABEL)
 
 
 def _one_column(legend) -> float:
