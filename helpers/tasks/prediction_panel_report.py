@@ -275,9 +275,12 @@ def of_floors(table: pd.DataFrame) -> str:
     if counts.empty:
         return "No prediction that knows nothing has a defined value."
     if len(counts) == 1:
-        return f"The best of them is always the same one: {counts.index[0]}."
+        return f"The best prediction that knows nothing is always the same one: {counts.index[0]}."
     parts = ", ".join(f"{name} ({n} metrics)" for name, n in counts.items())
-    return f"Which of them is best depends on the metric: {parts}. One floor for all is too easy."
+    return (
+        f"Which prediction that knows nothing is best depends on the metric: {parts}. One floor "
+        "for all is too easy."
+    )
 
 
 def of_ceilings(table: pd.DataFrame) -> str:

@@ -128,7 +128,7 @@ def test_a_real_screen_is_asked_for_what_it_has(tmp_path, monkeypatch):
         screen, context=str(context), seed=0, n_genes=60, n_perturbations=8
     )
     assert {DUPLICATE, *BY_UNITS.values()} <= set(table["prediction"])
-    assert said == "It has guides and replicates to hold out."
+    assert said == "The screen has guides and replicates to hold out."
     lone = simulated_screen(0, **knobs | {"n_cells": 800})
     table, said = report.real_controls(lone, context=str(context), seed=0, n_genes=60)
     assert BY_UNITS["guides"] not in set(table["prediction"])

@@ -85,7 +85,9 @@ def real_controls(screen, *, context: str, seed: int, **most) -> tuple[pd.DataFr
             continue
         tables.append(held_out[held_out["prediction"] == name])
     if not lacking:
-        return pd.concat(tables, ignore_index=True), "It has guides and replicates to hold out."
+        return pd.concat(
+            tables, ignore_index=True
+        ), "The screen has guides and replicates to hold out."
     return pd.concat(tables, ignore_index=True), f"Not there: {'; '.join(lacking)}."
 
 
