@@ -45,7 +45,7 @@ def gaps(**verdicts):
     [
         ((0.2, "better"), (-0.3, "worse"), "reversal, Spearman pass popularity: the largest"),
         ((-0.2, "worse"), (-0.3, "worse"), "Every score that reads transcriptomes is worse than p"),
-        ((-0.1, "undecided"), (-0.3, "worse"), "No score that reads transcriptomes is told to pa"),
+        ((-0.1, "undecided"), (-0.3, "worse"), "No score that reads transcriptomes is shown to pa"),
     ],
 )
 def test_floor(one, other, head):

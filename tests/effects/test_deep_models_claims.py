@@ -106,7 +106,7 @@ def test_nothing_to_compare_is_refused_and_the_ledger_says_why():
 def test_the_finding_says_where():
     said = deep.answer(tables(shift=BETTER), **GIVEN)
     assert said.startswith(f"Small deep models can beat simple ones: where {SHIFT}, {GRAPH}")
-    assert ADD in said.split("None is shown to where")[1]
+    assert ADD in said.split("None is shown to do so where")[1]
     assert deep.answer(tables(), **GIVEN).startswith("No small deep model is shown to beat")
     found = answers([TIER], tables(), **GIVEN).set_index("page")["answer"]
     assert found[deep.PAGE].startswith("No small deep model")

@@ -242,7 +242,7 @@ def test_the_answer_in_short():
     assert (
         "where effects saturate, latent-additive autoencoder changes the error of additive" in said
     )
-    assert "None is shown to where effects add (against additive)" in said
+    assert "None is shown to do so where effects add (against additive)" in said
     assert "No small deep model is shown" in words.in_short(pairs.iloc[:1], rival)
     assert "None is shown" not in words.in_short(pairs.iloc[1:], rival)
     assert "No deep model was compared" in words.in_short(pairs.iloc[:0], rival)

@@ -187,7 +187,7 @@ class TestSentences:
         )
         said = doubles_report.in_short(pairs)
         assert said.startswith("Adding the single effects can be beaten where d: good")
-        assert said.endswith("Where e, none is shown to be.")
+        assert said.endswith("Where e, no model is shown to be better.")
         said = doubles_report.in_short(pairs[pairs["dataset"] == "e"])
         assert said.startswith("In no simulated world")
         assert doubles_report.in_short(pairs.iloc[:0]).startswith("No model was compared")

@@ -304,6 +304,7 @@ def test_a_claim_without_scores_says_so_and_leaves_the_others():
     ],
 )
 def test_tests_and_explanations(changes, head):
+    assert findings.claims.points(spread(0.2, 0.1)) == "20.0 points (95 % interval 10.0 to 30.0)"
     said = findings.about_tests(changes)
     assert said.startswith(head) and "(a)" in said and "(b)" in said
 

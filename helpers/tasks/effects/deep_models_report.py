@@ -294,7 +294,7 @@ def in_short(pairs: pd.DataFrame, reference: Mapping[str, str]) -> str:
         )
     if not better:
         return f"No small deep model is shown to beat a simple one where {listed(not_)}."
-    rest = f" None is shown to where {listed(not_)}." if not_ else ""
+    rest = f" None is shown to do so where {listed(not_)}." if not_ else ""
     return f"Small deep models can beat simple ones: {'; '.join(better)}.{rest}"
 
 

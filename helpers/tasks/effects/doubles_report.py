@@ -85,7 +85,7 @@ def in_short(pairs: pd.DataFrame) -> str:
             "In no simulated world is a model shown to predict two perturbations better than "
             f"adding their single effects ({listed(not_)})."
         )
-    rest = f" Where {listed(not_)}, none is shown to be." if not_ else ""
+    rest = f" Where {listed(not_)}, no model is shown to be better." if not_ else ""
     return f"Adding the single effects can be beaten where {'; '.join(better)}.{rest}"
 
 

@@ -110,7 +110,8 @@ def means_of(table: pd.DataFrame, by: str, **where: str) -> pd.Series:
 
 def points(found: pd.Series) -> str:
     """A change of shares in percentage points."""
-    return f"{with_interval(*(100 * found[['mean', 'low', 'high']]), 1)} points"
+    said = with_interval(*(100 * found[["mean", "low", "high"]]), 1)
+    return said.replace(" (", " points (", 1)
 
 
 def _beside(told: Mapping[str, pd.Series]) -> str:
