@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 
 from helpers.tasks.embeddings.in_short import about_standing, in_short
+from helpers.tasks.embeddings.questions import QUESTIONS, primary_scores
+from helpers.tasks.embeddings.summary import standings
 
 COLUMNS = ["model", "role", "standing", "standing_low", "standing_high", "group"]
 
@@ -43,4 +45,8 @@ def test_it_is_read_off_the_scores_of_a_chapter():
     from test_summary import table
 
     said = in_short(table(), "consistency", seed=0)
+    question = next(q for q in QUESTIONS if q.task == "consistency")
+    rows = primary_scores(table(), question, protocol="revised", **question.chosen)
+    ours = standings(rows, question, rng=np.random.default_rng(0))
+    assert said == about_standing(ours, "the planted truth")  # as the summary draws them
     assert "3 of 3 representations lie above" in said and "to the planted truth" in said

@@ -124,8 +124,11 @@ def test_who_fills_best(errors, said):
             (0.2, 0.1, 0.3),
             "20% smaller than that of x (95 % interval of the reduction 10% to 30%).",
         ),
-        ((-0.2, -0.3, -0.1), "20% larger"),
-        ((0.2, -0.1, 0.5), "undecided"),
+        (
+            (-0.2, -0.3, -0.1),
+            "20% larger than that of x (95 % interval of the increase 10% to 30%).",
+        ),
+        ((0.2, -0.1, 0.5), "reduction \N{MINUS SIGN}10% to 50%): undecided."),
         ((0.2, NAN, NAN), "in one draw"),
     ],
 )

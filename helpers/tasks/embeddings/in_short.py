@@ -8,7 +8,7 @@ from helpers.tasks.embeddings.summary import standings
 from helpers.tasks.findings import with_interval
 
 
-def in_short(scores: pd.DataFrame, task: str, *, seed: int, n_resamples: int = 2_000) -> str:
+def in_short(scores: pd.DataFrame, task: str, *, seed: int, n_resamples: int = 10_000) -> str:
     """Which representation leads a task, how far it gets, and who is not told from it.
 
     Parameters
@@ -17,6 +17,7 @@ def in_short(scores: pd.DataFrame, task: str, *, seed: int, n_resamples: int = 2
         Score table of the chapter, simulated screens in the revised protocol among them.
     task : str
     seed, n_resamples : int
+        As on the summary of the tier, whose letters are then the same.
     """
     question = next(q for q in QUESTIONS if q.task == task)
     rows = primary_scores(scores, question, protocol="revised", **question.chosen)

@@ -57,7 +57,10 @@ def about_pair(found: pd.DataFrame, model: str, other: str) -> Words:
     said += f"{'smaller' if row['mean'] >= 0 else 'larger'} than that of {other}"
     if np.isnan(row["low"]):
         return f"{said}, in one draw."
-    said += f" (95 % interval of the reduction {row['low']:.0%} to {row['high']:.0%})"
+    what, low, high = "reduction", row["low"], row["high"]
+    if row["mean"] < 0:
+        what, low, high = "increase", -high, -low
+    said += f" (95 % interval of the {what} {low:.0%} to {high:.0%})".replace("-", "\N{MINUS SIGN}")
     if row["low"] > 0 or row["high"] < 0:
         return f"{said}."
     return f"{said}: undecided."
