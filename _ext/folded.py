@@ -61,17 +61,23 @@ def fold(app, doctree):
 
 
 def fold_section(section):
-    """Fold what follows the title, and the first paragraph below it: checks that few look up.
+    """Fold all of a section but its title and its first paragraph: checks that few look up.
 
-    A section that the data set cannot answer stays open.
+    The paragraph stands under the title, also where what computes its numbers comes before it. A
+    section that the data set cannot answer stays open.
     """
     n_shown = 1
     while n_shown < len(section) and isinstance(section[n_shown], nodes.target):
         n_shown += 1
-    if n_shown < len(section) and isinstance(section[n_shown], nodes.paragraph):
-        n_shown += 1
     refused = any(REFUSED in raw.astext() for raw in section.findall(nodes.raw))
-    if n_shown == len(section) or refused:
+    if refused or n_shown == len(section):
+        return
+    first = next((child for child in section if isinstance(child, nodes.paragraph)), None)
+    if first is not None:
+        section.remove(first)
+        section.insert(n_shown, first)
+        n_shown += 1
+    if n_shown == len(section):
         return
     opening = '<details class="bb-fold bb-look"><summary>Look closer</summary>'
     section.insert(n_shown, nodes.raw("", opening, format="html"))
@@ -127,8 +133,8 @@ def setup(app):
     app.connect("doctree-read", fold)
     # another number has pages read anew that an earlier version folded
     return {
-        "version": "2",
-        "env_version": 2,
+        "version": "3",
+        "env_version": 3,
         "parallel_read_safe": True,
         "parallel_write_safe": True,
     }

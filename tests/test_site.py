@@ -386,7 +386,7 @@ def test_a_second_look_shows_its_title_and_what_it_finds(soup):
     assert soup.select_one(".exercise") not in list(fold.descendants)  # the fold ends with it
 
 
-def test_a_second_look_without_a_first_paragraph_folds_whole_and_a_refused_one_stays_open():
+def test_a_second_look_without_a_paragraph_folds_whole_and_a_refused_one_stays_open():
     sys.path.insert(0, str(ROOT / "_ext"))
     from docutils import nodes
     from folded import fold_section
@@ -397,7 +397,8 @@ def test_a_second_look_without_a_first_paragraph_folds_whole_and_a_refused_one_s
     said, table = nodes.paragraph("", "It holds."), nodes.raw("", "<table></table>", format="html")
     for rest, place in (
         ([said, table], 2),
-        ([table, said], 1),
+        ([table, said], 2),
+        ([table], 1),
         ([nodes.target(), said, table], 3),
         ([said], None),
         ([said, nodes.raw("", refusal, format="html")], None),
@@ -406,6 +407,7 @@ def test_a_second_look_without_a_first_paragraph_folds_whole_and_a_refused_one_s
         fold_section(section)
         folds = [i for i, n in enumerate(section.children) if "details" in n.astext()]
         assert folds == ([] if place is None else [place, len(rest) + 2])
+        assert said not in rest or place is None or section[place - 1].astext() == "It holds."
 
 
 @pytest.mark.browser
