@@ -39,6 +39,7 @@ def cells(*sources):
         (["## A", "=1", "### a", "=2", "text", "### b", "=3"], 3, [4], 0),
         # text before a heading in one cell goes, from the heading on it stays
         (["## A", "=1", "says 5.\n\n## B\n\nmore", "=3"], 1, [], 9),
+        (["## A", "=1", "says 5.\n\n{.second-look}\n## B\n\nmore", "=3"], 1, [], 9),
         # what needs no real data stays, and ends the section
         (["## A", "=1", "=2", "-text", "=3"], 1, [2], 0),
         (["## A", "=1", "=2"], 1, [2], 0),

@@ -13,7 +13,7 @@ from helpers.book.chapters import has_tag
 
 REAL_DATA = "real-data"  # tag of the cells that need the chapter's data sets
 REFUSAL = "CannotAnswer"  # `helpers.tasks.requirements.CannotAnswer`, as a kernel names it
-_HEADING = re.compile(r"^(#{1,6}) ", re.MULTILINE)
+_HEADING = re.compile(r"^(?:\{[^{}\n]*\}\n)?(#{1,6}) ", re.MULTILINE)  # with its classes
 _FENCE = re.compile(r"^(`{3,}|:{3,}).*?^\1\s*$", re.MULTILINE | re.DOTALL)
 
 
