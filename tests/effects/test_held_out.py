@@ -141,6 +141,19 @@ class TestAgainst:
         wide.loc[wide["model"] == "close", "value"] += np.tile([3.0, -3.0], 4)
         said = report.verdict_said(report.against(wide, "additive", metric="l2", seed=0), "it")
         assert said.startswith("Undecided against it: close")
+        both = pd.concat([pairs, few.assign(dataset="simulated: few")])
+        cells = report.verdicts_by_world(both[both["model"] != "bad"]).set_index("model")
+        assert cells.columns.tolist() == [
+            pairs["dataset"].iloc[0].removeprefix("simulated: "),
+            "few",
+        ]
+        assert cells.iloc[:, 0]["good"].startswith("better (\N{MINUS SIGN}1.0")
+        assert cells["few"]["good"].startswith("cannot say (\N{MINUS SIGN}")
+        assert cells.index.tolist() == ["good", "same"]  # no floor
+        one = report.verdicts_by_world(
+            both[(both["model"] == "good") | (both["dataset"] != "simulated: few")]
+        )
+        assert one.set_index("model").loc["bad", "few"] == ""
         none = pairs[pairs["role"] == "ceiling"]
         assert report.verdict_said(none, "it") == "No model was compared with it."
 

@@ -27,14 +27,13 @@ IMPUTED = "mean where none"
 EFFECT_SIZE = {"weak": 0.0, "middle": 1.0, "strong": 2.0}
 
 SPLITS = (
-    "Splits of this page: how similar scored conditions are to the nearest that is learnt from "
-    "(cosine of effects), beside random divisions of the same sizes. Manifests and similarities of "
-    "every condition: splits.json, linked at the end of the page"
+    "Splits of this page: cosine of scored effects and the nearest that is learnt from, beside "
+    "random divisions of the same sizes"
 )
 
 PUBLISHED_SPLITS = (
     "Published splits, drawn again from the names of the conditions; how similar these are is not "
-    "known here, without their cells. Manifests: splits.json, linked at the end of the page"
+    "known here, without their cells"
 )
 
 
@@ -220,6 +219,19 @@ def verdict_table(pairs: pd.DataFrame, *, by: str = "dataset") -> pd.DataFrame:
     """Comparisons for a page: `by`, model, difference with its interval, verdict, units."""
     columns = [by, "model", "difference", "low", "high", "p_holm", "verdict", "n_units"]
     return pairs[columns].rename(columns={"n_units": "conditions"})
+
+
+def verdicts_by_world(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Candidates x worlds: verdict and difference, empty where a model was not compared."""
+    own = pairs[pairs["role"] == "candidate"]
+    said = own["verdict"].replace({"cannot": "cannot say"})
+    known = np.isfinite(own["difference"].astype(float))
+    said = said.mask(known, said + " (" + own["difference"].map(_signed) + ")")
+    worlds = own["dataset"].str.removeprefix("simulated: ")
+    table = own.assign(said=said, world=worlds).pivot_table(
+        "said", "model", "world", aggfunc="first", sort=False
+    )
+    return table.fillna("").reset_index().rename_axis(columns=None)
 
 
 def verdict_said(pairs: pd.DataFrame, reference: str) -> str:
