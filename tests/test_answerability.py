@@ -79,10 +79,16 @@ def test_facts_count_what_is_there(screen):
     assert set(recall["verdict"]) == {"cannot"}
     assert "19 perturbed genes (needs 200)" in recall["reason"].iloc[0]
     assert set(answers["verdict"]) <= {"yes", "power-limited", "cannot"}
-    table = answerability.wide(answers)
-    assert list(table.columns) == list(REQUIREMENTS)
-    assert list(table.index) == [("simulated", "a"), ("simulated", "b")]
-    assert table.loc[("simulated", "b"), "recall of known relationships"] == "cannot"
+    table = answerability.answered(answers)
+    assert ", ".join(table["contexts"]) == "a, b" and set(table["data set"]) == {"simulated"}
+    for verdict in ("yes", "power-limited"):
+        rows = answers[(answers["context"] == "a") & (answers["verdict"] == verdict)]
+        first = table.loc[table["contexts"].str.contains("a"), verdict].item()
+        assert first == (", ".join(rows["task"]) or "none")
+    nothing = answerability.answered(recall)
+    assert nothing[["contexts", "yes", "power-limited"]].to_numpy().tolist() == [
+        ["a, b", "none", "none"]
+    ]
     few = answerability.missing(answers).set_index("task")
     assert "batch mixing, revised" not in few.index  # four batches are enough
     assert "batch mixing, published" in few.index  # of which two are for testing

@@ -66,13 +66,16 @@ def matrix(has: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def wide(answers: pd.DataFrame) -> pd.DataFrame:
-    """Result of `matrix` with a row for each data set and context, a column for each task."""
-    rows = answers.pivot_table(
-        index=["dataset", "context"], columns="task", values="answer", aggfunc="first"
+def answered(answers: pd.DataFrame) -> pd.DataFrame:
+    """Tasks that `matrix` found answered, and with little power; contexts alike share a row."""
+    said = answers.pivot_table(
+        "task", ["dataset", "context"], "verdict", aggfunc=", ".join, sort=False
     )
-    rows = rows.loc[answers.set_index(["dataset", "context"]).index.unique(), list(REQUIREMENTS)]
-    return rows.rename_axis(["data set", "context"]).rename_axis(None, axis=1)
+    said = said.reindex(columns=["yes", "power-limited"]).fillna("none").reset_index()
+    alike = said.groupby(["dataset", "yes", "power-limited"], sort=False)["context"]
+    table = alike.agg(", ".join).rename("contexts").reset_index()
+    table = table.rename(columns={"dataset": "data set"})
+    return table[["data set", "contexts", "yes", "power-limited"]]
 
 
 def missing(answers: pd.DataFrame) -> pd.DataFrame:

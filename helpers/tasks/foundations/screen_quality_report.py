@@ -126,17 +126,6 @@ def named(contexts: list[tuple[str, str]]) -> str:
     return "; ".join(f"{context} of {dataset}" for dataset, context in contexts) or "none"
 
 
-def reliabilities(summary: pd.DataFrame) -> str:
-    """Median reliability of each context, the highest first."""
-    known = summary.dropna(subset="median reliability")
-    known = known.sort_values("median reliability", ascending=False, kind="stable")
-    columns = known[["data set", "context", "median reliability"]].itertuples(index=False)
-    found = [f"{value:.2f} in {context} of {dataset}" for dataset, context, value in columns]
-    if not found:
-        return "No context has perturbations with cells enough for a reliability"
-    return f"The median reliability is {', '.join(found)}"
-
-
 def of_silent(
     quality: Mapping[tuple[str, str], pd.DataFrame], contexts: list[tuple[str, str]]
 ) -> str:
