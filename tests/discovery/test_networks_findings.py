@@ -65,10 +65,10 @@ def test_findings_answer_from_tables():
     "ends, expected, verdict",
     [
         ((0.1, 0.3), "above", "mechanism shown on other data"),
-        ((-0.3, -0.1), "above", "not seen"),
+        ((-0.3, -0.1), "above", "mechanism not seen on other data"),
         ((-0.1, 0.3), "above", "undecided"),
         ((-0.3, -0.1), "not above", "mechanism shown on other data"),
-        ((0.1, 0.3), "not above", "not seen"),
+        ((0.1, 0.3), "not above", "mechanism not seen on other data"),
         ((-0.1, 0.3), "not above", "undecided"),
         ((np.nan, np.nan), "above", "undecided"),
     ],
@@ -87,8 +87,8 @@ GAPS = {"better": (0.02, 0.04), "worse": (-0.04, -0.02), "open": (-0.02, 0.04)}
     [
         ("better", "better", "mechanism shown on other data"),
         ("better", "open", "undecided"),
-        ("better", "worse", "not seen"),
-        ("worse", "better", "not seen"),
+        ("better", "worse", "mechanism not seen on other data"),
+        ("worse", "better", "mechanism not seen on other data"),
         ("open", "better", "undecided"),
         (None, None, "not testable here"),
         ("better", None, "not testable here"),
@@ -122,14 +122,14 @@ def test_the_claim_on_filled_arms_is_judged_by_simulated_networks():
     own = row(filled())
     assert own["verdict"] == "mechanism shown on other data"
     assert "the arms alone: \N{MINUS SIGN}0.19" in own["ours"]
-    assert row(filled(copy=0.05))["verdict"] == "not seen"
-    assert row(filled(model=0.5))["verdict"] == "not seen"
+    assert row(filled(copy=0.05))["verdict"] == "mechanism not seen on other data"
+    assert row(filled(model=0.5))["verdict"] == "mechanism not seen on other data"
 
 
 def test_claims_with_and_without_real_cells():
     found = findings.rows({findings.PLANTED: planted(), findings.CELLS: called()}, **GIVEN)
     assert found["verdict"].tolist() == [
-        "not seen",
+        "mechanism not seen on other data",
         "mechanism shown on other data",
         "undecided",
         "not testable here",

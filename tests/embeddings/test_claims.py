@@ -13,6 +13,7 @@ from helpers.tasks.embeddings import claims
 from helpers.tasks.embeddings import claims_decided as decided
 from helpers.tasks.embeddings import claims_found as found_claims
 from helpers.tasks.embeddings.questions import QUESTIONS
+from helpers.tasks.verdicts import UNTESTABLE
 
 MODELS = {
     "planted truth": ("ceiling", 0.8),
@@ -96,7 +97,7 @@ def test_what_is_planted_is_found(tables):
     for key in testable:
         assert found["verdict"][key].startswith(decided.SHOWN), (key, found["found here"][key])
     assert found["verdict"]["raw"] == decided.NOT_SHOWN  # the same in both: tied throughout
-    untestable = found.index[found["verdict"] == decided.UNTESTABLE]
+    untestable = found.index[found["verdict"] == UNTESTABLE]
     assert set(untestable) == {"baselines", "fine-tuning"}
 
 

@@ -8,7 +8,7 @@ from helpers import scores
 from helpers.store.kept import Kept
 from helpers.tasks.explanation import claims, findings
 from helpers.tasks.explanation.attribution_published import reported
-from helpers.tasks.explanation.claims import CLASS, NOT_SEEN, ONE, SHOWN, UNDECIDED, UNTESTABLE
+from helpers.tasks.explanation.claims import CLASS, NOT_SHOWN, ONE, SHOWN, UNDECIDED, UNTESTABLE
 from helpers.tasks.explanation.rankings import FAMILIES
 from helpers.tasks.explanation.report import families_apart
 from helpers.tasks.explanation.tier import TIER
@@ -52,11 +52,11 @@ def spread(mean, half):
     [
         ([spread(0.2, 0.1)], 0.0, SHOWN),
         ([spread(0.2, 0.1), spread(0.1, 0.2)], 0.0, UNDECIDED),
-        ([spread(0.2, 0.1), spread(-0.2, 0.1)], 0.0, NOT_SEEN),
+        ([spread(0.2, 0.1), spread(-0.2, 0.1)], 0.0, NOT_SHOWN),
         ([spread(0.2, np.nan)], 0.0, UNDECIDED),
         ([spread(np.nan, np.nan)], 0.0, UNDECIDED),
         ([spread(-0.02, 0.01)], -0.05, SHOWN),
-        ([spread(-0.2, 0.1)], -0.05, NOT_SEEN),
+        ([spread(-0.2, 0.1)], -0.05, NOT_SHOWN),
         ([spread(0.0, 0.0)], 0.0, UNDECIDED),
     ],
 )
@@ -69,8 +69,8 @@ def test_verdicts_have_three_values(changes, above, verdict):
     [
         (0.01, 0.02, SHOWN),
         (0.06, 0.02, UNDECIDED),
-        (0.1, 0.02, NOT_SEEN),
-        (-0.1, 0.02, NOT_SEEN),
+        (0.1, 0.02, NOT_SHOWN),
+        (-0.1, 0.02, NOT_SHOWN),
         (0.0, np.nan, UNDECIDED),
     ],
 )
@@ -103,7 +103,7 @@ def of_sharing(mlp, ceiling=0.95, easy=0.7, hard=0.5, draws=JITTER):
 
 @pytest.mark.parametrize(
     "mlp, draws, verdict",
-    [(0.8, JITTER, SHOWN), (0.99, JITTER, NOT_SEEN), (0.95, JITTER, UNDECIDED),
+    [(0.8, JITTER, SHOWN), (0.99, JITTER, NOT_SHOWN), (0.95, JITTER, UNDECIDED),
      (0.8, (0.0,), UNDECIDED)],
 )  # fmt: skip
 def test_a_ranking_is_not_enough(mlp, draws, verdict):
@@ -112,7 +112,7 @@ def test_a_ranking_is_not_enough(mlp, draws, verdict):
 
 
 @pytest.mark.parametrize(
-    "easy, hard, verdict", [(0.7, 0.5, SHOWN), (0.5, 0.7, NOT_SEEN), (0.5, 0.5, UNDECIDED)]
+    "easy, hard, verdict", [(0.7, 0.5, SHOWN), (0.5, 0.7, NOT_SHOWN), (0.5, 0.5, UNDECIDED)]
 )
 def test_shared_genes(easy, hard, verdict):
     ours, found = claims.shared_genes(of_sharing(0.8, easy=easy, hard=hard))
@@ -121,7 +121,7 @@ def test_shared_genes(easy, hard, verdict):
 
 @pytest.mark.parametrize(
     "regression, network, falls, less",
-    [(0.8, 0.9, SHOWN, SHOWN), (0.9, 0.8, SHOWN, NOT_SEEN), (1.2, 0.9, NOT_SEEN, NOT_SEEN),
+    [(0.8, 0.9, SHOWN, SHOWN), (0.9, 0.8, SHOWN, NOT_SHOWN), (1.2, 0.9, NOT_SHOWN, NOT_SHOWN),
      (0.9, 0.9, SHOWN, UNDECIDED)],
 )  # fmt: skip
 def test_hidden_subtypes(regression, network, falls, less):
@@ -135,7 +135,7 @@ def test_hidden_subtypes(regression, network, falls, less):
     assert claims.network_loses_less(given)[1] == less
 
 
-@pytest.mark.parametrize("gain, verdict", [(0.05, SHOWN), (-0.05, NOT_SEEN), (0.0, UNDECIDED)])
+@pytest.mark.parametrize("gain, verdict", [(0.05, SHOWN), (-0.05, NOT_SHOWN), (0.0, UNDECIDED)])
 def test_smoothing_over_a_graph(gain, verdict):
     means = {}
     for model in ("LR", "MLP"):
@@ -219,7 +219,7 @@ def listed(wide):
 def test_lists_of_tests_and_of_explanations():
     ours, found = claims.families(listed(overlaps(0.8, 0.3)))
     assert found == SHOWN and "50 points more" in ours and "p = 0.012" in ours
-    assert claims.families(listed(overlaps(0.3, 0.8)))[1] == NOT_SEEN
+    assert claims.families(listed(overlaps(0.3, 0.8)))[1] == NOT_SHOWN
     noise = np.random.default_rng(1).random((15, 15))
     wide = overlaps(0.501, 0.5) + 0.1 * (noise + noise.T)
     assert families_apart(wide)[0] > 0 and families_apart(wide)[1] > 0.05
@@ -254,7 +254,11 @@ def anew(best, others, everything):
 
 @pytest.mark.parametrize(
     "best, others, small, lower",
-    [(0.9, 0.88, SHOWN, SHOWN), (0.7, 0.6, NOT_SEEN, NOT_SEEN), (0.85, 0.8, UNDECIDED, UNDECIDED)],
+    [
+        (0.9, 0.88, SHOWN, SHOWN),
+        (0.7, 0.6, NOT_SHOWN, NOT_SHOWN),
+        (0.85, 0.8, UNDECIDED, UNDECIDED),
+    ],
 )
 def test_few_genes_and_lower_ones(best, others, small, lower):
     given = anew(best, others, 0.9)
@@ -273,7 +277,7 @@ def test_without_others_or_without_training_anew_there_is_nothing_to_judge_by():
         claims.small_sets(given | {claims.PRACTICE: given[claims.PRACTICE].assign(task="x")})
 
 
-@pytest.mark.parametrize("deep, verdict", [(0.91, SHOWN), (0.7, NOT_SEEN)])
+@pytest.mark.parametrize("deep, verdict", [(0.91, SHOWN), (0.7, NOT_SHOWN)])
 def test_simple_and_deep_models(deep, verdict):
     assert claims.simple_and_deep(anew(0.9, 0.9, deep))[1] == verdict
 

@@ -16,15 +16,12 @@ from helpers.tasks.discovery.mechanisms import CENTRED, LPM
 from helpers.tasks.discovery.mechanisms_report import PLAIN
 from helpers.tasks.discovery.unseen_pairs import WORLDS
 from helpers.tasks.requirements import CannotAnswer
+from helpers.tasks.verdicts import BOTH, NOT_SHOWN, SHOWN
 
 PAIRS, FUNCTION = "discovery/unseen-pairs", "discovery/gene-function"
 MECHANISM, SCALING = "discovery/mechanisms", "discovery/scaling"
-HOLDS, FAILS, OPEN = (
-    "mechanism shown on other data",
-    "mechanism not seen on other data",
-    "undecided",
-)
-PART = "depends on the data"
+HOLDS, FAILS, OPEN = SHOWN, NOT_SHOWN, "undecided"
+PART = BOTH
 
 
 def claims(tables, *, n_resamples: int, seed: int) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from helpers.tasks.discovery import networks_sentences as says
 from helpers.tasks.discovery.networks_real import SERIES
 from helpers.tasks.findings import Finding, Ledger, with_interval
 from helpers.tasks.requirements import CannotAnswer
+from helpers.tasks.verdicts import NOT_SHOWN, SHOWN
 
 PLANTED = "discovery/networks"
 CELLS = "discovery/networks-on-real-data"
@@ -88,11 +89,11 @@ def verdict_on(row: pd.Series, *, expected: str) -> str:
         return "undecided"
     if expected == "above":
         if row["low"] > 0:
-            return "mechanism shown on other data"
-        return "not seen" if row["high"] < 0 else "undecided"
+            return SHOWN
+        return NOT_SHOWN if row["high"] < 0 else "undecided"
     if row["high"] <= 0:
-        return "mechanism shown on other data"
-    return "not seen" if row["low"] > 0 else "undecided"
+        return SHOWN
+    return NOT_SHOWN if row["low"] > 0 else "undecided"
 
 
 def _of_interventions(table: pd.DataFrame) -> list[str]:
@@ -156,8 +157,8 @@ def verdict_on_filled(alone: pd.Series | None, copied: pd.Series | None) -> str:
     if alone is None or copied is None:
         return "not testable here"
     found = [verdict_on(row, expected="above") for row in (alone, copied)]
-    if "not seen" in found:
-        return "not seen"
+    if NOT_SHOWN in found:
+        return NOT_SHOWN
     return "undecided" if "undecided" in found else found[0]
 
 

@@ -5,12 +5,12 @@ import pandas as pd
 from helpers.tasks.drug_matching import leakage_report, matching_report, simulated_report
 from helpers.tasks.findings import Finding, Ledger
 from helpers.tasks.requirements import CannotAnswer
+from helpers.tasks.verdicts import NOT_SHOWN, SHOWN
 
 MATCHING = "drug_matching/matching"
 LEARNING = "drug_matching/when-does-learning-win"
 LEAKAGE = "drug_matching/leakage"
 PAPER = "Papanikolaou et al. 2023 (DGEM-NN)"
-SHOWN = "mechanism shown on other data"
 ABSTRACT = "stated in the abstract, the only text that could be read"
 
 
@@ -106,7 +106,7 @@ def _of_level(one: pd.Series) -> list[str]:
         f"More than 200 % over CMap and Characteristic Direction (reversal {one['reversal']:g})",
         f"{said}, average precision; {ends})".replace("-", "\N{MINUS SIGN}"),
         "simulated; the paper's indications, split and metric were not released",
-        SHOWN if low > claimed else "not seen" if high < claimed else "undecided",
+        SHOWN if low > claimed else NOT_SHOWN if high < claimed else "undecided",
     ]
 
 
@@ -121,7 +121,7 @@ def _of_learned(gaps: pd.DataFrame) -> list[str]:
             "-", "\N{MINUS SIGN}"
         ),
         "a linear model, siblings of the disease held out; popularity of a drug is the floor",
-        verdict.get(apart["verdict"], "not seen"),
+        verdict.get(apart["verdict"], NOT_SHOWN),
     ]
 
 
@@ -132,7 +132,7 @@ def _of_baselines(real: pd.DataFrame, gaps: pd.DataFrame, n_resamples: int) -> l
     both = ["reversal, CMap 2006", "reversal, cosine"]
     reverse, popular = means.loc[both, "mean"].max(), means.loc["popularity", "mean"]
     verdicts = set(gaps.loc[both, "verdict"])
-    verdict = "not seen" if verdicts == {"worse"} else "undecided"
+    verdict = NOT_SHOWN if verdicts == {"worse"} else "undecided"
     return [
         "Connectivity scores are the baselines to pass",
         f"the better of CMap and cosine {reverse:.3f}, popularity {popular:.3f}",

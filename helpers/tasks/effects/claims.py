@@ -13,10 +13,9 @@ from helpers.comparisons import as_family
 from helpers.tasks.effects.held_out_report import against, chosen
 from helpers.tasks.effects.summary import simulated
 from helpers.tasks.findings import listed
+from helpers.tasks.verdicts import BOTH, IN_PART, NOT_SHOWN, SHOWN, UNTESTABLE
 
-SHOWN, NOT_SHOWN = "mechanism shown on other data", "mechanism not seen on other data"
-BOTH, IN_PART = "both ways on other data", "shown in part on other data"
-UNDECIDED, UNTESTABLE = "undecided on other data", "not testable here"
+UNDECIDED = "undecided on other data"
 
 COLUMNS = ["claim", "found", "verdict", "missing"]
 

@@ -12,12 +12,9 @@ from helpers.comparisons import as_family, compare, equivalence_margin, flipped_
 from helpers.metrics.embeddings.facts import METRICS
 from helpers.stats import MIN_UNITS, direction, resample_means
 from helpers.tasks.embeddings.questions import Question, anchors
+from helpers.tasks.verdicts import BOTH, IN_PART, NOT_SHOWN, SHOWN
 
-SHOWN, NOT_SHOWN = "mechanism shown on other data", "mechanism not seen on other data"
-IN_PART = "shown in part on other data"
-BOTH = "both ways on other data"
 UNDECIDED, CANNOT = "undecided on other data", "too little data here"
-UNTESTABLE = "not testable here"
 
 LEVEL = 0.05
 N_RESAMPLES = 10_000

@@ -20,7 +20,6 @@ from helpers.tasks.embeddings.claims_decided import (
     NOT_SHOWN,
     SHOWN,
     UNDECIDED,
-    UNTESTABLE,
     best_of,
     between,
     decide,
@@ -35,6 +34,7 @@ from helpers.tasks.embeddings.questions import (
     anchors,
     primary_scores,
 )
+from helpers.tasks.verdicts import UNTESTABLE
 
 CELLS_THAT_DO = 1_000
 """Training cells that are enough, as the paper has it; the next size that was tried is taken."""

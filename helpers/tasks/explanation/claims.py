@@ -15,6 +15,7 @@ from helpers.tasks.explanation.long_runs import ATTRIBUTIONS
 from helpers.tasks.explanation.report import families_apart
 from helpers.tasks.findings import listed, with_interval
 from helpers.tasks.requirements import CannotAnswer
+from helpers.tasks.verdicts import NOT_SHOWN, SHOWN, UNTESTABLE
 from helpers.words import Words
 
 FAITHFUL = "explanation/faithful-is-not-true"
@@ -23,8 +24,7 @@ MIXED = "explanation/heterogeneity"
 METHODS = "explanation/methods"
 PRACTICE = "explanation/practice"
 
-SHOWN, NOT_SEEN, UNDECIDED = "mechanism shown on other data", "not seen", "undecided"
-UNTESTABLE = "not testable here"
+UNDECIDED = "undecided"
 ONE, CLASS, PGI = "feature_agreement_local", "feature_agreement_global", "pgi_local"
 ACCURACY = "balanced_accuracy"
 NAMES = {"logistic regression": "LR", "MLP": "MLP"}
@@ -74,7 +74,7 @@ def verdict_of(changes: Iterable[pd.Series], *, above: float = 0.0) -> str:
     """
     ends = pd.DataFrame([change[["low", "high"]] for change in changes], dtype=float)
     if (ends["high"] < above).any():
-        return NOT_SEEN
+        return NOT_SHOWN
     return SHOWN if (ends["low"] > above).all() else UNDECIDED
 
 
@@ -82,7 +82,7 @@ def alike(found: pd.Series) -> str:
     """Verdict on a statement that a difference (`low`, `high`) of accuracies is none."""
     if found["low"] > -CLOSE and found["high"] < CLOSE:
         return SHOWN
-    return NOT_SEEN if found["low"] > CLOSE or found["high"] < -CLOSE else UNDECIDED
+    return NOT_SHOWN if found["low"] > CLOSE or found["high"] < -CLOSE else UNDECIDED
 
 
 def change(first: pd.Series, last: pd.Series) -> pd.Series:
@@ -227,7 +227,7 @@ def families(tables) -> tuple[str, str]:
         f"two lists of one kind share {100 * apart:.0f} points more of their best genes than a "
         f"test and an explanation do (p = {p:.3f}, over all ways to deal the methods)"
     ).replace("-", "\N{MINUS SIGN}")
-    return ours, SHOWN if p <= 0.05 else NOT_SEEN if p >= 0.95 else UNDECIDED
+    return ours, SHOWN if p <= 0.05 else NOT_SHOWN if p >= 0.95 else UNDECIDED
 
 
 def _trained_anew(tables) -> pd.DataFrame:

@@ -15,14 +15,11 @@ from helpers.tasks.spatial.completion_report import (
     of_masks,
     reductions,
 )
+from helpers.tasks.verdicts import NOT_SHOWN, SHOWN
 
 PAGE = "spatial/completion"
 NUMBER = "spatial/what-82-percent-means"
-HOLDS, FAILS, OPEN = (
-    "mechanism shown on other data",
-    "mechanism not seen on other data",
-    "undecided",
-)
+HOLDS, FAILS, OPEN = SHOWN, NOT_SHOWN, "undecided"
 CLAIMED, MOST_HIDDEN = 0.825, 0.7
 
 

@@ -11,17 +11,14 @@ from helpers.tasks.spatial.leaderboard import clusters, standings
 from helpers.tasks.spatial.patients import OTHER, RIDGE, SAME
 from helpers.tasks.spatial.protocols_report import OURS, TOGETHER
 from helpers.tasks.spatial.raw_or_completed import ADDED, effects, named
+from helpers.tasks.verdicts import NOT_SHOWN, SHOWN
 from helpers.words import Words
 
 CELLS_PAGE = "spatial/raw-or-completed"
 PROTOCOLS_PAGE = "spatial/one-model-five-protocols"
 PATIENTS_PAGE = "spatial/patients"
 LEADERBOARD_PAGE = "spatial/leaderboard-revisited"
-HOLDS, FAILS, OPEN = (
-    "mechanism shown on other data",
-    "mechanism not seen on other data",
-    "undecided",
-)
+HOLDS, FAILS, OPEN = SHOWN, NOT_SHOWN, "undecided"
 N_DATA_SETS = 26
 
 
