@@ -2,6 +2,7 @@
 
 import ast
 import importlib.metadata
+import importlib.util
 import re
 import subprocess
 import tomllib
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from lint_chapters import left_behind, named_data_sets, problems, sources
+from lint_chapters import code_cells, left_behind, named_data_sets, problems, sources
 
 from helpers.store.source import imported_names
 
@@ -153,6 +154,25 @@ def test_no_outputs_and_no_large_files_are_kept():
 
 def test_code_cells_of_chapters_are_clean():
     assert problems(sources()) == []
+
+
+def test_what_chapters_import_from_the_package_is_there():
+    """In seconds what their runs tell in minutes."""
+    absent = []
+    for path in sources():
+        for node in ast.walk(ast.parse(code_cells(path))):
+            if isinstance(node, ast.ImportFrom) and node.module.startswith("helpers"):
+                module = importlib.import_module(node.module)
+                absent += [
+                    f"{path.name}: {node.module} has no {one.name}"
+                    for one in node.names
+                    if not hasattr(module, one.name)
+                    and not (
+                        hasattr(module, "__path__")
+                        and importlib.util.find_spec(f"{node.module}.{one.name}")
+                    )
+                ]
+    assert absent == []
 
 
 def test_a_cell_that_names_a_data_set_is_found(tmp_path):
