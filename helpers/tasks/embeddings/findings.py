@@ -129,7 +129,7 @@ def real(tables, *, n_resamples: int, seed: int) -> str:
         )
     return (
         f"In {n_decided} of {len(judged)} comparisons of a task and a real screen scVI and PCA are "
-        f"told apart. scVI is, against PCA: {said_of(judged, said)}."
+        f"told apart. Against PCA, scVI is {said_of(judged, said)}."
     )
 
 
