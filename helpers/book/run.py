@@ -3,7 +3,7 @@
 import json
 import shlex
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +48,9 @@ class Run:
     def _code(self) -> tuple[str, Code]:
         cells = [c.source for c in self.notebook().cells if c.cell_type == "code"]
         try:
-            text, code = PAGE_SOURCES.code_of_cells(cells)
+            return _code_of(tuple(cells), tuple(map(registry.module_name, self.datasets)))
         except SyntaxError:  # the run will fail in that cell, and say so
             return digest(*cells), Code({}, {})
-        readers = [(registry.module_name(name), "") for name in self.datasets]
-        return text, code | PAGE_SOURCES.code(readers)
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -126,6 +124,12 @@ class Run:
                 notebook.cells.insert(first, note)
                 notebook.cells = [c for c in notebook.cells if not has_tag(c, REAL_DATA)]
         return notebook
+
+
+@cache  # a chapter that many need is planned for each of them
+def _code_of(cells: tuple[str, ...], readers: tuple[str, ...]) -> tuple[str, Code]:
+    text, code = PAGE_SOURCES.code_of_cells(list(cells))
+    return text, code | PAGE_SOURCES.code([(module, "") for module in readers])
 
 
 def plain_copy(notebook):
