@@ -103,7 +103,7 @@ def _image(
             import matplotlib.pyplot as plt
 
             plt.close(fig)
-        # It is laid out, and savefig would do so twice more: that is half of the drawing.
+        # It is laid out; savefig would draw it once more before the drawing that it writes.
         for ground in (fig, *fig.axes):
             ground.set_facecolor("none")  # the page's own
         canvas, engine, dpi = fig.canvas, fig.get_layout_engine(), fig.dpi

@@ -77,7 +77,7 @@ def test_one_world_of_two():
     open_one = pairs.assign(verdict=pairs["verdict"].replace("worse", "undecided"))
     assert functions.in_short(open_one).endswith(", undecided with much noise.")
     row = claims.function_claim(pd.concat(two), **GIVEN)
-    assert row["verdict"] == claims.PART and "better or worse" in row["ours"]
+    assert row["verdict"] == claims.BOTH and "better or worse" in row["ours"]
 
 
 def test_circular_labels_beside_planted_ones():
@@ -92,14 +92,14 @@ def test_circular_labels_beside_planted_ones():
 @pytest.mark.parametrize(
     "found, verdict",
     [
-        ("better better", claims.HOLDS),
-        ("better worse", claims.PART),
-        ("better tied", claims.PART),
+        ("better better", claims.SHOWN),
+        ("better worse", claims.BOTH),
+        ("better tied", claims.BOTH),
         ("better undecided", claims.OPEN),
         ("better cannot", claims.OPEN),
         ("tied undecided", claims.OPEN),
         ("undecided", claims.OPEN),
-        ("worse tied", claims.FAILS),
+        ("worse tied", claims.NOT_SHOWN),
         ("", claims.OPEN),
     ],
 )
@@ -123,8 +123,8 @@ def simulated(lpm, centred=0.5, plain=0.6, spread=0.0):
 @pytest.mark.parametrize(
     "lpm, spread, said, verdict",
     [
-        (0.7, 0.01, "The model brings them together better than profiles do", claims.HOLDS),
-        (0.4, 0.01, "The model brings them together less well than profiles do", claims.FAILS),
+        (0.7, 0.01, "The model brings them together better than profiles do", claims.SHOWN),
+        (0.4, 0.01, "The model brings them together less well than profiles do", claims.NOT_SHOWN),
         (0.7, 0.2, "It is undecided whether the model brings them together better", claims.OPEN),
     ],
 )
@@ -232,7 +232,7 @@ def scaled(least, most, *, models=(scaling.LPM,), n=12):
 
 @pytest.mark.parametrize(
     "least, most, word, verdict",
-    [(0.3, 0.5, "rises with more", claims.HOLDS), (0.5, 0.3, "falls with more", claims.FAILS)],
+    [(0.3, 0.5, "rises with more", claims.SHOWN), (0.5, 0.3, "falls with more", claims.NOT_SHOWN)],
 )
 def test_more_of_either(least, most, word, verdict):
     table = scaled(least, most)
@@ -334,22 +334,22 @@ def test_every_claim_has_a_verdict():
     }
     found = claims.claims(tables, **GIVEN)
     assert found["verdict"].tolist() == [
-        claims.PART,
-        claims.HOLDS,
-        claims.HOLDS,
-        claims.HOLDS,
+        claims.BOTH,
+        claims.SHOWN,
+        claims.SHOWN,
+        claims.SHOWN,
         "not testable here",
     ]
     assert findings.CLAIMS[0].needs == tuple(tables)
     said = findings.model_or_components(tables, **GIVEN)
     assert said.startswith("Vectors of the model show the function of genes better")
     tied = claims.pairs_claim(both(PAIRS, PAIRS | {"LPM": 0.35, "low-rank linear": 0.1}), **GIVEN)
-    assert tied["verdict"] == claims.PART and "simpler is tied with it" in tied["ours"]
+    assert tied["verdict"] == claims.BOTH and "simpler is tied with it" in tied["ours"]
     few = claims.pairs_claim(
         pd.concat([pair_rows(PAIRS), pair_rows(PAIRS, world=OWN, n=4)]), **GIVEN
     )
     assert few["verdict"] == claims.OPEN and few["ours"].endswith("undecided")
     one = claims.pairs_claim(both(PAIRS), **GIVEN)
-    assert one["verdict"] == claims.HOLDS and one["ours"].count("best") == 2
+    assert one["verdict"] == claims.SHOWN and one["ours"].count("best") == 2
     lost = claims.pairs_claim(both(PAIRS | {"LPM": 0.1}), **GIVEN)
-    assert lost["verdict"] == claims.FAILS
+    assert lost["verdict"] == claims.NOT_SHOWN

@@ -277,9 +277,9 @@ def test_a_finding_without_scores():
 @pytest.mark.parametrize(
     "published, verdicts",
     [
-        (1.49, [findings.FAILS, findings.FAILS, findings.HOLDS]),
-        (0.01, [findings.HOLDS] * 3),
-        (1.8, [findings.FAILS] * 3),
+        (1.49, [findings.NOT_SHOWN, findings.NOT_SHOWN, findings.SHOWN]),
+        (0.01, [findings.SHOWN] * 3),
+        (1.8, [findings.NOT_SHOWN] * 3),
     ],
 )
 def test_claims(published, verdicts):

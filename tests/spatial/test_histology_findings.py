@@ -88,18 +88,18 @@ def test_without_models_there_is_no_error():
 def test_claims_are_judged_by_the_control():
     tables = cells() | {findings.LEADERBOARD_PAGE: leaderboard_report.rows(leaderboard())}
     found = findings.claims(tables, **GIVEN).set_index("claim")["verdict"]
-    assert found.tolist() == [findings.HOLDS, findings.FAILS, "reproduced (names only)"]
+    assert found.tolist() == [findings.SHOWN, findings.NOT_SHOWN, "reproduced (names only)"]
     ours = findings.claims(tables, **GIVEN)["ours"]
     assert "lower for 0 of 3, equal or higher for 3" in ours.iloc[1]
     assert ours.iloc[2].startswith("26 by name, 24 that share no slide")
     better = findings.claims(tables | cells(completed=1.0), **GIVEN)["verdict"]
-    assert better.tolist()[:2] == [findings.HOLDS, findings.HOLDS]
+    assert better.tolist()[:2] == [findings.SHOWN, findings.SHOWN]
     table = tables[findings.CELLS_PAGE]
     one = table[(table["cluster"] == table["cluster"].iloc[0])]  # no interval over patients
     open_ = findings.claims(tables | {findings.CELLS_PAGE: one}, **GIVEN)["verdict"]
     assert open_.tolist()[:2] == [findings.OPEN, findings.OPEN]
     worse = findings.claims(tables | cells(completed=12.0), **GIVEN)["verdict"]
-    assert worse.tolist()[:2] == [findings.FAILS, findings.FAILS]
+    assert worse.tolist()[:2] == [findings.NOT_SHOWN, findings.NOT_SHOWN]
 
 
 @pytest.mark.parametrize(

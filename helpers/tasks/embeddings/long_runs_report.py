@@ -1,4 +1,4 @@
-"""What is said of long runs that are kept, and whether they still hold."""
+"""What is said of scVI as its users train it, beside the book's training."""
 
 import numpy as np
 import pandas as pd

@@ -10,7 +10,9 @@ FACTORS = (0.01, 0.1, 1.0, 10.0)
 
 
 @step
-def accuracy_by_unit(*, seed: int, n_classes: int = 20, n_dims: int = 16, n_cells: int = 600):
+def accuracy_by_unit(
+    *, seed: int, n_classes: int = 20, n_dims: int = 16, n_cells: int = 600
+) -> pd.DataFrame:
     """Training accuracy of both probes on the same numbers times several factors.
 
     Parameters

@@ -1,14 +1,16 @@
 """Long runs of the tier: the published data sets at their size, drawn anew, as published."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from helpers.data.explanation.lda_settings import lda
 from helpers.models.explanation.classifiers import fit_logistic_regression, fit_mlp
 from helpers.store.kept import LongRun
 from helpers.store.steps import Step, step
-from helpers.tasks.explanation.attribution import attribution_scores
+from helpers.tasks.explanation.attribution import attribution_scores, designs
 
-PUBLISHED = ("SIMU1", "SIMU2", "SimuA", "SimuB", "SimuC")
+PUBLISHED = designs(0, "full").names
 MODELS = {"LR": fit_logistic_regression, "MLP": fit_mlp}
 
 
@@ -33,7 +35,7 @@ def macro_averages(scored: dict) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)[["dataset", "model", "metric", "value"]]
 
 
-def published_sizes(seed: int, *, names=PUBLISHED, n_random: int = 3) -> Step:
+def published_sizes(seed: int, *, names: Sequence[str] = PUBLISHED, n_random: int = 3) -> Step:
     """One draw of each published data set, with one training of both models on it.
 
     Parameters

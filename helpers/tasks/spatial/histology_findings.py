@@ -18,7 +18,7 @@ CELLS_PAGE = "spatial/raw-or-completed"
 PROTOCOLS_PAGE = "spatial/one-model-five-protocols"
 PATIENTS_PAGE = "spatial/patients"
 LEADERBOARD_PAGE = "spatial/leaderboard-revisited"
-HOLDS, FAILS, OPEN = SHOWN, NOT_SHOWN, "undecided"
+OPEN = "undecided"
 N_DATA_SETS = 26
 
 
@@ -141,8 +141,8 @@ def best_predictor(tables, *, n_resamples: int, seed: int) -> Words:
 def _verdict(effect: pd.DataFrame) -> Words:
     """Verdict on "the error is lower", of the rows of all models."""
     if (effect["verdict"] == "lower").all():
-        return HOLDS
-    return FAILS if effect["verdict"].isin(["equal", "higher"]).all() else OPEN
+        return SHOWN
+    return NOT_SHOWN if effect["verdict"].isin(["equal", "higher"]).all() else OPEN
 
 
 def count_verdict(n: int, n_apart: int) -> Words:
