@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+_MARK = ".benchbook"
+
 
 def root() -> Path:
     """Folder of the book: the nearest one from here upwards that holds ``_toc.yml``, else here."""
@@ -19,7 +21,7 @@ def claim() -> Path:
         It holds somebody's files: building there could remove some.
     """
     folder = home()
-    mark = folder / ".benchbook"
+    mark = folder / _MARK
     if folder.exists() and not folder.is_dir():
         raise FileExistsError(f"{folder} is a file: name a folder in BENCHBOOK_HOME")
     if folder.is_dir() and any(folder.iterdir()) and not mark.is_file():
@@ -29,6 +31,11 @@ def claim() -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     mark.touch()
     return folder
+
+
+def is_claimed() -> bool:
+    """Whether the folder of results is marked as ours."""
+    return (home() / _MARK).is_file()
 
 
 def home() -> Path:

@@ -1,10 +1,11 @@
 """What belongs to the identity of a step: the definitions that its function can reach by name."""
 
+import os
 import textwrap
 
 import pytest
 
-from helpers.store import reach
+from helpers.store import reach, reached
 from helpers.store.reach import Sources
 
 
@@ -300,3 +301,94 @@ def test_code_that_was_edited_while_it_ran_is_noticed_and_the_rest_is_not_read_t
         assert not reach.unchanged(code)
     leaf.unlink()
     assert not reach.unchanged(code)
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A folder of results, for commands that each begin without a memory."""
+    monkeypatch.setenv("BENCHBOOK_HOME", str(tmp_path))
+    (tmp_path / ".benchbook").touch()
+    return tmp_path / "reached"
+
+
+PAGE = (("from helpers import presets\nimport pandas as pd", "presets.PRESETS"), ())
+
+
+def reach_again(page=PAGE) -> bool:
+    """Whether what the page reaches is read from sources; it is the same in any case."""
+    reached.code_of_page.cache_clear()
+    asked = []
+
+    class Watched(Sources):
+        def code_of_cells(self, cells):
+            asked.append(cells)
+            return super().code_of_cells(cells)
+
+    cells, readers = page
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reached, "PAGE_SOURCES", Watched(words=True))
+        text, code = reached.code_of_page(cells, readers)
+    sources = Sources(words=True)
+    told, expected = sources.code_of_cells(list(cells))
+    expected |= sources.code([(module, "") for module in readers])
+    assert (text, code, code.versions) == (told, expected, expected.versions)
+    return bool(asked)
+
+
+def test_what_a_page_reaches_is_read_once_while_nothing_changes(home, monkeypatch):
+    assert reach_again()
+    assert not reach_again()
+    assert reach_again((PAGE[0], ("helpers.data.own_reader",)))
+    assert reach_again(((*PAGE[0], "1"), ()))
+    assert not reach_again()
+    with monkeypatch.context() as patch:
+        patch.setattr(reached, "_package", lambda: "another text of a module")
+        assert reach_again()
+    with monkeypatch.context() as patch:
+        patch.setattr(reach, "versions", lambda libraries: {"pandas": "99"})
+        assert reach_again()  # and now the other version is kept
+    assert reach_again()
+    with monkeypatch.context() as patch:
+        patch.setattr(reached, "is_ours", lambda name: name == "pandas")
+        assert reach_again()  # somebody's copy of a library, which may change
+    for file in home.rglob("*.json"):
+        file.write_text("{")
+    assert reach_again()
+    assert not reach_again()
+
+
+def test_the_digest_of_the_package_is_that_of_every_module(monkeypatch):
+    texts = {}
+    monkeypatch.setattr(reached, "snapshot", lambda path: texts.setdefault(path, "x"))
+    reached._package.cache_clear()
+    before = reached._package()
+    assert {"reach.py", "cli.py", "screen.py"} <= {path.name for path in texts}
+    for path in list(texts)[::40]:
+        reached._package.cache_clear()
+        texts[path] = "y"
+        assert reached._package() != before
+        texts[path] = "x"
+    reached._package.cache_clear()
+
+
+def test_what_stands_on_a_package_of_the_user_is_read_each_time(home, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "of_the_user.py").write_text("def f():\n    return 1\n")
+    page = (("import of_the_user\nof_the_user.f()",), ())
+    assert reach_again(page)
+    assert reach_again(page)
+
+
+def test_nothing_is_written_into_a_folder_that_is_not_ours(home):
+    (home.parent / ".benchbook").unlink()
+    assert reach_again()
+    assert reach_again()
+    assert not home.exists()
+
+
+def test_of_old_states_few_are_kept(home):
+    for i in range(6):
+        (home / str(i)).mkdir(parents=True)
+        os.utime(home / str(i), (i, i))
+    reached.forget_old()
+    assert sorted(p.name for p in home.iterdir()) == ["2", "3", "4", "5"]

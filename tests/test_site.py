@@ -613,19 +613,96 @@ def test_buttons_appear_only_where_the_address_of_the_repository_is_set():
         assert config["html"]["use_repository_button"] is has_address
 
 
-def test_all_scores_are_one_file_with_the_meaning_of_its_columns():
-    import io
+def test_scores_are_offered_as_tables_and_as_one_archive_made_anew_where_they_changed(tmp_path):
     import zipfile
+    from types import SimpleNamespace
+
+    import pandas as pd
+
+    from helpers.book import downloads
+
+    def run(value: float):
+        folder = tmp_path / str(value)
+        folder.mkdir(exist_ok=True)
+        pd.DataFrame({"task": ["x"], "value": [value]}).to_parquet(folder / "scores.parquet")
+        return SimpleNamespace(folder=folder, record={"files": {"scores.parquet": str(value)}})
+
+    def stage(runs):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("helpers.scores.read", pd.read_parquet)
+            return downloads.stage_scores(tmp_path / "book", runs, archive=True)
+
+    runs = {"chapters/a/b": run(1.5), "chapters/c": SimpleNamespace(record={"files": {}})}
+    written = stage(runs)
+    static = tmp_path / "book" / "_static" / "scores"
+    table, packed = static / "a-b.csv", static / "all-scores.zip"
+    assert written == {tmp_path / "book" / "downloads.json", table, packed}
+    assert table.read_text() == "task,value\nx,1.5\n"
+    with zipfile.ZipFile(packed) as archive:
+        assert archive.namelist() == ["columns.txt", "a-b.csv"]
+        assert "cluster: rows of one cluster" in archive.read("columns.txt").decode()
+        assert archive.read("a-b.csv").decode() == table.read_text()
+
+    def times():
+        return [file.stat().st_mtime_ns for file in (table, packed)]
+
+    before, same = times(), packed.read_bytes()
+    assert stage(runs) == written
+    assert times() == before  # nothing is written twice
+    stage({"chapters/a/b": run(2.5)})
+    assert table.read_text() == "task,value\nx,2.5\n"
+    stage(runs)
+    assert packed.read_bytes() == same  # the same scores, the same bytes
+    assert downloads.stage_scores(tmp_path / "no scores", {}, archive=False) == set()
+
+
+def test_a_site_is_rendered_again_only_where_something_changed(tmp_path, monkeypatch):
+    from types import SimpleNamespace
 
     from helpers.book import site
 
-    tables = {"scores/a-b.csv": "task,value\nx,1\n"}
-    found = site._archive(tables)
-    assert found == site._archive(tables)  # the same scores, the same bytes
-    with zipfile.ZipFile(io.BytesIO(found)) as archive:
-        assert archive.namelist() == ["columns.txt", "a-b.csv"]
-        assert "cluster: rows of one cluster" in archive.read("columns.txt").decode()
-        assert archive.read("a-b.csv").decode() == tables["scores/a-b.csv"]
+    folder, html = tmp_path / "book", tmp_path / "_build" / "html"
+    (folder / "chapters").mkdir(parents=True)
+    page = folder / "chapters" / "one.md"
+    for file in (folder / "index.md", page):
+        file.write_text("# A page")
+    rendered = []
+
+    def jupyter_book(*_, **__):
+        rendered.append(1)
+        for name in ("index.html", "chapters/one.html"):
+            (html / name).parent.mkdir(parents=True, exist_ok=True)
+            (html / name).touch()
+        return SimpleNamespace(returncode=0, stdout="", stderr="")
+
+    monkeypatch.setattr(site.subprocess, "run", jupyter_book)
+
+    def builds(**how) -> bool:
+        before = len(rendered)
+        assert site.render(folder, tmp_path, **how) == html
+        return len(rendered) > before
+
+    assert builds()
+    assert not builds()
+    page.write_text("# Another page")
+    assert builds()
+    (html / "chapters" / "one.html").unlink()
+    assert builds()
+    assert builds(strict=False)
+    (tmp_path / "site.log").unlink()  # a build that was cut
+    assert builds(strict=False)
+    monkeypatch.setattr(site, "versions", lambda libraries: {"sphinx": "0"})
+    assert builds(strict=False)
+    assert not builds(strict=False)
+    monkeypatch.setattr(
+        site.subprocess,
+        "run",
+        lambda *_, **__: SimpleNamespace(returncode=1, stdout="WARNING: no", stderr=""),
+    )
+    page.write_text("# A page that does not build")
+    for _ in range(2):  # a failure is not taken for a build
+        with pytest.raises(site.SiteError, match="WARNING: no"):
+            site.render(folder, tmp_path)
 
 
 @pytest.mark.browser

@@ -27,6 +27,7 @@ from helpers.book.run import Run, hashes, plan, uses_real_data
 from helpers.data import registry
 from helpers.data.fetch import DataUnavailable
 from helpers.home import claim, home
+from helpers.store.reached import forget_old
 
 
 class Busy(RuntimeError):
@@ -82,6 +83,7 @@ def sweep() -> None:
     try:
         with at_work(alone=True):
             _remove_half_done()
+            forget_old()
     except Busy:
         return  # what lies there may be that one's
     for folder in Path(tempfile.gettempdir()).glob(f"{SOCKETS}-*"):

@@ -3,7 +3,7 @@
 import json
 import shlex
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from helpers.data import registry
 from helpers.home import home
 from helpers.store import kept
 from helpers.store.disk import canonical_json, file_sha256
-from helpers.store.reach import PAGE_SOURCES, Code, digest
+from helpers.store.reach import Code, digest
+from helpers.store.reached import code_of_page
 
 FORMAT = 2  # of what a run leaves; a larger number runs every chapter again
 
@@ -48,9 +49,10 @@ class Run:
     def _code(self) -> tuple[str, Code]:
         cells = [c.source for c in self.notebook().cells if c.cell_type == "code"]
         try:
-            return _code_of(tuple(cells), tuple(map(registry.module_name, self.datasets)))
+            readers = tuple(map(registry.module_name, self.datasets))
+            return code_of_page(tuple(cells), readers)
         except SyntaxError:  # the run will fail in that cell, and say so
-            return digest(*cells), Code({}, {})
+            return digest(*cells), Code({}, ())
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -124,12 +126,6 @@ class Run:
                 notebook.cells.insert(first, note)
                 notebook.cells = [c for c in notebook.cells if not has_tag(c, REAL_DATA)]
         return notebook
-
-
-@cache  # a chapter that many need is planned for each of them
-def _code_of(cells: tuple[str, ...], readers: tuple[str, ...]) -> tuple[str, Code]:
-    text, code = PAGE_SOURCES.code_of_cells(list(cells))
-    return text, code | PAGE_SOURCES.code([(module, "") for module in readers])
 
 
 def plain_copy(notebook):

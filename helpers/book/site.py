@@ -1,6 +1,6 @@
 """From executed chapters to a website: pages staged as notebooks, rendered by Jupyter Book."""
 
-import io
+import json
 import os
 import posixpath
 import re
@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +16,16 @@ import yaml
 
 from helpers.book.cards import parameters_card, provenance_card
 from helpers.book.chapters import Book, has_tag
+from helpers.book.downloads import ALL_SCORES, SPLITS, scores_file, splits_file, stage_scores
 from helpers.book.run import Run
 from helpers.book.sections import page_cells
-from helpers.tasks.results import MEANINGS
+from helpers.store.versions import versions
 
 NOTEBOOKS_BRANCH = "notebooks"  # executed notebooks are published there, for Colab and Binder
 PLACEHOLDER = "OWNER"  # of the repository's address, while nobody has set it
 _ABOUT = "about"
 GLOSSARY = "glossary"  # the page that terms lead to
-SPLITS = "splits.json"  # of a run
-ALL_SCORES = ("chapters/results", "scores/all-scores.zip")  # the page that offers it, the file
+_RENDERERS = ("jupyter_book", "sphinx", "sphinx_book_theme", "pydata_sphinx_theme", "myst_nb")
 _ASSETS = ("_static", "_ext", "references.bib")
 
 
@@ -105,25 +104,18 @@ def stage(
         for file in [source, *source.rglob("*")]:
             if file.is_file() and "__pycache__" not in file.parts:
                 files[folder / file.relative_to(book.folder)] = file.read_bytes()
-    tables: dict[str, str] = {}
-    for name in shown:
-        if name in runs and (scores := runs[name].folder / "scores.parquet").is_file():
-            from helpers.scores import read
-
-            table = read(scores).to_csv(index=False)
-            files[folder / "_static" / _scores_file(name)] = table
-            tables[_scores_file(name)] = table
-        if name in runs and (splits := runs[name].folder / SPLITS).is_file():
-            files[folder / "_static" / _splits_file(name)] = splits.read_bytes()
-    if ALL_SCORES[0] in shown:
-        files[folder / "_static" / ALL_SCORES[1]] = _archive(tables)
+    finished = {name: runs[name] for name in shown if name in runs}
+    downloads = stage_scores(folder, finished, archive=ALL_SCORES[0] in shown)
+    for name, one in finished.items():
+        if (splits := one.folder / SPLITS).is_file():
+            files[folder / "_static" / splits_file(name)] = splits.read_bytes()
     for path, content in files.items():
         data = content.encode() if isinstance(content, str) else content
         if not path.is_file() or path.read_bytes() != data:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
     for path in folder.rglob("*"):
-        if path.is_file() and path not in files:
+        if path.is_file() and path not in files and path not in downloads:
             path.unlink()
 
 
@@ -153,25 +145,6 @@ def _without_dead_links(text: str, page: str, book: Book, shown: list[str]) -> s
 
     text = _LINK.sub(link, text)
     return text if GLOSSARY in shown else _TERM.sub(r"\1", text)
-
-
-def _scores_file(name: str) -> str:
-    return f"scores/{name.removeprefix('chapters/').replace('/', '-')}.csv"
-
-
-def _splits_file(name: str) -> str:
-    return f"splits/{name.removeprefix('chapters/').replace('/', '-')}.json"
-
-
-def _archive(tables: dict[str, str]) -> bytes:
-    """All scores in one file, with what their columns mean; the same bytes for the same scores."""
-    meanings = "".join(f"{column}: {meaning}\n" for column, meaning in MEANINGS.items())
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, text in {"columns.txt": meanings, **tables}.items():
-            entry = zipfile.ZipInfo(name.removeprefix("scores/"), (1980, 1, 1, 0, 0, 0))
-            archive.writestr(entry, text, zipfile.ZIP_DEFLATED)
-    return buffer.getvalue()
 
 
 def _toc(book: Book, shown: list[str] | None, front: bool) -> str:
@@ -267,9 +240,9 @@ def _insert_cards(page, run: Run, record: dict) -> None:
     depth = run.chapter.name.count("/")
     links = {}
     if (run.folder / "scores.parquet").is_file():
-        links["scores (CSV)"] = f"{'../' * depth}_static/{_scores_file(run.chapter.name)}"
+        links["scores (CSV)"] = f"{'../' * depth}_static/{scores_file(run.chapter.name)}"
     if (run.folder / SPLITS).is_file():
-        links["splits (JSON)"] = f"{'../' * depth}_static/{_splits_file(run.chapter.name)}"
+        links["splits (JSON)"] = f"{'../' * depth}_static/{splits_file(run.chapter.name)}"
     page.cells.append(nbformat.v4.new_markdown_cell(provenance_card(record, links)))
 
 
@@ -289,6 +262,8 @@ def _install_cell(address: str):
 def render(folder: Path, output: Path, *, strict: bool = True) -> Path:
     """Build the staged pages; return the folder of the HTML, ``_build/html`` below `output`.
 
+    Nothing is done where the last build is whole and was of the same files.
+
     Parameters
     ----------
     folder : Path
@@ -303,19 +278,25 @@ def render(folder: Path, output: Path, *, strict: bool = True) -> Path:
     SiteError
         With what Sphinx said.
     """
+    log, note = output / "site.log", output / "site.json"
+    html = output / "_build" / "html"
+    asked = {"staged": _state(folder), "strict": strict, "versions": versions(_RENDERERS)}
+    pages = [p.relative_to(folder) for p in (*folder.rglob("*.md"), *folder.rglob("*.ipynb"))]
+    whole = log.is_file() and all((html / p).with_suffix(".html").is_file() for p in pages)
+    if whole and note.is_file() and json.loads(note.read_text(encoding="utf-8")) == asked:
+        return html
+    note.unlink(missing_ok=True)
     start = "from jupyter_book.cli.main import main; main()"
     command = [sys.executable, "-c", start, "build", str(folder)]
     command += ["--path-output", str(output)]
     flags = ["-W", "--keep-going", "-n"] if strict else []
     environment = os.environ | {"PYTHONHASHSEED": "0", "NO_COLOR": "1"}
-    log = output / "site.log"
     if not log.is_file():  # the last build was cut: Sphinx would take its pages for whole
         shutil.rmtree(output / "_build", ignore_errors=True)
     log.unlink(missing_ok=True)
     done = subprocess.run([*command, *flags], capture_output=True, text=True, env=environment)
     said = re.sub(r"\x1b\[[\d;]*m", "", done.stdout + done.stderr)
     log.write_text(said, encoding="utf-8")
-    html = output / "_build" / "html"
     if done.returncode or not (html / "index.html").is_file():
         shutil.rmtree(output / "_build", ignore_errors=True)  # its warnings would not come again
         found = re.findall(r"^.*(?:WARNING|ERROR|sphinx\.errors).*$", said, re.MULTILINE)
@@ -324,7 +305,14 @@ def render(folder: Path, output: Path, *, strict: bool = True) -> Path:
             + ("; ".join(found[:5]) or f"exit code {done.returncode}")
             + f" (all in {log})"
         )
+    note.write_text(json.dumps(asked), encoding="utf-8")
     return html
+
+
+def _state(folder: Path) -> list[list]:
+    """Files below a folder, with the time of their last change."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
+    return [[str(p.relative_to(folder)), p.stat().st_mtime_ns] for p in files]
 
 
 def render_page(book: Book, run: Run) -> Path:

@@ -252,7 +252,7 @@ class Sources:
             elif not self.module(module).rest:
                 continue  # nothing runs
             definitions[f"{module}:{name}"] = read.digest
-        return Code(dict(sorted(definitions.items())), versions(tuple(sorted(used))))
+        return Code(dict(sorted(definitions.items())), tuple(sorted(used)))
 
     def code_of_cells(self, cells: list[str]) -> tuple[str, "Code"]:
         """Digest of a notebook's code, cell by cell, and the code that its names reach."""
@@ -324,16 +324,21 @@ def _variables(function: ast.AST) -> frozenset[str]:
 
 @dataclass(frozen=True)
 class Code:
-    """The code behind a step or a chapter: digests of definitions, versions of libraries."""
+    """The code behind a step or a chapter: digests of definitions, names of libraries."""
 
     definitions: dict[str, str]
-    versions: dict[str, str]
+    libraries: tuple[str, ...]
 
     def __or__(self, other: "Code") -> "Code":
         return Code(
             dict(sorted((self.definitions | other.definitions).items())),
-            dict(sorted((self.versions | other.versions).items())),
+            tuple(sorted({*self.libraries, *other.libraries})),
         )
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Versions of Python and of the libraries."""
+        return versions(self.libraries)
 
     @property
     def modules(self) -> list[str]:
