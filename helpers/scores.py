@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.home import home
+from helpers.score_columns import COLUMNS
 from helpers.store.steps import Step, results
 
 if TYPE_CHECKING:
@@ -17,23 +18,6 @@ if TYPE_CHECKING:
 
 ROLES = ("candidate", "floor", "ceiling", "reported")
 
-COLUMNS = {
-    "task": str,
-    "dataset": str,
-    "split": str,
-    "protocol": str,
-    "model": str,
-    "params": str,  # canonical JSON
-    "post": str,
-    "metric": str,
-    "role": str,
-    "unit_kind": str,  # what a row scores: perturbation, batch, gene, ...
-    "unit": str,
-    "cluster": str,  # what is resampled together
-    "seed": int,
-    "n": int,  # observations behind the value
-    "value": float,
-}
 _UNIT = [c for c in COLUMNS if c not in ("cluster", "n", "value", "role")]
 _DEFAULTS = {"split": "all", "protocol": "revised", "params": {}, "post": "raw", "n": 1}
 

@@ -28,7 +28,7 @@ LAYERS = [  # a module imports from its own layer and from those below
     {"helpers.comparisons", "helpers.nested"},
     {"helpers.stats"},
     {"helpers.metrics"},
-    {"helpers.home", "helpers.presets", "helpers.words"},
+    {"helpers.home", "helpers.presets", "helpers.score_columns", "helpers.words"},
 ]
 MODULES = sorted((ROOT / "helpers").rglob("*.py"))
 

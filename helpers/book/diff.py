@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from helpers.scores import COLUMNS
+from helpers.score_columns import COLUMNS
 from helpers.scores import read as read_scores
 
 KEYS = ["preset", *(c for c in COLUMNS if c != "value"), "copy"]

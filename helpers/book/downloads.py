@@ -5,7 +5,7 @@ import zipfile
 from pathlib import Path
 
 from helpers.book.run import Run
-from helpers.tasks.results import MEANINGS
+from helpers.score_columns import MEANINGS
 
 SPLITS = "splits.json"  # of a run
 ALL_SCORES = ("chapters/results", "scores/all-scores.zip")  # the page that offers it, the file

@@ -11,7 +11,6 @@ from helpers.book.chapters import Chapter, ChapterError, has_tag, needs_of, plai
 from helpers.book.sections import REAL_DATA
 from helpers.data import registry
 from helpers.home import home
-from helpers.store import kept
 from helpers.store.disk import canonical_json, file_sha256
 from helpers.store.reach import Code, digest
 from helpers.store.reached import code_of_page
@@ -78,8 +77,16 @@ class Run:
             canonical_json([code.definitions, code.versions]),
             *(canonical_json(own) for d in self.datasets if (own := registry.identity(d))),
             *(need.key for need in self.needs),
-            *(file_sha256(file) for name in self.chapter.kept for file in kept.files(name)),
+            *(file_sha256(file) for file in self._kept_files),
         )
+
+    @property
+    def _kept_files(self) -> list[Path]:
+        if not self.chapter.kept:
+            return []  # most chapters: the command does not wait for pandas
+        from helpers.store import kept
+
+        return [file for name in self.chapter.kept for file in kept.files(name)]
 
     @property
     def folder(self) -> Path:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 from platformdirs import user_cache_path
 
-from helpers.data.contract import DataError
+from helpers.data.errors import DataError
 
 if TYPE_CHECKING:
     from helpers.data.dataset import Dataset, File

@@ -13,6 +13,7 @@ import json
 import os
 import pkgutil
 from difflib import get_close_matches
+from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,12 @@ if TYPE_CHECKING:  # who asks for names only does not wait for what reads
 
 def names() -> list[str]:
     """Names of the book's data sets, sorted; none of them is imported."""
-    return sorted(info.name.replace("_", "-") for info in pkgutil.iter_modules(sets.__path__))
+    return list(_modules(tuple(sets.__path__)))
+
+
+@cache  # a plan asks for the names some thousand times
+def _modules(folders: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted(m.name.replace("_", "-") for m in pkgutil.iter_modules(folders)))
 
 
 def known() -> list[str]:

@@ -9,27 +9,9 @@ import pandas as pd
 from helpers.comparisons import compare, equivalence_margin, paired, tie_groups
 from helpers.metrics.facts import Metric
 from helpers.plots.page import number
+from helpers.score_columns import MEANINGS
 from helpers.stats import MIN_UNITS
 from helpers.summaries import ROLE_ORDER, group_means
-
-MEANINGS = {
-    "task": "what is asked of a model; each has a chapter",
-    "dataset": "data the score was made on; simulated ones say so",
-    "split": "which part of the data is scored",
-    "protocol": "published: the choices of the paper's code; revised: ours",
-    "model": "what is scored, or the floor or ceiling",
-    "params": "parameters of the model and read-out, as JSON",
-    "post": "post-processing of the embedding",
-    "metric": "what the value measures",
-    "role": "candidate, floor (knows nothing), ceiling (knows the truth), reported (from a paper)",
-    "unit_kind": "what one row scores: a perturbation, a batch, a gene, ...",
-    "unit": "the name of that one thing",
-    "cluster": "rows of one cluster are resampled together",
-    "seed": "root of all random numbers",
-    "n": "observations behind the value",
-    "value": "the score; empty where it could not be scored",
-}
-"""What each column of the score table holds: the dictionary of the download."""
 
 GROUP = ["page", "task", "metric", "dataset", "split", "protocol", "post", "setting"]
 COLUMNS = [
