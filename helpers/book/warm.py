@@ -8,6 +8,7 @@ with it. Elsewhere than on Linux, and under ``BENCHBOOK_COLD=1``, processes star
 
 import atexit
 import contextlib
+import gc
 import multiprocessing
 import os
 import signal
@@ -161,6 +162,7 @@ def _run_kernel(arguments: list[str], environment: dict[str, str], folder: str, 
     from ipykernel.kernelapp import IPKernelApp
 
     _as_if_imported_in_a_kernel()
+    gc.freeze()  # what was forked stays: to look through it again and again takes a tenth of a run
     threading.Thread(target=_end_with_the_command, daemon=True).start()
     sys.path[:] = path
     sys.argv = ["ipykernel_launcher", *arguments]
