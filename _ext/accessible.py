@@ -13,7 +13,7 @@ def mend(app, pagename, templatename, context, doctree):
     # a data frame's corner says nothing, so it heads nothing
     body = re.sub(r"<th([^>]*)></th>", r"<td\1></td>", body)
     # a wide formula scrolls in its box, so the box must take the keyboard focus
-    body = body.replace('<div class="math ', '<div tabindex="0" class="math ')
+    body = body.replace('<div class="math">', '<div tabindex="0" class="math">')
     # numbers from cells: a true minus sign, and no line break before per cent
     body = re.sub(r'(<span class="pasted-text">)-(?=[\d.])', r"\1&minus;", body)
     body = body.replace("</span> %", "</span>&nbsp;%")

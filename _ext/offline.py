@@ -1,13 +1,8 @@
 """Every script comes from the site itself, once, and only where a page uses it."""
 
 import re
-from importlib.metadata import files
 from pathlib import Path
-from shutil import rmtree
 
-MATHJAX = "sphinx-mathjax-offline"
-# the page loads the first; the others are what it asks for while it typesets
-NEEDED = ("tex-mml-chtml.js", "output/chtml/fonts/woff-v2", "input/tex/extensions")
 # 1.5 MB that draw again the icons which the theme's fonts draw; the index of all pages, which
 # the theme loads everywhere for a search within the page that this site does not have
 UNUSED = ("scripts/fontawesome.js", "searchtools.js", "language_data.js", "searchindex.js")
@@ -19,20 +14,6 @@ NOT_DEFERRED = re.compile(
 TAG = r'[ \t]*<script[^>]*? src="[^"]*?(?:%s)[^"]*"></script>\n?'
 
 
-def copy_mathjax(app, exception):
-    """Copy the part of MathJax that pages use next to the site's other scripts."""
-    if exception is not None or app.builder.format != "html":
-        return
-    target = Path(app.outdir, "_static", "mathjax")
-    rmtree(target, ignore_errors=True)
-    for file in files(MATHJAX):
-        inside = file.as_posix().partition("/static/mathjax/")[2]
-        if any(inside == n or inside.startswith(f"{n}/") for n in NEEDED):
-            copy = target / inside
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes(file.locate().read_bytes())
-
-
 def drop_thebe(app, config):
     """Jupyter Book loads sphinx-thebe, on or off, and with it a script from elsewhere."""
     for listeners in app.events.listeners.values():
@@ -41,13 +22,11 @@ def drop_thebe(app, config):
 
 
 def load_once(app, pagename, templatename, context, doctree):
-    """Extensions that each ask for a script get it once; MathJax comes where formulas are."""
+    """Extensions that each ask for a script get it once."""
     kept = {}
-    formulas = 'class="math ' in (context.get("body") or "")
     for script in context.get("script_files", []):
         name = getattr(script, "filename", None)
-        if formulas or not str(name).endswith(app.config.mathjax_path):
-            kept.setdefault(name or id(script), script)
+        kept.setdefault(name or id(script), script)
     context["script_files"] = list(kept.values())
 
 
@@ -71,7 +50,5 @@ def drop_unused(app, exception):
 def setup(app):
     app.connect("config-inited", drop_thebe)
     app.connect("html-page-context", load_once, priority=900)
-    app.connect("build-finished", copy_mathjax)
     app.connect("build-finished", drop_unused)
-    app.config.mathjax_path = "mathjax/tex-mml-chtml.js"
     return {"parallel_read_safe": True, "parallel_write_safe": True}

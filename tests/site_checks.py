@@ -200,7 +200,6 @@ def _page_problems(
     page.set_viewport_size({"width": width, "height": 900})
     if axe or width == WIDTHS[0]:
         page.goto(address + name)
-        page.evaluate("() => window.MathJax?.startup?.promise")
         # colours as they end up
         page.add_style_tag(content="* { transition: none !important }")
     for theme in THEMES:
