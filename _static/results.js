@@ -1,6 +1,7 @@
 // Tables that ask for it get filters above them and buttons in their heads. Without this script
 // they are whole tables all the same.
 const MOST = 100; // values that a menu can hold
+const FIRST = 100; // rows that are laid out unasked: custom.css holds the same number
 
 document.addEventListener("DOMContentLoaded", () => {
   for (const table of document.querySelectorAll("table[data-sortable]")) {
@@ -17,16 +18,27 @@ document.addEventListener("DOMContentLoaded", () => {
     bar.className = "bb-filters";
     const count = document.createElement("span");
     count.setAttribute("role", "status");
+    const all = document.createElement("button");
+    all.type = "button";
+    all.textContent = "show all";
+    let most = FIRST;
 
     const filter = () => {
       let n = 0;
-      for (const row of rows) {
-        const shown = [...chosen].every(([i, value]) => !value || text(row, i) === value);
-        row.hidden = !shown;
-        n += shown;
+      for (const row of body.rows) {
+        const fits = [...chosen].every(([i, value]) => !value || text(row, i) === value);
+        n += fits;
+        row.hidden = !fits;
+        row.classList.toggle("bb-later", n > most);
       }
-      count.textContent = `${n} of ${rows.length} rows`;
+      table.dataset.ready = "";
+      count.textContent = n > most ? `the first ${most} of ${n} rows` : `${n} of ${rows.length} rows`;
+      all.hidden = n <= most;
     };
+    all.addEventListener("click", () => {
+      most = Infinity;
+      filter();
+    });
 
     heads.forEach((head, i) => {
       const name = head.textContent.trim();
@@ -65,12 +77,11 @@ document.addEventListener("DOMContentLoaded", () => {
           return Number.isNaN(x) - Number.isNaN(y) || sign * (x - y) || 0;
         });
         body.append(...sorted);
+        filter();
       });
     });
-    if (bar.childElementCount) {
-      bar.append(count);
-      filter();
-    }
+    filter();
+    if (bar.childElementCount || !all.hidden) bar.append(count, all);
     table.closest(".bb-table").prepend(bar);
   }
 });

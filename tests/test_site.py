@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import yaml
 from bs4 import BeautifulSoup
+from fontTools.ttLib import TTFont
 from site_checks import ALLOWED, browser, check_site, dead_links, pages, serve
 
 from helpers.book.cards import parameters_card, provenance_card
@@ -281,6 +282,15 @@ def test_icons_are_drawn_and_the_search_finds(built_site):
             " return [...document.fonts].filter(f => f.status == 'loaded').map(f => f.family) }"
         )
         assert any("Font Awesome" in family for family in drawn)
+        asked = page.evaluate(
+            "[...document.querySelectorAll('i[class*=fa-]'), ...document.querySelectorAll("
+            "'.admonition-title')].flatMap(e => ['::before', '::after'].map(part =>"
+            " getComputedStyle(e, part).content)).filter(c => /[\\ue000-\\uf8ff]/.test(c))"
+        )
+        fonts = list((built_site / "_static/vendor/fontawesome/webfonts").glob("*.woff2"))
+        assert sum(font.stat().st_size for font in fonts) < 20_000  # all icons have 300 KB
+        shapes = {chr(code) for font in fonts for code in TTFont(font).getBestCmap()}
+        assert len(asked) > 10 and {c.strip('"') for c in asked} <= shapes
         page.goto(address + "search.html?q=perturbation")
         page.wait_for_selector("#search-results li a")
 
@@ -553,6 +563,46 @@ def test_a_reader_sorts_numbers_as_numbers_and_filters_words(tmp_path):
         menus.first.select_option("y")
         assert column() == ["a", "d"]
         assert opened.get_by_role("status").inner_text() == "2 of 4 rows"
+
+
+@pytest.mark.browser
+def test_of_a_long_table_a_hundred_rows_are_laid_out_until_more_are_asked_for(tmp_path):
+    frame = pd.DataFrame({"n": range(150), "kind": ["x", "y", "y"] * 50})
+    table = table_html(frame, caption="All", name="all", sortable=list(frame))
+    for name in ("results.js", "custom.css"):
+        shutil.copy(ROOT / "_static" / name, tmp_path / name)
+    (tmp_path / "page.html").write_text(
+        '<html><head><link rel="stylesheet" href="custom.css"></head>'
+        f'<body>{table}<script src="results.js"></script></body></html>'
+    )
+    address = (tmp_path / "page.html").as_uri()
+    with browser() as chromium:
+        opened = chromium.new_page()
+        opened.goto(address)
+        said, more = opened.get_by_role("status"), opened.get_by_role("button", name="show all")
+
+        def column() -> list[int]:
+            return opened.evaluate(
+                "[...document.querySelectorAll('tbody tr')].filter(r => r.offsetHeight)"
+                ".map(r => +r.cells[0].textContent)"
+            )
+
+        assert (column(), said.inner_text()) == ([*range(100)], "the first 100 of 150 rows")
+        for _ in range(2):
+            opened.get_by_role("button", name="n", exact=True).click()
+        assert column() == [*range(149, 49, -1)]
+        opened.locator("select").select_option("x")
+        assert (column(), said.inner_text()) == ([*range(147, -1, -3)], "50 of 150 rows")
+        assert not more.is_visible()
+        opened.locator("select").select_option("")
+        opened.emulate_media(media="print")
+        assert len(column()) == 150
+        opened.emulate_media(media="screen")
+        more.click()
+        assert (len(column()), said.inner_text()) == (150, "150 of 150 rows")
+        plain = chromium.new_context(java_script_enabled=False).new_page()
+        plain.goto(address)
+        assert plain.locator("tbody tr:visible").count() == 150
 
 
 def test_parameters_that_differ_from_their_default_are_marked():
