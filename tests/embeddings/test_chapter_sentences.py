@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 
 from helpers.tasks.embeddings import sentences
+from helpers.tasks.embeddings.batch_mixing_report import controls_of
+from helpers.tasks.embeddings.foundation_models_report import who_can_be_asked
 
 NAN = float("nan")
 
@@ -80,6 +82,30 @@ def test_the_first_place_of_real_neighbours():
     assert sentences.first_place(["a", "b"], 2).startswith("No candidate")
     assert sentences.first_place(["a"], 2) == "The first place may belong to a"
     assert sentences.first_place(["untrained scVI"], 2).endswith("needs no learning")
+    assert sentences.first_place(["a"], 1).startswith("a is the only candidate")
+
+
+def test_models_above_the_floors():
+    low = pd.Series([0.2, 0.05, NAN])
+    assert sentences.above_floors(low, 0.1).startswith("The intervals of 1 of 3 models lie")
+    assert sentences.above_floors(low[:1], 0.1) == "Its interval lies above the highest floor"
+    assert "does not lie" in sentences.above_floors(low[1:2], 0.1)
+    assert sentences.above_floors(low[2:], 0.1).endswith(
+        "no model is shown to lie above the floors"
+    )
+
+
+def test_controls_a_batch():
+    assert controls_of("mine", pd.Series([5, 5])) == "Each batch of mine has 5 controls."
+    assert controls_of("mine", pd.Series([5, 9])) == "Batches of mine have 5 to 9 controls."
+
+
+def test_who_can_be_put_to_a_foundation_model():
+    asked = pd.DataFrame({"detected": [20.0, 900.0]}, index=["poor", "rich"])
+    assert who_can_be_asked(asked).startswith("rich can be put to a foundation model, of 2 screens")
+    none = who_can_be_asked(asked[:1])
+    assert none.startswith("The one screen at hand cannot") and "has 20 detected genes" in none
+    assert who_can_be_asked(asked.assign(detected=[20, 30])).startswith("None of 2 screens")
 
 
 def test_votes_with_controls():

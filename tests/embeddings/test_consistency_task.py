@@ -1,5 +1,7 @@
 """The consistency task: protocols, controls left out in turn, simulated truth, real data."""
 
+import re
+
 import anndata as ad
 import numpy as np
 import pandas as pd
@@ -26,6 +28,7 @@ from helpers.tasks.embeddings.consistency import (
 from helpers.tasks.embeddings.consistency_report import (
     DEPARTURES,
     answerability,
+    called,
     most_consistent,
     reported,
     scores,
@@ -425,6 +428,7 @@ def test_each_labelling_of_a_pool_has_its_own_p_value(post):
     "similarity, said",
     [
         ([float("nan")], "no perturbation has a similarity"),
+        ([-0.0013], "1 perturbation has a similarity: p0 (\N{MINUS SIGN}0.001)"),
         ([0.25, float("nan"), 0.5], "2 perturbations have a similarity: p2 (0.500), p0 (0.250)"),
         (
             [0.1, 0.4, 0.2],
@@ -437,3 +441,17 @@ def test_the_most_consistent_are_named_whatever_their_number(similarity, said):
     labels = [f"p{i}" for i in range(len(similarity))]
     table = pd.DataFrame({"label": labels, "similarity": similarity})
     assert most_consistent(table, n=2) == said
+
+
+@pytest.mark.parametrize(
+    ("q_values", "said"),
+    [
+        ([float("nan")], "No perturbation could be tested"),
+        ([0.4, 0.2], "Of 2 perturbations none is called .* does not show"),
+        ([0.4, 0.02, float("nan")], "Of 2 perturbations 1 is consistent .* not blind to it,"),
+        ([0.01, 0.02], "Of 2 perturbations 2 are consistent .* not blind to these,"),
+        ([0.01], "Of 1 perturbation 1 is"),
+    ],
+)
+def test_how_many_are_consistent(q_values, said):
+    assert re.match(said, called(pd.Series(q_values)))

@@ -33,6 +33,12 @@ def test_each_agreement_has_its_sentence():
     assert "2 of the candidates may be first by each" in probes_agree(open_)
 
 
+def test_one_candidate_is_compared_with_none():
+    one = ranks(linear=((0.07, 1), (0.06, 2)), ridge=((0.07, 1), (0.06, 2)))
+    said = probes_agree(one[one["model"] == "PCA"])
+    assert said == "PCA is the only candidate, and no other is put beside it"
+
+
 def test_a_probe_that_reads_nothing_is_no_evidence():
     linear, bad = ((0.07, 1), (0.06, 2)), ((0.02, 2), (0.03, 1))
     said = probes_agree(ranks(linear=linear, ridge=linear, mlp=bad))

@@ -64,6 +64,14 @@ DEPARTURES = (
 )
 
 
+def controls_of(dataset: str, controls: pd.Series) -> str:
+    """How many controls batches of a screen have; `controls` by batch."""
+    fewest, most = int(controls.min()), int(controls.max())
+    if fewest == most:
+        return f"Each batch of {dataset} has {fewest} controls."
+    return f"Batches of {dataset} have {fewest} to {most} controls."
+
+
 def scores(result: pd.DataFrame, *, shuffled: bool = False, **shared) -> pd.DataFrame:
     """Result of `mixing` as rows of the score table, one a batch and metric.
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from helpers.plots.page import number
 from helpers.scores import rows
 from helpers.stats import wilson_interval
 from helpers.store.steps import Step, results
@@ -211,13 +212,32 @@ def most_consistent(table: pd.DataFrame, n: int = 5) -> str:
     if order.empty:
         return "no perturbation has a similarity"
     if len(order) <= n:
-        named = ", ".join(f"{r.label} ({r.similarity:.3f})" for r in order.itertuples())
-        return f"{len(order)} perturbations have a similarity: {named}"
+        named = ", ".join(f"{r.label} ({number(r.similarity)})" for r in order.itertuples())
+        few = "1 perturbation has" if len(order) == 1 else f"{len(order)} perturbations have"
+        return f"{few} a similarity: {named}"
     first = ", ".join(order["label"].iloc[:n])
     last, following = order["similarity"].iloc[n - 1 : n + 1]
     return (
-        f"the {n} most consistent perturbations are {first}, down to {last:.3f}; the next one is "
-        f"at {following:.3f}"
+        f"the {n} most consistent perturbations are {first}, down to {number(last)}; the next one "
+        f"is at {number(following)}"
+    )
+
+
+def called(q_values: pd.Series) -> str:
+    """How many perturbations are consistent, and what that says; NaN could not be tested."""
+    n, n_called = int(q_values.notna().sum()), int((q_values <= 0.05).sum())
+    if not n:
+        return "No perturbation could be tested"
+    of = f"Of {n} perturbation{'s' * (n > 1)}"
+    if not n_called:
+        return (
+            f"{of} none is called consistent at a false discovery rate of 5 %. That does not show "
+            "that the embedding is blind to them: few cells may hide an effect"
+        )
+    return (
+        f"{of} {n_called} {'are' if n_called > 1 else 'is'} consistent at a false discovery rate "
+        "of 5 %. That says that the embedding is not blind to "
+        f"{'these' if n_called > 1 else 'it'}, and little more: look at the size of the value"
     )
 
 

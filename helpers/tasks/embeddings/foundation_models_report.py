@@ -11,6 +11,7 @@ from helpers.data.exchange import read_embedding
 from helpers.models.embeddings.vocabulary import LEAST_GENES
 from helpers.tasks.departures import Departure
 from helpers.tasks.embeddings import bendidi2024
+from helpers.tasks.findings import listed
 
 _REPORTED = {
     "ilisi_ratio": "iLISI (norm.)",
@@ -164,6 +165,23 @@ def reported() -> pd.DataFrame:
     """Published scores of seven representations, one row a model."""
     table = bendidi2024.wide(bendidi2024.reported(dataset="replogle"))
     return table.loc[list(_MODELS), list(_REPORTED)].rename(columns=_REPORTED).reset_index()
+
+
+def who_can_be_asked(coverage: pd.DataFrame) -> str:
+    """Which screens a foundation model can be asked about, of `coverage` by data set."""
+    enough = coverage.index[coverage["detected"] >= LEAST_GENES]
+    n = len(coverage)
+    if len(enough):
+        return (
+            f"{listed(enough)} can be put to a foundation model, of {n} screens. This page runs "
+            "none by itself; the recipes below do."
+        )
+    most = f"{coverage['detected'].max():.0f} detected genes in a median cell"
+    if n == 1:
+        said = f"The one screen at hand cannot be put to a foundation model: it has {most}"
+    else:
+        said = f"None of {n} screens can be put to a foundation model: the richest has {most}"
+    return f"{said}. So this page reports no score of one."
 
 
 def answerability(coverage: pd.DataFrame) -> list[str]:

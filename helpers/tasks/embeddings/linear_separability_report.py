@@ -141,6 +141,8 @@ def probes_agree(ranks: pd.DataFrame, *, declared: str = "linear") -> str:
         A probe whose best candidate has less than half of the accuracy of this one's reads too
         little to be evidence on candidates.
     """
+    if len(set(ranks["model"])) == 1:
+        return f"{ranks['model'].iloc[0]} is the only candidate, and no other is put beside it"
     best = ranks.loc[ranks.groupby("probe", sort=False)["mean"].idxmax()].set_index("probe")
     weak = best.index[best["mean"] < 0.5 * best["mean"][declared]]
     names = {p: PROBE_NAMES.get(p, p) for p in best.index}

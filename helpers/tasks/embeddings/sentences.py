@@ -101,7 +101,9 @@ def guides_differ(best: pd.Series, floor: pd.Series) -> str:
 
 
 def first_place(may_lead: Sequence[str], n_models: int) -> str:
-    """Who may be the best of real cells' neighbours."""
+    """Who may be the best on real cells."""
+    if n_models == 1:
+        return f"{may_lead[0]} is the only candidate, and no other can be compared with it"
     if len(may_lead) == n_models:
         lead = "No candidate can be excluded from the first place"
     else:
@@ -109,6 +111,17 @@ def first_place(may_lead: Sequence[str], n_models: int) -> str:
     if "untrained scVI" in may_lead:
         lead += "; an untrained network may hold it: what is found here needs no learning"
     return lead
+
+
+def above_floors(low: pd.Series, floor: float) -> str:
+    """How many candidates lie above the highest floor; `low` ends of their intervals."""
+    known = low.dropna()
+    if known.empty:
+        return "So few targets have no interval: no model is shown to lie above the floors"
+    n = int((known > floor).sum())
+    if len(low) == 1:
+        return f"Its interval {'lies' if n else 'does not lie'} above the highest floor"
+    return f"The intervals of {n} of {len(low)} models lie above the highest floor"
 
 
 def published_span(values: pd.Series) -> str:
