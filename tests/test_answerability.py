@@ -115,6 +115,20 @@ def test_the_matrix_asks_of_reconstruction_what_its_page_asks(screen):
     assert set(answers) >= {"cannot", "power-limited"} or set(answers) == {"power-limited"}
 
 
+def test_the_matrix_asks_for_controls_where_the_pages_do(screen):
+    """Batches without controls were called enough for a probe, and the pages of probes refused."""
+    effects = pd.DataFrame(columns=["context", "unit", "q_value"])
+    known = pd.DataFrame(columns=["gene_a", "gene_b", "database"])
+    bare = (screen.obs["batch"] == screen.obs["batch"].iloc[0]).to_numpy()
+    few = screen[~(bare & (screen.obs["perturbation"] == CONTROL).to_numpy())].copy()
+    for part, lacks in ((screen, False), (few, True)):
+        answers = answerability.matrix({"it": answerability.facts(part, effects, known)})
+        reasons = answers.set_index("task")["reason"]
+        said = reasons.str.contains("percent of batches with control cells")
+        assert said["batch mixing, revised"] == said["linear probe across guides"] == lacks
+        assert not said["consistency, revised"]
+
+
 def test_known_pairs_are_those_that_the_page_of_relationships_counts(screen):
     effects = pd.DataFrame(columns=["context", "unit", "q_value"])
     names = known_relationships.perturbed_genes.function(screen)

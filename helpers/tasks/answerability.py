@@ -30,7 +30,8 @@ def facts(screen, effects, relationships, *, replicate: str = "batch") -> pd.Dat
         for tier in TIERS
         if tier.available
     ]
-    return pd.concat(counts, axis=1)
+    table = pd.concat(counts, axis=1)
+    return table.loc[:, ~table.columns.duplicated()]
 
 
 def matrix(has: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

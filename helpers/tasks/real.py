@@ -17,6 +17,9 @@ from helpers.words import Words
 
 FEWEST_CONTROLS = 3  # what typical variation takes, of all batches together
 
+CONTROLLED = needs.Requirement("percent_controlled", 100, "percent of batches with control cells")
+"""What centring on the controls of the batch takes, where no screen is at hand to count batches."""
+
 
 @dataclass(frozen=True)
 class RealScreen:
@@ -119,6 +122,13 @@ def of_controls(part) -> tuple[tuple[needs.Requirement, ...], dict[str, int]]:
         needs.Requirement("batches_with_controls", batch.nunique(), "batches with control cells"),
         needs.Requirement("controls", FEWEST_CONTROLS, "control cells"),
     ), has
+
+
+def controlled(part) -> dict[str, int]:
+    """The count that `CONTROLLED` names, of a screen of one context."""
+    batch = part.obs["batch"].astype(str)
+    is_control = (part.obs["perturbation"] == CONTROL).to_numpy()
+    return {"percent_controlled": 100 * batch[is_control].nunique() // batch.nunique()}
 
 
 def real_screen(name: str, context: str = "", *, n_dims: int = 64) -> RealScreen:

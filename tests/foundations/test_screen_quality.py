@@ -288,7 +288,11 @@ def test_sentences_hold_where_there_is_nothing_to_say(contexts):
 @pytest.mark.parametrize(
     "reliability, said",
     [
-        ({"X": np.nan}, "no perturbation has cells enough for a reliability"),
+        (
+            {"X": np.nan},
+            "no perturbation has a reliability, for which each half needs cells enough and "
+            "controls of their batches",
+        ),
         ({"X": 0.5, "Y": np.nan}, "the only reliability is 0.50, of X"),
         ({"X": 0.5, "Y": 0.7, "Z": 0.1}, "the most reliable are Y, X, none of them below 0.50"),
     ],

@@ -5,6 +5,7 @@ import pandas as pd
 from helpers.data.contract import CONTROL
 from helpers.metrics.effects.facts import METRICS, PRIMARY
 from helpers.tasks.effects.findings import CLAIMS, FINDINGS
+from helpers.tasks.real import CONTROLLED, controlled
 from helpers.tasks.requirements import (
     ENOUGH_UNITS,
     FEWEST_COMBINATIONS,
@@ -29,6 +30,7 @@ REQUIREMENTS = {
             "of these whose own gene is measured",
             ENOUGH_UNITS,
         ),
+        CONTROLLED,
     ),
     "prediction of combinations": (
         Requirement(
@@ -38,6 +40,7 @@ REQUIREMENTS = {
             ENOUGH_UNITS,
         ),
         _EFFECTS,
+        CONTROLLED,
     ),
     "transfer between contexts": (
         Requirement("contexts_in_common", 2, "contexts with a perturbation in common"),
@@ -78,6 +81,7 @@ def available(screen, effects, relationships, *, replicate: str) -> pd.DataFrame
             "combinations": len(pairs_with_members(names)),
             "contexts_in_common": int(partners["context"].nunique()),
             "transfer_pairs": len(transfer),
+            **controlled(screen[(screen.obs["context"] == context).to_numpy()]),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("context")
 

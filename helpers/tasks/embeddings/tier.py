@@ -16,19 +16,20 @@ from helpers.tasks.embeddings.findings import CLAIMS, FINDINGS
 from helpers.tasks.embeddings.known_relationships_report import counted
 from helpers.tasks.embeddings.long_runs import LONG_RUNS
 from helpers.tasks.embeddings.questions import QUESTIONS
+from helpers.tasks.real import CONTROLLED, controlled
 from helpers.tasks.tier import Tier
 
 REQUIREMENTS = {
     "consistency, published": consistency.PROTOCOLS["published"].requirements,
     "consistency, revised": consistency.PROTOCOLS["revised"].requirements,
-    "recall of known relationships": known_relationships.REQUIREMENTS,
+    "recall of known relationships": (*known_relationships.REQUIREMENTS, CONTROLLED),
     "reconstruction": (*reconstruction.SPLIT, *reconstruction.REQUIREMENTS),
-    "linear probe, top five": (linear_separability.TOP_FIVE,),
-    "linear probe across guides": linear_separability.ACROSS_GUIDES,
-    "linear probe across batches": linear_separability.ACROSS_BATCHES,
-    "batch mixing, published": batch_mixing.PROTOCOLS["published"].requirements,
-    "batch mixing, revised": batch_mixing.PROTOCOLS["revised"].requirements,
-    "neighbourhood across batches": neighbourhood.REQUIREMENTS,
+    "linear probe, top five": (linear_separability.TOP_FIVE, CONTROLLED),
+    "linear probe across guides": (*linear_separability.ACROSS_GUIDES, CONTROLLED),
+    "linear probe across batches": (*linear_separability.ACROSS_BATCHES, CONTROLLED),
+    "batch mixing, published": (*batch_mixing.PROTOCOLS["published"].requirements, CONTROLLED),
+    "batch mixing, revised": (*batch_mixing.PROTOCOLS["revised"].requirements, CONTROLLED),
+    "neighbourhood across batches": (*neighbourhood.REQUIREMENTS, CONTROLLED),
 }
 
 
@@ -50,6 +51,7 @@ def available(screen, effects, relationships, *, replicate: str) -> pd.DataFrame
             **linear_separability.available(part),
             **reconstruction.has(part),
             **counted(singles, pairs),
+            **controlled(part),
             "probe_classes": int((n_cells >= linear_separability.PROBE_CELLS).sum()),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("context")

@@ -162,7 +162,10 @@ def most_reliable(found: pd.DataFrame | None, n: int = 5) -> str:
     reliability = found.loc[found["kind"] == "perturbation", "reliability"]
     order = reliability.dropna().sort_values(ascending=False, kind="stable").iloc[:n]
     if order.empty:
-        return "no perturbation has cells enough for a reliability"
+        return (
+            "no perturbation has a reliability, for which each half needs cells enough and "
+            "controls of their batches"
+        )
     if len(order) == 1:
         return f"the only reliability is {order.iloc[0]:.2f}, of {order.index[0]}"
     return (
