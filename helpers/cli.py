@@ -12,6 +12,7 @@ from rich.console import Console
 
 from helpers.cli_data import app as data
 from helpers.cli_kept import keep, verify
+from helpers.home import claim
 from helpers.terminal import Workers, console, plain_table
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
@@ -59,6 +60,7 @@ def run(
     for name, values in grid.items():  # refused before anything heavy is imported
         for value in values:
             book.chapter(chapter).check({name: value})
+    claim()
     from helpers.book import warm
 
     if scheduler is None:  # elsewhere, nothing starts here
@@ -83,12 +85,17 @@ def build(
     scheduler: Scheduler = None,
 ) -> None:
     """Run what has changed and build the site, or one tier of it."""
-    from helpers.book import build as book_build
     from helpers.book.chapters import Book
 
+    book, parameters = Book(), {"preset": preset, "seed": seed}
+    pages = book.pages if only is None else book.pages_of(only)
+    next(book.chapters[page] for page in pages if page in book.chapters).check(parameters)
+    claim()  # what is refused is refused before anything heavy is imported
+    from helpers.book import build as book_build
+
     status = book_build.build(
-        Book(),
-        {"preset": preset, "seed": seed},
+        book,
+        parameters,
         only=only,
         workers=workers,
         address=scheduler,
@@ -141,9 +148,10 @@ def export(
     out: Annotated[Path, typer.Option(help="Folder for the counts and their manifest.")] = Path(),
 ) -> None:
     """Write a data set's counts for a model that runs elsewhere."""
+    screen = _screen(dataset)
     from helpers.data import exchange
 
-    path, manifest = exchange.export(_screen(dataset), out)
+    path, manifest = exchange.export(screen, out)
     facts = exchange.read_manifest(manifest)
     console.print(f"{path}: {facts['n_cells']} cells x {facts['n_genes']} genes")
     console.print(f"{manifest}: keep it, the embedding is checked against it")
@@ -194,10 +202,10 @@ def embed(
     device: Annotated[str, typer.Option(help="cpu, or cuda.")] = "cpu",
 ) -> None:
     """Compute an embedding here from a checkpoint and keep it for the chapters."""
+    screen = _screen(dataset)
     from helpers.data import imported as embeddings
     from helpers.data.fetch import sha256
 
-    screen = _screen(dataset)
     if model is Model.geneformer:
         from helpers.models.embeddings import geneformer
 
@@ -251,6 +259,10 @@ def large(
 ) -> None:
     """Score a screen that does not fit into memory."""
     from helpers.data import registry
+
+    is_large = file in registry.names() and registry.dataset(file).kind == "large-screen"
+    if not is_large and not Path(file).exists():
+        raise typer.BadParameter(f"{file} is neither a file nor a data set of kind large-screen")
     from helpers.data.fetch import fetch
     from helpers.data.tx_evaluation import COLUMNS
     from helpers.store.steps import results
@@ -262,7 +274,7 @@ def large(
         known.result()  # what is missing is said before hours are spent
     columns = {"perturbation": perturbation, "batch": batch, "control": control}
     path = Path(file)
-    if file in registry.names() and registry.dataset(file).kind == "large-screen":
+    if is_large:
         (path,) = fetch(registry.dataset(file), confirm=typer.confirm).values()
         columns = COLUMNS
     if scheduler:
@@ -362,7 +374,7 @@ def plan(
 
 def _screen(dataset: str):
     from helpers.data import registry
-    from helpers.data.contract import DataError
+    from helpers.data.errors import DataError
 
     if registry.dataset(dataset).kind == "large-screen":
         raise DataError(
@@ -408,12 +420,13 @@ def clean(
     ] = False,
 ) -> None:
     """Remove stored results; everything can be computed again."""
+    if not (unused or damaged):
+        raise typer.BadParameter("say what: --unused or --damaged")
+    claim()
     from helpers.book.build import at_work, remove_damaged_runs, remove_stale_runs, used_steps
     from helpers.book.chapters import Book
     from helpers.store import disk
 
-    if not (unused or damaged):
-        raise typer.BadParameter("say what: --unused or --damaged")
     with at_work(alone=True):
         if damaged:
             runs = remove_damaged_runs()

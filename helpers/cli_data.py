@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from helpers.home import claim
 from helpers.terminal import Workers, console, plain_table
 
 app = typer.Typer(no_args_is_help=True, help="Data sets: list, get, check, add, remove, try.")
@@ -34,9 +35,11 @@ def data_get(names: Annotated[list[str], typer.Argument(help="Data sets, or all.
     asks before it is downloaded.
     """
     from helpers.data import registry
+
+    asked = _known(registry.verified() if names == ["all"] else names)
     from helpers.data.fetch import fetch
 
-    for name in registry.verified() if names == ["all"] else names:
+    for name in asked:
         if registry.is_own(name):
             console.print(f"{name}: {registry.status(name)['paths'].popitem()[1]}")
             continue
@@ -53,9 +56,18 @@ def data_check(
     """Hash every file, read the data and check it against the contract."""
     from helpers.data import registry
 
-    for name in names or registry.verified():
+    for name in _known(names or registry.verified()):
         facts = ", ".join(f"{k} {v}" for k, v in registry.verify(name).items() if k != "name")
         console.print(f"{name}: {facts}")
+
+
+def _known(names: list[str]) -> list[str]:
+    """The names; one that no data set has is refused before anything heavy is imported."""
+    from helpers.data import registry
+
+    for name in names:
+        registry.module_name(name)
+    return names
 
 
 @app.command("add")
@@ -156,11 +168,13 @@ def data_try(
     workers: Workers = None,
 ) -> None:
     """Run each chapter of its kind on a data set at preset tiny: what is answered, and why not."""
-    from helpers.book import tried
     from helpers.book.chapters import Book
 
-    status, book = 0, Book()
+    (name,), book, status = _known([name]), Book(), 0
     chapters = [book.chapter(one) for one in chapter or book.chapters]
+    claim()
+    from helpers.book import tried
+
     for one in tried.tried(
         book, name, chapters=chapters, context=context, console=console, workers=workers
     ):

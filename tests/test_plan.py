@@ -90,7 +90,7 @@ def test_values_are_refused_before_anything_runs(chapters, given, said):
 @pytest.mark.parametrize(
     "given, said",
     [
-        ({"context": "HeLa"}, "papalexi2021 has no context 'HeLa': THP-1"),
+        ({"context": "HeLa"}, "papalexi2021 has no context 'HeLa'; it has 'THP-1'"),
         ({"embedding": "UCE"}, "no embedding 'UCE' was imported for papalexi2021"),
     ],
 )

@@ -60,7 +60,7 @@ def test_what_is_asked_is_said_with_the_way_to_the_others(holding):
 
 def test_a_context_that_is_not_there_is_refused_with_those_that_are(holding):
     holding(CONTEXTS)
-    with pytest.raises(DataError, match=r"mine has no context 'd': a a, b, c"):
+    with pytest.raises(DataError, match=r"mine has no context 'd'; it has 'a a', 'b', 'c'"):
         real.real_screen("mine", "d")
 
 

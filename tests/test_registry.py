@@ -123,10 +123,10 @@ def test_another_version_of_gct_is_named(tmp_path, text, message):
         ljp005.read({"test_l1000.gct": path})
 
 
-def test_an_unknown_name_gets_the_closest_and_all():
+def test_an_unknown_name_gets_the_closest_and_where_all_are():
     with pytest.raises(DataError, match=r"no data set 'papalexi': did you mean 'papalexi2021'\?"):
         registry.dataset("papalexi")
-    with pytest.raises(DataError, match="known are adamson2016-gears, ahlmann-eltze2025-scores"):
+    with pytest.raises(DataError, match="no data set 'qqq': `benchbook data list` shows all"):
         registry.load("qqq")
 
 

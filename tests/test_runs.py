@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import time
 import pandas as pd
 import pytest
 from minibook import MiniBook
+
+from helpers.data import registry
 
 
 @pytest.fixture
@@ -160,7 +163,7 @@ def test_a_parameter_given_twice_makes_a_grid(book):
         (["lab/one", "-p", "value=1.5"], "parameter value is 1.5; it takes int"),
         (["lab/one", "-p", "seed=-1"], "seed is -1; it is at least 0"),
         (["lab/one", "-p", "preset=huge"], "preset is 'huge'; it is one of tiny, book, full"),
-        (["lab/one", "-p", "dataset=nothing"], "no data set 'nothing': known are adamson2016-"),
+        (["lab/one", "-p", "dataset=nothing"], "no data set 'nothing': `benchbook data list`"),
         (["lab/one", "-p", "value"], "a parameter is given as NAME=VALUE"),
     ],
 )
@@ -170,6 +173,44 @@ def test_what_is_not_known_is_refused_before_anything_runs(book, arguments, mess
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not (book.home / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["build", "--only", "nothing"],
+        ["build", "--preset", "huge"],
+        ["run", "lab/one", "-p", "values=3"],
+        ["data", "try", "nothing"],
+        ["data", "get", "nothing"],
+        ["data", "check", "nothing"],
+        ["export", "nothing"],
+        ["embed", "nothing", "scgpt", "."],
+        ["large", "nothing"],
+        ["clean"],
+    ],
+)
+def test_what_is_refused_is_refused_before_anything_heavy_is_imported(book, arguments):
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "helpers.cli", *arguments],
+        cwd=book.folder,
+        env=book.environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 2
+    imported = re.findall(r"^import time:.*\| +(\S+)$", done.stderr, re.MULTILINE)
+    assert "helpers.cli_data" in imported
+    assert "pandas" not in imported
+
+
+def test_a_context_that_is_not_there_is_refused_before_any_chapter(book):
+    if registry.status("papalexi2021")["state"] == "absent":
+        pytest.skip("papalexi2021 is not on this machine")
+    done = benchbook(book, "data", "try", "papalexi2021", "--context", "HeLa")
+    assert done.returncode == 2
+    assert "papalexi2021 has no context 'HeLa'; it has 'THP-1'" in done.stderr
 
 
 def test_a_killed_worker_costs_nothing_but_time(book):

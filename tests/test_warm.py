@@ -173,16 +173,17 @@ def test_a_kernel_that_dies_at_its_start_is_a_sentence(book, cold):
     assert "Traceback" not in said
 
 
-def test_a_scheduler_that_is_not_there_is_a_sentence(book):
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense"])
+def test_a_scheduler_that_is_not_there_is_a_sentence(book, address):
     done = subprocess.run(
-        [*(sys.executable, "-m", "helpers.cli"), "run", "lab/one", "--scheduler", "tcp://127.0.0.1:9"],
+        [*(sys.executable, "-m", "helpers.cli"), "run", "lab/one", "--scheduler", address],
         cwd=book.folder,
         env=book.environment | {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "1s"},
         capture_output=True,
         text=True,
     )  # fmt: skip
     assert done.returncode == 2
-    assert "no scheduler answers at tcp://127.0.0.1:9" in done.stderr
+    assert f"no scheduler answers at {address}" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -158,7 +158,7 @@ def _chapters_elsewhere(address: str, board: Board) -> Iterator[tuple[Callable, 
 
     try:
         client = distributed.Client(address)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: no address at all
         raise NoScheduler(
             f"no scheduler answers at {address} ({error or 'no answer in time'}): start one with "
             "`dask scheduler`, or leave --scheduler out"

@@ -13,6 +13,7 @@ from helpers.book.cluster import run_all
 from helpers.book.run import Run, uses_real_data
 from helpers.data import registry
 from helpers.scores import read
+from helpers.tasks.real import real_screen
 
 _NOT = ("cannot be answered", "cannot answer", "Not in this build")
 
@@ -61,9 +62,11 @@ def tried(
     Raises
     ------
     DataError
-        There is no data set of that name, or its file is gone.
+        There is no data set or context of that name, or its file is gone.
     """
     kind = registry.dataset(name).kind
+    if context and kind == "screen":
+        real_screen(name, context)
     answers: dict[str, Tried] = {}
     runs = []
     given = {"dataset": name, "preset": "tiny"} | ({"context": context} if context else {})

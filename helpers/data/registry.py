@@ -53,14 +53,14 @@ def module_name(name: str) -> str:
     Raises
     ------
     DataError
-        There is no data set of that name; the closest and all names are said.
+        There is no data set of that name; the closest one is said.
     """
     if is_own(name):
         return "helpers.data.own_reader"
     if name not in names():
         close = get_close_matches(str(name), known(), n=1)
         hint = f"did you mean {close[0]!r}? " if close else ""
-        raise DataError(f"no data set {name!r}: {hint}known are {', '.join(known())}")
+        raise DataError(f"no data set {name!r}: {hint}`benchbook data list` shows all")
     return f"helpers.data.sets.{name.replace('-', '_')}"
 
 

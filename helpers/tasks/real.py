@@ -150,6 +150,8 @@ def real_screen(name: str, context: str = "", *, n_dims: int = 64) -> RealScreen
     found = loaded.obs["context"].astype(str).value_counts()
     sizes = found.sort_index().sort_values(ascending=False, kind="stable")
     if context and context not in sizes.index:
-        raise DataError(f"{name} has no context {context!r}: {', '.join(sizes.index)}")
+        raise DataError(
+            f"{name} has no context {context!r}; it has {', '.join(map(repr, sizes.index))}"
+        )
     most = min(n_dims, *loaded.shape)
     return RealScreen(name, screen, context or sizes.index[0], sizes, most, n_dims)
