@@ -230,6 +230,15 @@ def test_table_holds_every_cell_in_order():
     ]
 
 
+def test_minus_signs_in_cells_are_true_ones_and_other_hyphens_stay():
+    frame = pd.DataFrame({"said": ["0.1 [-0.2, -0.1]", "-0.5 to -0.1", "GENE-2, 1e-05", "-p n=-1"]})
+    _, *said = cells(page.table_html(frame, caption="words", name="t"))
+    minus = "\N{MINUS SIGN}"
+    assert said[0] == [f"0.1 [{minus}0.2, {minus}0.1]"]
+    assert said[1] == [f"{minus}0.5 to {minus}0.1"]
+    assert said[2:] == [["GENE-2, 1e-05"], ["-p n=-1"]]
+
+
 def test_numbers_too_small_to_show_say_so_and_columns_are_called_as_people_call_them():
     frame = pd.DataFrame({"p_holm": [2.9e-06, 0.0, 0.2], "mean_gain": [-4e-05, -0.5, 0.0006]})
     assert cells(page.table_html(frame, caption="p", name="t")) == [

@@ -323,7 +323,7 @@ def _cell(value: object, fmt: str | Callable | None, digits: int) -> str:
         text = _number(value, digits)
     else:
         text = str(value)
-    return html.escape(re.sub(r"^(> )?-(?=[\d.])", "\\1\N{MINUS SIGN}", text))
+    return html.escape(re.sub(r"(^|(?<=[\[(\s]))-(?=[\d.])", "\N{MINUS SIGN}", text))
 
 
 def number(value: float, digits: int = 3) -> str:

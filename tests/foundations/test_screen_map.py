@@ -39,6 +39,7 @@ def test_colours_are_perturbations_where_they_are_few_and_groups_where_they_are_
     assert found.columns.tolist() == ["x", "y", "perturbation", "batch"]
     assert described(found, "UMAP").startswith("40 cells placed by UMAP")
     assert "perturbation (2 colours), batch (2 colours)" in described(found, "UMAP")
+    assert "batch (1 colour)" in described(found.assign(batch="all"), "UMAP")
     many = cells.assign(
         perturbation=["control"] * 20 + [f"G{i}" for i in range(20)],
         batch=[str(i) for i in range(10)] * 4,

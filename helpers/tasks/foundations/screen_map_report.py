@@ -50,5 +50,6 @@ CAUTION = {
 
 def described(found: pd.DataFrame, basis: str) -> str:
     """What a reader who cannot see the picture should know."""
-    parts = [f"{c} ({found[c].nunique()} colours)" for c in found.columns.drop(["x", "y"])]
+    n = found.drop(columns=["x", "y"]).nunique()
+    parts = [f"{c} ({k} colour{'s' * (k != 1)})" for c, k in n.items()]
     return f"{len(found):,} cells placed by {basis}, in panels coloured by {', '.join(parts)}."
