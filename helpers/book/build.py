@@ -238,6 +238,7 @@ def build(
     ------
     Busy, ChapterError, site.SiteError
     """
+    site.repository(site.citation(book))  # refused before hours are spent
     sweep()
     with only_build():
         runs = plan_book(book, parameters, only)

@@ -46,7 +46,7 @@ def repository(facts: dict[str, Any]) -> str | None:
     SiteError
         What stands there is no address of a repository.
     """
-    url = str(facts["repository-code"])
+    url = str(facts.get("repository-code", ""))
     found = re.fullmatch(r"https://[\w.-]+/([\w.-]+)/[\w.-]+", url)
     if not found:
         raise SiteError(
