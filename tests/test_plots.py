@@ -204,6 +204,15 @@ def test_figure_of_pyplot_is_closed(shown):
     assert plt.get_fignums() == []
 
 
+def test_a_long_name_of_a_row_is_shortened_and_its_letters_are_left_to_the_page(recwarn):
+    frame = pd.DataFrame({"value": [0.1, 0.2], "name": ["\u9577" * 120, "PCA"]})
+    drawn = intervals.interval_plot(frame, x="value", label="name")
+    names = [label.get_text() for label in drawn.axes[0].get_yticklabels()]
+    assert names == ["\u9577" * 59 + "\N{HORIZONTAL ELLIPSIS}", "PCA"]
+    page._image(drawn, "two rows", "rows", "rows")
+    assert not [w for w in recwarn if "Glyph" in str(w.message)]
+
+
 def test_style_ends_with_its_block():
     before = matplotlib.rcParams["svg.fonttype"]
     with style():

@@ -83,9 +83,17 @@ def draw_dot(
     ax.plot(row[x], y, MARKERS[role], color=ROLES[role], markersize=6.5, markeredgewidth=0)
 
 
+LONGEST_NAME = 60  # of a row: a longer one leaves no room for what is drawn
+
+
 def name_rows(ax, labels: Sequence) -> None:
-    """Rows with their names on the left, the first on top."""
-    ax.set_yticks(range(len(labels)), [str(v) for v in labels])
+    """Rows with their names on the left, the first on top; the end of a long name is left out."""
+    names = [str(v) for v in labels]
+    short = [
+        v if len(v) <= LONGEST_NAME else f"{v[: LONGEST_NAME - 1]}\N{HORIZONTAL ELLIPSIS}"
+        for v in names
+    ]
+    ax.set_yticks(range(len(labels)), short)
     ax.set_ylim(len(labels) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
     ax.grid(visible=False, axis="y")

@@ -1,5 +1,8 @@
 """One look for the whole book: colours, roles, and how matplotlib draws."""
 
+import warnings
+from contextlib import contextmanager
+
 import matplotlib as mpl
 
 INK = "#1e2930"  # becomes the colour of the text around the figure
@@ -57,8 +60,11 @@ _STYLE = {
 }
 
 
+@contextmanager
 def style():
     """Context manager and decorator: matplotlib draws in the book's look inside it.
+
+    Letters that matplotlib's font lacks are the page's to draw: figures hold their text as text.
 
     Examples
     --------
@@ -66,7 +72,9 @@ def style():
     >>> with style():
     ...     figure = Figure()
     """
-    return mpl.rc_context(_STYLE)
+    with mpl.rc_context(_STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
+        yield
 
 
 def series_colours(n: int) -> list[str]:
