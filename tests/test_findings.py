@@ -84,18 +84,33 @@ def test_a_paper_is_one_row_with_its_claims_by_verdict():
             "verdict": ["undecided", "reproduced", "contradicted", "reproduced"],
         }
     )
-    found = findings.by_paper(judged).to_numpy().tolist()
-    assert found == [
-        ["B", 3, "2 reproduced; 1 undecided", "b"],
-        ["A", 1, "1 contradicted", "a"],
+    found = findings.by_paper(judged)
+    assert list(found.columns) == [
+        "paper",
+        "claims",
+        "reproduced",
+        "undecided",
+        "contradicted",
+        "page",
+    ]
+    assert found.to_numpy().tolist() == [
+        ["B", 3, "2", "1", "", "b"],
+        ["A", 1, "", "", "1", "a"],
     ]
     assert findings.by_paper(judged.iloc[:0]).empty
-    apart = judged.assign(page=["b", "t/b-c", "a", "b"], verdict=["x: one", "y", "y", "x; two"])
-    assert findings.by_paper(apart)[["paper", "verdicts"]].to_numpy().tolist() == [
-        ["B: b", "2 x"],
-        ["B: b c", "1 y"],
-        ["A", "1 y"],
+    told = [
+        "x: one",
+        "both ways on other data",
+        "shown in part on other data",
+        "x (means only); two",
     ]
+    apart = findings.by_paper(judged.assign(page=["b", "t/b-c", "a", "b"], verdict=told))
+    assert apart.set_index("paper")[["x", "in part"]].to_numpy().tolist() == [
+        ["2", ""],
+        ["", "1"],
+        ["", "1"],
+    ]
+    assert list(apart["paper"]) == ["B: b", "B: b c", "A"]
 
 
 def test_tiers_without_claims_make_an_empty_ledger():

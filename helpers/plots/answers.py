@@ -18,17 +18,18 @@ def answers_html(
     more: list[str],
     behind: Sequence[str] = (),
 ) -> str:
-    """HTML of one block a row: a question, its answer in a sentence, facts about it, a link.
+    """HTML of one block a row: a question that leads to its page, an answer, facts about it.
 
     Parameters
     ----------
     frame : DataFrame
     question, answer, link : str
-        Columns; `link` holds the address of the page that has the table.
+        Columns; `link` holds the address of the page that has the table, where the question leads.
     more : list of str
         Columns that follow as facts, each under its name.
     behind : sequence of str
-        Columns that fold, with all that the answer says after its first interval.
+        Columns that fold, with all that the answer says after its first interval; brackets then
+        hold intervals without saying so each time.
 
     Raises
     ------
@@ -40,14 +41,15 @@ def answers_html(
     blocks = []
     for row in frame.to_dict("records"):
         said, rest = lead(row[answer]) if behind else (row[answer], "")
+        said = said.replace("(95 % interval ", "(") if behind else said
         folded = (f"<p>{_text(rest)}</p>" if rest else "") + _facts(row, behind)
-        source = f'<a href="{_text(row[link])}">Behind it: {_page(row[link])}</a>'
-        if folded:  # beside the link, so that a folded block takes no line of its own
+        if folded:  # beside the facts, so that a folded block takes no line of its own
             folded = f"<details><summary>More</summary>{folded}</details>"
         blocks.append(
-            f'<section class="bb-card bb-answer"><h3>{_text(row[question])}</h3>'
-            f"<p>{_text(said)}</p>{_facts(row, more)}"
-            f'<div class="bb-behind">{source}{folded}</div></section>'
+            f'<section class="bb-card bb-answer">'
+            f'<h3><a href="{_text(row[link])}">{_text(row[question])}</a></h3>'
+            f"<p>{_text(said)}</p>"
+            f'<div class="bb-behind">{_facts(row, more)}{folded}</div></section>'
         )
     return "\n".join(blocks)
 
@@ -90,11 +92,6 @@ def lines_html(frame: pd.DataFrame, *, question: str, answer: str, link: str) ->
         for row in frame.to_dict("records")
     )
     return f'<ul class="bb-answers">{items}</ul>'
-
-
-def _page(address: str) -> str:
-    """What a page is called: the last part of its address, in words."""
-    return _text(address.rpartition("/")[2].removesuffix(".html").replace("-", " "))
 
 
 def _text(value: object) -> str:

@@ -13,6 +13,8 @@ NO_EVIDENCE = "no evidence in this build"
 ANSWER_COLUMNS = ["tier", "question", "answer", "holds for", "would change it", "page", "front"]
 LEDGER_COLUMNS = ["paper", "claim", "published", "ours", "why they differ", "verdict", "page"]
 
+_RESERVATIONS = r"^mechanism |^shown (?=in part)| on other data| here$| \(.*?\)|[:;].*"
+
 Tables = Mapping[str, pd.DataFrame]
 """Score tables by chapter, such as `embeddings/consistency`."""
 
@@ -155,20 +157,24 @@ def tally(table: pd.DataFrame) -> str:
 
 
 def by_paper(table: pd.DataFrame) -> pd.DataFrame:
-    """Of a ledger, a row a paper and page: its claims by verdict, the most frequent first.
+    """Of a ledger, a row a paper and page: its claims by verdict.
 
-    A paper with several pages is named with each; of a verdict stands what comes before its reason.
+    A paper with several pages is named with each. Of a verdict stands what comes before its reason,
+    in a word or two: a mechanism is "shown", "not seen" or "in part", also where it goes both ways.
 
     Returns
     -------
     DataFrame
-        `paper`, `claims` (a number), `verdicts` and `page`.
+        `paper`, `claims` (a number), a column a verdict, the most frequent first, empty where there
+        is none, and `page`.
     """
+    said = table["verdict"].str.replace(_RESERVATIONS, "", regex=True)
+    said = said.replace("both ways", "in part")
+    kinds = list(said.value_counts().index)
     rows, pages = [], table.groupby("paper")["page"].nunique()
     for (paper, page), own in table.groupby(["paper", "page"], sort=False):
-        counts = own["verdict"].str.split("[:;]").str[0].value_counts()
-        verdicts = "; ".join(f"{n} {verdict}" for verdict, n in counts.items())
         name = page.rpartition("/")[2].replace("-", " ")
         paper = f"{paper}: {name}" if pages[paper] > 1 else paper
-        rows.append([paper, len(own), verdicts, page])
-    return pd.DataFrame(rows, columns=["paper", "claims", "verdicts", "page"])
+        counts = said[own.index].value_counts()
+        rows.append([paper, len(own), *(str(counts.get(kind, "")) for kind in kinds), page])
+    return pd.DataFrame(rows, columns=["paper", "claims", *kinds, "page"])

@@ -69,8 +69,8 @@ UP, MORE, DOWN, OPEN = (50, 52, 54), (300, 310, 320), (-50, -51, -52), (-90, 0, 
             "better at 0, worse at 1, not told apart at 0.5.",
             "at 0, undecided at 0",
         ),
-        ((OPEN,), "not told apart at 1.", "nowhere, undecided at 1: +270 % at 1. The"),
-        (((300,),), "not told apart at 1.", "nowhere, undecided at 1: +300 % at 1. The"),
+        ((OPEN,), "not told apart at 1.", "nowhere, undecided at 1: +270 % at 1."),
+        (((300,),), "not told apart at 1.", "nowhere, undecided at 1: +300 % at 1."),
     ],
 )
 def test_learning_and_claim(gains, learning, claim):

@@ -140,6 +140,8 @@ class TestSentences:
     def test_in_short(self):
         assert "where w, copied change changes its error by" in words.in_short(pairs_of("better"))
         assert "where w, nothing is shown" in words.in_short(pairs_of("tied"))
+        both = pd.concat([pairs_of("tied"), pairs_of("tied").assign(dataset="simulated: v")])
+        assert "where w or v, nothing is shown" in words.in_short(both)
         assert words.in_short(pairs_of("tied").iloc[:0]).startswith("No model")
 
     @pytest.mark.parametrize(

@@ -128,10 +128,7 @@ def about_sizes(means: pd.DataFrame) -> str:
         f"{percent(null[many])}"
     )
     if ends["low"][many] > ends["high"][few]:
-        return (
-            f"The false omission rate of a network without edges grows with the cells: {told}. So "
-            "a rate is only comparable at one number of cells, beside its null."
-        )
+        return f"The false omission rate of a network without edges grows with the cells: {told}."
     if ends["high"][many] < ends["low"][few]:
         return f"The rate falls with the cells here: {told}."
     return f"It is undecided whether the rate grows with the cells: {told}."

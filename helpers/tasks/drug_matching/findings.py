@@ -40,7 +40,7 @@ def gains(tables) -> pd.DataFrame:
 
 def learning(tables, *, n_resamples: int, seed: int) -> str:
     """Where learning wins in the simulator."""
-    return simulated_report.in_short(gains(tables))
+    return simulated_report.about_learning(gains(tables))
 
 
 def leaks(tables, *, n_resamples: int, seed: int) -> str:
@@ -58,8 +58,7 @@ FINDINGS = (
         MATCHING,
         (MATCHING,),
         reversal,
-        "signatures of drugs on cancer cell lines (L1000), contrasts of diseases from GEO, curated "
-        "indications",
+        "drugs on cancer cell lines (L1000), contrasts of diseases from GEO, curated indications",
         "signatures in the tissue of the disease, replicated on another platform",
         front=True,
     ),

@@ -122,11 +122,8 @@ def about_claim(found: pd.DataFrame) -> str:
     where = f"at {_knob(own[there])}" if there.any() else "nowhere"
     if not (there | below).all():
         where += f", undecided at {_knob(own[~there & ~below])}"
-    return (
-        f"More than {CLAIMED:.0f} % is seen {where}: {', '.join(told)}. The size of a gain "
-        "measures how far indications are from reversal, and how weak the baseline is, as much as "
-        "the model."
-    ).replace("-", "\N{MINUS SIGN}")
+    said = f"More than {CLAIMED:.0f} % is seen {where}: {', '.join(told)}."
+    return said.replace("-", "\N{MINUS SIGN}")
 
 
 def about_networks(means: pd.DataFrame) -> str:

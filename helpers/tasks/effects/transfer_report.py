@@ -60,16 +60,18 @@ def in_short(pairs: pd.DataFrame) -> str:
     own = pairs[pairs["role"] == "candidate"]
     if own.empty:
         return "No model was compared with the mean of the context."
-    said = []
+    said, none = [], []
     for dataset, rows in own.groupby("dataset", sort=False):
         world = dataset.removeprefix("simulated: ")
         ahead = rows[rows["verdict"] == "better"]
         if ahead.empty:
-            said.append(f"where {world}, nothing is shown to be better than it")
+            none.append(world)
             continue
         best = ahead.loc[ahead["difference"].idxmin()]
         by = with_interval(*best[["difference", "low", "high"]])
         said.append(f"where {world}, {best['model']} changes its error by {by}")
+    if none:
+        said.append(f"where {' or '.join(none)}, nothing is shown to be better than it")
     return f"Against the mean of the context's own perturbations: {'; '.join(said)}."
 
 

@@ -93,16 +93,18 @@ def in_short(pairs: pd.DataFrame) -> str:
     own = pairs[pairs["role"] == "candidate"]
     if own.empty:
         return "No model was compared with the mean of the training perturbations."
-    said = []
+    said, none = [], []
     for dataset, rows in own[own["model"] != OWN_GENE].groupby("dataset", sort=False):
         world = dataset.removeprefix("simulated: ")
         ahead = rows[rows["verdict"] == "better"]
         if ahead.empty:
-            said.append(f"where {world}, no model is shown to be better than the mean")
+            none.append(world)
             continue
         best = ahead.loc[ahead["difference"].idxmin()]
         by = with_interval(*best[["difference", "low", "high"]])
         said.append(f"where {world}, {best['model']} changes its error by {by}")
+    if none:
+        said.append(f"where {' or '.join(none)}, no model is shown to be better than the mean")
     text = "; ".join(said) + "." if said else ""
     simple = own[own["model"] == OWN_GENE]
     if len(simple):

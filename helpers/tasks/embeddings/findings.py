@@ -36,8 +36,8 @@ def about_leads(found: dict[str, tuple[int, int, int]]) -> str:
         for name, (ours, theirs, n) in found.items()
     )
     return (
-        f"By the tables of Bendidi et al. {head}: PCA or an scVI leads in {said}. These are "
-        "printed means without intervals, and the book runs no foundation model of its own."
+        f"By the tables of Bendidi et al., means without intervals, {head}: PCA or an scVI leads "
+        f"in {said}."
     )
 
 
@@ -91,8 +91,8 @@ def simulated(tables, *, n_resamples: int, seed: int) -> str:
         pairs.append((row, 1 / (ceiling - floor)))
     judged, said = _compared(pairs, [q.title for q in ASKED])
     return (
-        f"{head_of(judged)}. Where the truth is planted, and of the way from floor to ceiling, "
-        f"scVI is, against PCA: {said_of(judged, said)}."
+        f"{head_of(judged)}. Of the way from floor to ceiling scVI is, against PCA: "
+        f"{said_of(judged, said)}."
     )
 
 
@@ -121,15 +121,15 @@ def real(tables, *, n_resamples: int, seed: int) -> str:
                 pairs.append((row, direction(METRICS[question.metric].better)))
                 names.append(f"{question.title} ({dataset})")
     judged, said = _compared(pairs, _unique(names))
-    n_decided = sum(v in ("better", "worse") for v in judged.values())
-    if not n_decided:
+    decided = {name: v for name, v in judged.items() if v in ("better", "worse")}
+    if not decided:
         return (
             f"No: in none of {len(judged)} comparisons of a task and a real screen can scVI and "
             f"PCA be told apart ({said_of(judged, said)})."
         )
     return (
-        f"In {n_decided} of {len(judged)} comparisons of a task and a real screen scVI and PCA are "
-        f"told apart. Against PCA, scVI is {said_of(judged, said)}."
+        f"In {len(decided)} of {len(judged)} comparisons of a task and a real screen scVI and PCA "
+        f"are told apart. Against PCA, scVI is {said_of(decided, said)}."
     )
 
 
@@ -157,7 +157,7 @@ FINDINGS = (
         "embeddings/claims",
         (),
         foundation_models,
-        "the tables of one paper: two screens, five foundation models, no intervals",
+        "two screens and five foundation models of one paper; the book runs none of its own",
         "embeddings of foundation models, brought in by the door, scored here with intervals",
         front=True,
     ),
@@ -166,7 +166,7 @@ FINDINGS = (
         "embeddings/summary",
         _CHAPTERS,
         simulated,
-        "simulated screens of one family, whose effects are linear in log expression, and a short "
+        "simulated screens of one family, effects that are linear in log expression, a short "
         "training of scVI",
         "another simulator, a longer training, or other post-processing",
         front=True,
