@@ -230,9 +230,20 @@ def test_which_metrics_separate_is_said_for_every_case():
     assert "None of 1 metrics" in report.which_separate(verdicts("undecided"))
 
 
+def test_the_answer_counts_verdicts_and_gives_the_ends_with_their_intervals():
+    table = verdicts("separates", "inverted", "undecided", "not defined")
+    table = table.assign(drf=[0.8, -0.2, 0.1, np.nan], low=[0.7, -0.3, np.nan, np.nan])
+    table["high"] = table["low"] + 0.2
+    said = report.in_short(table)
+    assert said.startswith("By 1 of 3 metrics a technical duplicate is better")
+    assert "by 1 it is worse, by 1 it is undecided" in said
+    assert "(95 % interval \N{MINUS SIGN}0.30 to \N{MINUS SIGN}0.10) by m1 to 0.80" in said
+    assert report.in_short(table.iloc[3:]).startswith("No metric is defined")
+
+
 def test_floors_and_ceilings_are_said_for_every_case():
     assert "No prediction" in report.of_floors(pd.DataFrame({"floor": ["none"]}))
-    assert "always the same one: mean" in report.of_floors(pd.DataFrame({"floor": ["mean"]}))
+    assert "best mean by all metrics: mean" in report.of_floors(pd.DataFrame({"floor": ["mean"]}))
     several = report.of_floors(pd.DataFrame({"floor": ["mean", "mean", "no change"]}))
     assert "mean (2 metrics), no change (1 metrics)" in several
     table = pd.DataFrame({"noise-free": [0.8, np.nan], panel.DUPLICATE: [0.6, 0.5]})

@@ -11,6 +11,7 @@ from helpers.metrics.facts import Metric
 from helpers.metrics.predicted.facts import PREDICTION_METRICS
 from helpers.stats import cluster_bootstrap
 from helpers.summaries import group_means
+from helpers.tasks.findings import with_interval
 from helpers.tasks.prediction_panel import (
     DUPLICATE,
     NEGATIVE,
@@ -243,6 +244,24 @@ def control_means(score_table: pd.DataFrame) -> pd.DataFrame:
     return means.pivot_table("said", "metric", "model", aggfunc="first").loc[order, columns]
 
 
+def in_short(table: pd.DataFrame) -> str:
+    """The answer of a page on calibration: for how many metrics a duplicate is told apart."""
+    known = table.dropna(subset="drf")
+    if known.empty:
+        return "No metric is defined for these controls."
+    counts = known["verdict"].value_counts()
+    least, most = known.loc[known["drf"].idxmin()], known.loc[known["drf"].idxmax()]
+    ends = " to ".join(
+        f"{with_interval(*row[['drf', 'low', 'high']])} by {row['metric']}" for row in (least, most)
+    )
+    return (
+        f"By {counts.get(SEPARATES, 0)} of {len(known)} metrics a technical duplicate is better "
+        f"than the best prediction that knows nothing, by {counts.get(INVERTED, 0)} it is worse, "
+        f"by {counts.get(UNDECIDED, 0)} it is undecided; the dynamic range fraction goes from "
+        f"{ends}."
+    )
+
+
 def which_separate(table: pd.DataFrame) -> str:
     """Says which metrics tell a technical duplicate from the best that knows nothing."""
     by = {v: list(table.loc[table["verdict"] == v, "metric"]) for v in set(table["verdict"])}
@@ -270,17 +289,16 @@ def _listed(names: list[str]) -> str:
 
 
 def of_floors(table: pd.DataFrame) -> str:
-    """Says which prediction is the hardest floor, and that it is not always the same."""
+    """Says which prediction that knows nothing has the best mean, and for how many metrics."""
     counts = table.loc[table["floor"] != "none", "floor"].value_counts()
     if counts.empty:
         return "No prediction that knows nothing has a defined value."
     if len(counts) == 1:
-        return f"The best prediction that knows nothing is always the same one: {counts.index[0]}."
+        return (
+            f"Of those that know nothing one has the best mean by all metrics: {counts.index[0]}."
+        )
     parts = ", ".join(f"{name} ({n} metrics)" for name, n in counts.items())
-    return (
-        f"Which prediction that knows nothing is best depends on the metric: {parts}. One floor "
-        "for all is too easy."
-    )
+    return f"Which prediction that knows nothing has the best mean differs by metric: {parts}."
 
 
 def of_ceilings(table: pd.DataFrame) -> str:

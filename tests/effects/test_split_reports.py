@@ -75,7 +75,8 @@ def test_scores_come_with_the_split_that_they_are_of(screen, tmp_path, monkeypat
     called = interactions.interaction_scores.function(screen, seed=0)["split_report"]
     table = held_out_report.splits_left({("x", 0): found["split_report"], ("y", 0): [called]})
     assert table["data set"].tolist() == ["x", "y"]
-    assert table["scored"].tolist() == [len(report["manifest"]["test"])] * 2
+    assert table["scored"].tolist() == [str(len(report["manifest"]["test"]))] * 2
+    assert table["splits"].tolist() == [1, 1] and table["random"].str.contains(" to ").all()
     held_out_report.splits_left({("x", 0): [text]})  # saved before: not saved twice
     kept = json.loads((tmp_path / "splits.json").read_text())
     assert [entry["data set"] for entry in kept] == ["x", "y"]
@@ -111,15 +112,15 @@ def test_published_splits_have_manifests_without_cells(tmp_path, monkeypatch):
     monkeypatch.setenv("BENCHBOOK_RUN", str(tmp_path))
     table = held_out_report.published_splits_left(["norman_from_scfoundation", "adamson"])
     left = json.loads((tmp_path / "splits.json").read_text())
-    assert table["data set"].tolist() == ["norman_from_scfoundation"] * 5 + ["adamson"] * 2
-    assert table["seed"].tolist() == [1, 2, 3, 4, 5, 1, 2]
-    assert table["scored"].tolist() == [31] * 5 + [21] * 2
-    assert table["learnt from"].tolist() == [163] * 5 + [55] * 2  # ctrl among them
-    for entry, row in zip(left, table.itertuples(), strict=True):
+    assert table["data set"].tolist() == ["norman_from_scfoundation", "adamson"]
+    assert table["splits"].tolist() == [5, 2]
+    assert table["scored"].tolist() == ["31", "21"]
+    assert table["learnt from"].tolist() == ["163", "55"]  # ctrl among them
+    assert [entry["manifest"]["seed"] for entry in left] == [1, 2, 3, 4, 5, 1, 2]
+    for entry in left:
         split = splits.read_manifest(json.dumps(entry["manifest"]))
-        assert split.digest == entry["sha256"] and split.digest.startswith(row.sha256)
+        assert split.digest == entry["sha256"]
         assert entry["leakage"]["mean"] is None  # no effects, no likeness
-    assert not table.isna().any(axis=None)
 
 
 def test_the_split_of_labels_says_how_alike_its_parts_are():

@@ -235,6 +235,18 @@ class TestSentences:
         assert "all 1 verdicts stay" in words.selection_said(table.assign(verdict="tied"))
         assert words.selection_said(table.iloc[:0]).startswith("No model has gaps")
 
+    def test_gaps_are_shown_beside_the_verdict_without_them(self):
+        row = dict(dataset="simulated: d", model="m", difference=-1.0, low=-2.0, high=0.1)
+        table = pd.DataFrame(
+            [
+                row | dict(scored="predicted", verdict="better"),
+                row | dict(scored=report.IMPUTED, verdict="undecided"),
+            ]
+        )
+        (shown,) = words.filled_table(table).to_dict("records")
+        assert shown["dataset"] == "d" and shown["low"] == -2.0
+        assert (shown["before"], shown["verdict"]) == ("better", "undecided")
+
     def test_what_an_embedding_knows(self):
         embedding = pd.DataFrame({"x": [1.0, 2.0, 3.0]}, index=["A", "B", "C"])
         assert words.matched_said([*"ABCD"], embedding).startswith("3 of 4 single")

@@ -163,3 +163,16 @@ def test_keeping_and_agreeing():
 )
 def test_guessing_hidden_genes(network, linear, said):
     assert said in sentences.learned_to_guess(network, linear)
+
+
+@pytest.mark.parametrize(
+    "called, n, said",
+    [
+        (0, 9, "The null is not refuted: of 9 guides that do nothing 0 are called"),
+        (4, 9, "The null is refuted: of 9"),
+        (0, 200, "The null is too strict: of 200"),
+        (0, 0, "No guide that does nothing could be scored."),
+    ],
+)
+def test_a_null_is_judged_by_guides_that_do_nothing(called, n, said):
+    assert sentences.null_said(called, n).startswith(said)

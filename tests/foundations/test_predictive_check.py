@@ -17,7 +17,12 @@ from helpers.metrics.foundations.errors import relative_error
 from helpers.models.foundations.combinations import ProgramInteraction, ScaledAdditive
 from helpers.tasks.foundations import predictive_check
 from helpers.tasks.foundations.combinations import ROLES, combination_errors, score_rows
-from helpers.tasks.foundations.predictive_check_report import MEANINGS, of_defaults, outside
+from helpers.tasks.foundations.predictive_check_report import (
+    MEANINGS,
+    in_short,
+    of_defaults,
+    outside,
+)
 from helpers.tasks.requirements import CannotAnswer, unmet
 
 SMALL = {"n_cells": 3_000, "n_genes": 200, "n_targets": 15}
@@ -234,6 +239,19 @@ def checked(verdicts: list[str]) -> pd.DataFrame:
             "distance": np.arange(n) + 1.5,
         }
     )
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "said"),
+    [
+        (["not in this screen"] * 3, "mine has none of the statistics"),
+        (["inside"] * 4 + ["not in this screen"], "Of 4 statistics of mine, 4 lie inside the 95 %"),
+        (["inside", "outside", "outside"], "Of 3 statistics of mine, 1 lie inside"),
+        (["outside"] * 5, "that were fitted to it; farthest out is "),
+    ],
+)
+def test_the_answer_counts_what_lies_inside_and_names_what_is_farthest_out(verdicts, said):
+    assert said in in_short(checked(verdicts), "mine")
 
 
 @pytest.mark.parametrize(

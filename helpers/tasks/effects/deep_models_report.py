@@ -150,7 +150,7 @@ def spread(fits: pd.DataFrame) -> pd.DataFrame:
         between = wide.mean(axis=1).std(ddof=1) if len(wide) > 1 else np.nan
         rows.append(
             {
-                "dataset": dataset,
+                "dataset": dataset.removeprefix("simulated: "),
                 "model": model,
                 "mean": wide.to_numpy().mean(),
                 "between initialisations": within,
@@ -410,7 +410,10 @@ def our_ratios(errors: pd.DataFrame, reference: Mapping[str, str]) -> pd.DataFra
         rival = reference[dataset]
         ratio = wide.div(wide[rival], axis=0).mean()
         names = [n for n in (*DEEP, "linear model", "linear model, gene sets") if n in ratio]
-        rows.append({"data": dataset, "rival": rival} | {n: ratio[n] for n in names})
+        rows.append(
+            {"data": dataset.removeprefix("simulated: "), "rival": rival}
+            | {n: ratio[n] for n in names}
+        )
     return pd.DataFrame(rows)
 
 

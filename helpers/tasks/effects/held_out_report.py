@@ -201,24 +201,26 @@ def means(rows: pd.DataFrame, *, n_resamples: int = 2_000, seed: int = 0) -> pd.
 
 
 def metric_table(rows: pd.DataFrame, metrics=SHOWN) -> pd.DataFrame:
-    """Models x metrics, means over conditions; one row a data set and model.
+    """Models x metrics, means over the conditions that a model predicts, by data set and model.
 
-    `predicted`: the share of conditions that the model predicts.
+    A model that predicts none has no row.
     """
     raw = rows[rows["post"] == "raw"]
     table = raw[raw["metric"].isin(metrics)].pivot_table(
         "value", ["dataset", "model"], "metric", dropna=False, sort=False
     )
-    first = raw[raw["metric"] == metrics[0]]
-    share = first.groupby(["dataset", "model"])["value"].apply(lambda v: v.notna().mean())
-    table = table.reindex(share.index)
-    return table.assign(predicted=share)[["predicted", *metrics]].reset_index()
+    return without_kind(table[list(metrics)].dropna(how="all").reset_index())
 
 
-def verdict_table(pairs: pd.DataFrame, *, by: str = "dataset") -> pd.DataFrame:
-    """Comparisons for a page: `by`, model, difference with its interval, verdict, units."""
-    columns = [by, "model", "difference", "low", "high", "p_holm", "verdict", "n_units"]
-    return pairs[columns].rename(columns={"n_units": "conditions"})
+def without_kind(table: pd.DataFrame, column: str = "dataset") -> pd.DataFrame:
+    """The same without "simulated: " before each name: the section of the page says it."""
+    return table.assign(**{column: table[column].str.removeprefix("simulated: ")})
+
+
+def verdict_table(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Comparisons for a page: data set, model, difference with its interval, verdict, units."""
+    columns = ["dataset", "model", "difference", "low", "high", "p_holm", "verdict", "n_units"]
+    return without_kind(pairs[columns].rename(columns={"n_units": "conditions"}))
 
 
 def verdicts_by_world(pairs: pd.DataFrame) -> pd.DataFrame:
@@ -332,30 +334,42 @@ def splits_left(found: Mapping[tuple, Sequence[str]]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a split and training set: `data set`, `split`, `seed`, `learnt from` and `scored`
-        (conditions), `nearest` (mean over scored conditions of the greatest cosine of effects to
-        one that is learnt from; NaN where no effects are at hand), `random` (range of the same over
-        random divisions of these sizes), `sha256` (its first 12 digits).
+        One row a data set and way to split: `data set`, `split`, `splits` (their number), and the
+        range over them of `learnt from` and `scored` (conditions), `nearest` (mean over scored
+        conditions of the greatest cosine of effects to one that is learnt from; empty where no
+        effects are at hand) and `random` (the same over random divisions of these sizes).
     """
     entries = {}
     for key, texts in found.items():
         for text in dict.fromkeys(texts):
             entries.setdefault((str(key[0]), text), json.loads(text) | {"data set": str(key[0])})
     scores.save_splits(list(entries.values()))
-    return pd.DataFrame([_split_row(entry) for entry in entries.values()])
+    alike = {}
+    for entry in entries.values():
+        manifest = entry["manifest"]
+        kind = manifest["kind"].partition(", split ")[0]
+        where = f" ({manifest['context']})" if manifest["context"] else ""
+        name = entry["data set"].removeprefix("simulated: ")
+        alike.setdefault((name, kind + where), []).append(entry)
+    return pd.DataFrame([_split_row(*key, own) for key, own in alike.items()])
 
 
-def _split_row(entry: dict) -> dict:
-    manifest, leakage = entry["manifest"], entry["leakage"]
-    drawn = leakage["random"]
-    where = f" ({manifest['context']})" if manifest["context"] else ""
+def _split_row(name: str, kind: str, entries: list[dict]) -> dict:
+    found = [entry["leakage"] for entry in entries]
     return {
-        "data set": entry["data set"],
-        "split": manifest["kind"] + where,
-        "seed": manifest["seed"],
-        "learnt from": len(entry["trained on"]),
-        "scored": len(manifest["test"]),
-        "nearest": np.nan if leakage["mean"] is None else leakage["mean"],
-        "random": f"{min(drawn):.2f} to {max(drawn):.2f}" if drawn else "",
-        "sha256": entry["sha256"][:12],
+        "data set": name,
+        "split": kind,
+        "splits": len(entries),
+        "learnt from": _range([len(entry["trained on"]) for entry in entries]),
+        "scored": _range([len(entry["manifest"]["test"]) for entry in entries]),
+        "nearest": _range([one["mean"] for one in found if one["mean"] is not None], 2),
+        "random": _range([value for one in found for value in one["random"]], 2),
     }
+
+
+def _range(values: list, digits: int = 0) -> str:
+    """Lowest to highest, or the one that all are; empty for none."""
+    if not values:
+        return ""
+    low, high = f"{min(values):,.{digits}f}", f"{max(values):,.{digits}f}"
+    return low if low == high else f"{low} to {high}"

@@ -7,7 +7,7 @@ import pandas as pd
 
 from helpers import scores
 from helpers.tasks.departures import Departure
-from helpers.tasks.effects.held_out_report import IMPUTED, enough_cells
+from helpers.tasks.effects.held_out_report import IMPUTED, enough_cells, without_kind
 from helpers.tasks.effects.perturbation_labels import COPIED, RATE, STRENGTH
 from helpers.tasks.effects.perturbation_labels import ROLES as LABEL_ROLES
 from helpers.tasks.effects.perturbation_labels import TASK as LABEL_TASK
@@ -30,9 +30,8 @@ REPORTED = pd.DataFrame(
 figure 2, panels A and C."""
 
 LABEL_SPLITS = (
-    "The official split of each line: how similar the labels of scored knock-downs, less the rates "
-    "of their genes, are to the nearest that is learnt from (cosine), beside random divisions of "
-    "the same sizes"
+    "Official splits: cosine of the labels of scored knock-downs, less the rates of their genes, "
+    "and the nearest that is learnt from, beside random divisions"
 )
 
 DEPARTURES = (
@@ -178,6 +177,14 @@ def selection_table(pairs: pd.DataFrame, filled: pd.DataFrame) -> pd.DataFrame:
     )
     both = both.sort_values(["dataset", "model", "scored"], kind="stable", ignore_index=True)
     return both.rename(columns={"n_units": "conditions"})
+
+
+def filled_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Of `selection_table` the rows with the mean in the gaps, beside the verdict without them."""
+    keys = ["dataset", "model"]
+    before = table[table["scored"] == "predicted"].set_index(keys)["verdict"].rename("before")
+    filled = table[table["scored"] == IMPUTED].join(before, on=keys)
+    return without_kind(filled[[*keys, "before", "verdict", "difference", "low", "high"]])
 
 
 def selection_said(table: pd.DataFrame) -> str:

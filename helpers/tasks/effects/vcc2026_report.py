@@ -145,12 +145,13 @@ def gains_said(gains: pd.DataFrame) -> str:
     won = gains[gains["wins published"]]
     if won.empty:
         return (
-            f"None of the {n} submissions is clearly above the one that predicts no worse: their "
+            f"None of {n} submissions scores clearly above another that predicts no worse: their "
             "intervals reach 0."
         )
     first = won.loc[won["published"].idxmax()]
     said = (
-        f"{len(won)} of {n} are clearly above the one that predicts no worse; the largest gain is "
+        f"{len(won)} of {n} submissions score clearly above another that predicts no worse; the "
+        f"largest gain is "
         f"{number(first['published'], 2)} ({first['submission']}, against {first['other']}: "
         f"{first['what']}), most of it through {first['through']}."
     )

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.plots.page import number
+from helpers.stats import wilson_interval
 
 
 def reference_moves(moved: pd.Series) -> str:
@@ -17,6 +18,27 @@ def reference_moves(moved: pd.Series) -> str:
     if known[largest] < 0.01:
         return f"moves no raw embedding by more than {number(known[largest])}"
     return f"moves {largest} most, by {number(known[largest], 2)}"
+
+
+def null_said(called: int, n: int) -> str:
+    """Whether p-values of guides that do nothing are small more often than one time in twenty.
+
+    Parameters
+    ----------
+    called, n : int
+        Of `n` guides, those with p <= 0.05.
+    """
+    if not n:
+        return "No guide that does nothing could be scored."
+    low, high = wilson_interval(called, n)
+    if low > 0.05:
+        head = "The null is refuted"
+    else:
+        head = "The null is not refuted" if high > 0.05 else "The null is too strict"
+    return (
+        f"{head}: of {n} guides that do nothing {called} are called at p \N{LESS-THAN OR EQUAL TO} "
+        f"0.05 (95 % interval of the share {low:.2f} to {high:.2f}), where 0.05 is right."
+    )
 
 
 def corrections_alone(refuted: Mapping[tuple[str, str], bool]) -> str:

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from helpers import scores
+from helpers.plots.page import number
 
 TASK = "predictive-check"
 MEANINGS = {
@@ -72,6 +73,33 @@ def distances(table: pd.DataFrame) -> pd.DataFrame:
     shown = table[table["verdict"] != "not in this screen"]
     roles = np.where(shown["verdict"] == "inside", "candidate", "reported")
     return shown.assign(role=roles)
+
+
+def in_short(table: pd.DataFrame, dataset: str) -> str:
+    """In how much a real screen is like the draws that stand for it, and in what it differs most.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of `check`.
+    dataset : str
+        The real screen.
+    """
+    known = int((table["verdict"] != "not in this screen").sum())
+    beyond = outside(table)
+    if not known:
+        return f"{dataset} has none of the statistics: nothing can be said of likeness."
+    said = (
+        f"Of {known} statistics of {dataset}, {known - len(beyond)} lie inside the 95 % band of "
+        "simulated screens that were fitted to it"
+    )
+    if beyond.empty:
+        return f"{said}."
+    first = beyond.iloc[0]
+    return (
+        f"{said}; farthest out is {first['statistic']}, {number(first['real'])} where the band is "
+        f"{number(first['low'])} to {number(first['high'])}."
+    )
 
 
 def of_defaults(table: pd.DataFrame) -> str:

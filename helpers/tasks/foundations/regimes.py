@@ -11,6 +11,7 @@ from helpers.data.foundations.truth import bayes_accuracy
 from helpers.data.simulate.regimes import REGIMES
 from helpers.store.steps import step
 from helpers.tasks import requirements
+from helpers.tasks.findings import listed, with_interval
 from helpers.tasks.foundations.combinations import ROLES
 from helpers.words import Words
 
@@ -104,6 +105,36 @@ def errors_by_regime(errors: Mapping[tuple[str, int], pd.DataFrame]) -> pd.DataF
     return pd.DataFrame(rows)
 
 
+def in_short(errors: Mapping[tuple[str, int], pd.DataFrame], plain: str) -> str:
+    """Whether the scores see interactions, by the model of them less a scaled additive one.
+
+    Parameters
+    ----------
+    errors : mapping
+        As in `errors_by_regime`.
+    plain : str
+        The regime without interactions, in which no gain is to be seen.
+    """
+    found = {
+        regime: _less_scaled(errors, regime)[0]
+        for regime in dict.fromkeys(name for name, _ in errors)
+    }
+    seen = [regime for regime, row in found.items() if row.verdict == "better"]
+    bent = [regime for regime in seen if regime != plain]
+    if plain in seen:
+        head = "No: a gain is seen also where effects add"
+    else:
+        head = f"Yes, where effects are {listed(bent)}" if bent else "It is not shown"
+    told = listed(
+        f"{with_interval(row.difference, row.low, row.high, 3)} ({regime})"
+        for regime, row in found.items()
+    )
+    return (
+        f"{head}. The error of the model of interactions less that of the scaled additive one is "
+        f"{told}."
+    )
+
+
 def against_scaled(errors: Mapping[tuple[str, int], pd.DataFrame], regime: str) -> str:
     """Whether the model of interactions beats a scaled additive one in a regime, as a sentence.
 
@@ -113,6 +144,17 @@ def against_scaled(errors: Mapping[tuple[str, int], pd.DataFrame], regime: str) 
         As in `errors_by_regime`.
     regime : str
     """
+    found, (mine, other) = _less_scaled(errors, regime)
+    says = {
+        "better": "the scaled additive model loses to the model of interactions",
+        "worse": "the scaled additive model wins, though it knows of no interaction",
+        "undecided": "the scaled additive model and that of interactions cannot be told apart",
+    }[found.verdict]
+    return f"in the regime {regime} {says} (errors {other:.3f} and {mine:.3f})"
+
+
+def _less_scaled(errors: Mapping[tuple[str, int], pd.DataFrame], regime: str):
+    """The comparison of the model of interactions with a scaled additive one, and both means."""
     tables = [t for (name, _), t in errors.items() if name == regime]
     table = pd.concat(tables, keys=range(len(tables)))[["program interaction", "scaled additive"]]
     (found,) = compare(
@@ -121,13 +163,7 @@ def against_scaled(errors: Mapping[tuple[str, int], pd.DataFrame], regime: str) 
         better="lower",
         rng=np.random.default_rng(0),
     ).itertuples()
-    mine, other = table.mean()
-    says = {
-        "better": "the scaled additive model loses to the model of interactions",
-        "worse": "the scaled additive model wins, though it knows of no interaction",
-        "undecided": "the scaled additive model and that of interactions cannot be told apart",
-    }[found.verdict]
-    return f"in the regime {regime} {says} (errors {other:.3f} and {mine:.3f})"
+    return found, table.mean()
 
 
 FEWEST_PAIRS = requirements.FEWEST_COMBINATIONS
