@@ -4,6 +4,10 @@ import re
 
 from bs4 import BeautifulSoup
 
+_AS_THEY_ARE = ("pre", "code", "script", "style", "svg")
+_OPENS = tuple(f"<{name}" for name in _AS_THEY_ARE)
+_CLOSES = tuple(f"</{name}" for name in _AS_THEY_ARE)
+
 
 def mend(app, pagename, templatename, context, doctree):
     """Correct the body of a page."""
@@ -17,9 +21,21 @@ def mend(app, pagename, templatename, context, doctree):
     # numbers from cells: a true minus sign, and no line break before per cent
     body = re.sub(r'(<span class="pasted-text">)-(?=[\d.])', r"\1&minus;", body)
     body = body.replace("</span> %", "</span>&nbsp;%")
+    body = spaced(body)
     if 'class="citation"' in body or "doc-biblioentry" in body:
         body = _bibliography(body)
     context["body"] = body
+
+
+def spaced(body: str) -> str:
+    """The same with one way to set per cent, "95 %", except in code and drawings."""
+    parts, depth = re.split(r"(<[^>]*>)", body), 0
+    for i, part in enumerate(parts):
+        if i % 2:
+            depth += part.startswith(_OPENS) - part.startswith(_CLOSES)
+        elif not depth:
+            parts[i] = re.sub(r"(?<=\d)%", "&nbsp;%", part)
+    return "".join(parts)
 
 
 def _bibliography(body: str) -> str:

@@ -399,6 +399,16 @@ def test_figures_have_a_number_a_caption_an_anchor_and_lead_to_their_code(soup):
         assert figure in code.find_parent(class_="cell").select("figure")
 
 
+def test_per_cent_is_set_in_one_way_outside_code_and_drawings(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "_ext"))
+    from accessible import spaced
+
+    kept = '<pre>5%<code>6%</code>7%</pre><svg width="8%"><text>9%</text></svg>'
+    body = f'<p style="width: 3%">87.6% and 95 %</p>{kept}<td>4%</td>'
+    found = f'<p style="width: 3%">87.6&nbsp;% and 95 %</p>{kept}<td>4&nbsp;%</td>'
+    assert spaced(body) == found
+
+
 def folded(n_rows: int, tags=(), **more):
     sys.path.insert(0, str(ROOT / "_ext"))
     from folded import folded_table

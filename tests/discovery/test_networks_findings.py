@@ -11,11 +11,12 @@ from helpers.tasks.discovery.networks_report import PRIMARY, WHOLE, score_rows
 from helpers.tasks.requirements import CannotAnswer
 
 
-def planted(gies=0.8, difference=1.5):
+def planted(gies=0.8, difference=1.5, rate=0.2):
     asked = {}
     for seed in range(4):
         for metric, own in (
             (PRIMARY, {"GIES-like": gies, "NOTEARS": 0.5, "Mean Difference": 0.4}),
+            ("false_omission_rate", {"GIES-like": rate, "NOTEARS": 0.5, "Mean Difference": 0.6}),
             (
                 "mean_wasserstein",
                 {"Mean Difference": difference, "NOTEARS": 1.0, "planted edges": 1.2},
@@ -131,9 +132,29 @@ def test_claims_with_and_without_real_cells():
     assert found["verdict"].tolist() == [
         "mechanism not seen on other data",
         "mechanism shown on other data",
-        "undecided",
+        "mechanism shown on other data",
         "not testable here",
     ]
-    assert "6.0% at 50 cells an arm, 18.0% at 800" in found["ours"].iloc[2]
+    assert (
+        "6.0 % at 50 cells an arm of real ones, 18.0 % at 800" in found["why they differ"].iloc[2]
+    )
     none = findings.rows({findings.PLANTED: planted(), findings.CELLS: planted()}, **GIVEN)
-    assert none["verdict"].iloc[2] == "not testable here"
+    assert none["why they differ"].iloc[2] == "small linear networks, one number of cells"
+
+
+@pytest.mark.parametrize(
+    "rates, verdict",
+    [
+        ([0.2] * 4, "mechanism shown on other data"),
+        ([0.9] * 4, "mechanism not seen on other data"),
+        ([0.2, 0.9, 0.2, 0.9], "undecided"),
+        ([0.2], "undecided"),
+    ],
+)
+def test_rates_are_judged_by_the_order_of_planted_edges(rates, verdict):
+    parts = [planted(rate=rate) for rate in rates]
+    units = sorted(parts[0]["unit"].unique())[: len(rates)]
+    table = pd.concat([p[p["unit"] == u] for p, u in zip(parts, units, strict=True)])
+    row = findings.rank_agreement(table)
+    assert findings.verdict_on(row, expected="above") == verdict
+    assert -1 <= row["mean"] <= 1

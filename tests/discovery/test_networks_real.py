@@ -208,10 +208,14 @@ def test_about_methods_and_duplicate():
     said = report.about_methods(pd.concat([rows(sure), two]))
     assert said.startswith("GuanLab has the best mean")
     assert said.endswith("Left out, for fewer edges than were asked in some split: sparse inverse.")
-    room = {"Mean Difference": [0.4], DUPLICATE: [0.5], "random": [0.1]}
-    assert "reaches 0.500, random pairs 0.100" in report.about_duplicate(rows(room))
-    none = {"Mean Difference": [0.4], DUPLICATE: [0.1], "random": [0.1]}
-    assert "cannot rank methods" in report.about_duplicate(rows(none))
+    for duplicate, said in (
+        ([0.5, 0.51], "reaches 0.505, random pairs 0.105: that is the room"),
+        ([0.0, 0.001], "these cells cannot rank methods"),
+        ([0.1, 0.3], "is undecided"),
+    ):
+        room = {DUPLICATE: duplicate, "random": [0.1, 0.11]}
+        assert said in report.about_duplicate(rows(room))
+    assert "is undecided" in report.about_duplicate(rows({DUPLICATE: [0.5], "random": [0.1]}))
 
 
 def known_rows(values):

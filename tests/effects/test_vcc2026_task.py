@@ -314,9 +314,10 @@ def test_silence_is_said(none, wrong, said):
     assert said in report.silence_said(table)
 
 
-def gain(name, published, revised, low=None):
+def gain(name, published, revised):
     return {
         "submission": name, "other": "o", "what": "w", "published": published,
+        "published low": published - 0.05, "published high": published + 0.05,
         "wins published": published > 0, "wins revised": revised, "through": "direction",
     }  # fmt: skip
 
@@ -325,7 +326,7 @@ def gain(name, published, revised, low=None):
     ("rows", "said"),
     [
         ([], "None of these pairs can be compared here."),
-        ([gain("a", -1, False)], "None of the 1 submissions is clearly above"),
+        ([gain("a", -1, False)], "None of 1 submissions scores clearly above"),
         ([gain("a", 0.3, False), gain("b", 0.1, False)], "none of them wins any more"),
         ([gain("a", 0.3, True), gain("b", 0.1, False)], "In the revised protocol 1 still win: a."),
     ],
@@ -334,8 +335,10 @@ def test_gains_are_said(rows, said):
     found = report.gains_said(pd.DataFrame(rows))
     assert said in found
     if len(rows) == 2:
-        assert "2 of 2 are clearly above" in found
-        assert "the largest gain is 0.30 (a, against o: w), most of it through direction" in found
+        assert "2 of 2 submissions score clearly above" in found
+        assert (
+            "largest gain is 0.30 (95 % interval 0.25 to 0.35), of a against o (w), most" in found
+        )
 
 
 @pytest.mark.parametrize(

@@ -138,13 +138,22 @@ def test_a_pair(row, said):
 
 
 @pytest.mark.parametrize(
-    "factor, said", [(3.0, "fills too high where it is used"), (1.0, "1.0 times that at hidden")]
+    "factor, half, said",
+    [
+        (3.0, 0.01, "fills too high where it is used"),
+        (1.0, 0.01, "1.0 times that at hidden"),
+        (0.5, 0.01, "larger for 0 of"),
+        (1.3, 9.0, "larger for 0 of"),
+        (1.3, NAN, "One draw has no interval"),
+    ],
 )
-def test_hidden_and_missing(factor, said):
+def test_hidden_and_missing(factor, half, said):
     masked = report.by_cluster(table(ERRORS))
-    truth = masked.assign(mean=masked["mean"] * factor)
+    masked = masked.assign(low=masked["mean"] - half, high=masked["mean"] + half)
+    truth = masked.assign(**{c: masked[c] * factor for c in ("mean", "low", "high")})
     text = says.about_truth(masked, truth)
-    assert said in text and "18 neighbours has the smallest" in text
+    assert said in text and "18 neighbours has the smallest mean" in text
+    assert ("fills too high" in text) == (factor == 3.0)
 
 
 @pytest.mark.parametrize(

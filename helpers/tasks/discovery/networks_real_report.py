@@ -181,15 +181,18 @@ def about_methods(table: pd.DataFrame, metric: str = PRIMARY) -> str:
 
 
 def about_duplicate(table: pd.DataFrame) -> str:
-    """The room between random pairs and the duplicate of Mean Difference."""
-    value = over_splits(table, PRIMARY).set_index("model")["mean"]
-    floor, ceiling = value["random"], value[DUPLICATE]
-    if ceiling <= floor:
-        return "The duplicate is no better than random pairs: these cells cannot rank methods."
-    return (
-        f"The duplicate of Mean Difference, from other cells, reaches {number(ceiling, 3)}, random "
-        f"pairs {number(floor, 3)}; that is the room in which methods can differ."
+    """The room between random pairs and the duplicate of Mean Difference, by their intervals."""
+    means = over_splits(table, PRIMARY).set_index("model")
+    floor, ceiling = means.loc["random"], means.loc[DUPLICATE]
+    said = (
+        f"The duplicate of Mean Difference, from other cells, reaches "
+        f"{number(ceiling['mean'], 3)}, random pairs {number(floor['mean'], 3)}"
     )
+    if ceiling["low"] > floor["high"]:
+        return f"{said}: that is the room in which methods can differ."
+    if ceiling["high"] < floor["low"]:
+        return f"{said}: these cells cannot rank methods."
+    return f"{said}: whether there is room in which methods can differ is undecided."
 
 
 def known_hits(table: pd.DataFrame) -> pd.DataFrame:

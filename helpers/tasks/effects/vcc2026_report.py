@@ -8,6 +8,7 @@ from helpers.metrics.effects.vcc2026 import MEMBERS, aggregate
 from helpers.plots.page import number
 from helpers.tasks.effects.vcc2026_intervals import SCORE, scale_of, scores_of, tables_of
 from helpers.tasks.effects.vcc2026_order import TITLES, signed
+from helpers.tasks.findings import with_interval
 
 TASK = "vcc2026"
 REPORTED = (
@@ -149,11 +150,11 @@ def gains_said(gains: pd.DataFrame) -> str:
             "intervals reach 0."
         )
     first = won.loc[won["published"].idxmax()]
+    gained = first[["published", "published low", "published high"]]
     said = (
         f"{len(won)} of {n} submissions score clearly above another that predicts no worse; the "
-        f"largest gain is "
-        f"{number(first['published'], 2)} ({first['submission']}, against {first['other']}: "
-        f"{first['what']}), most of it through {first['through']}."
+        f"largest gain is {with_interval(*gained)}, of {first['submission']} against "
+        f"{first['other']} ({first['what']}), most of it through {first['through']}."
     )
     still = won[won["wins revised"]]
     if still.empty:

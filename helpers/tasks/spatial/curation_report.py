@@ -162,11 +162,8 @@ def about_sections(by: pd.DataFrame) -> Words:
     )
     if whole < alone.min():
         return f"{said} Taken together they keep fewer than any of them alone."
-    if whole < alone.median():
-        return f"{said} A shallow slide decides for all."
-    if alone.max() > 1.2 * alone.min():
-        return f"{said} Deep slides keep genes in that shallow ones hardly have."
-    return f"{said} It hardly matters here which slides are taken together."
+    n = int((alone > whole).sum())
+    return f"{said} {n} of them keep{'s' * (n == 1)} more genes alone."
 
 
 def over_sections(by: pd.DataFrame) -> pd.DataFrame:
