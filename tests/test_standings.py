@@ -87,8 +87,9 @@ def many(**verdicts) -> pd.DataFrame:
         (many(), "No task of this tier was scored with a model in this build."),
         (
             many(too_few=1, no_floor=1),
-            "None of 2 settings (a task on a data set) can tell a model from a floor: too few "
-            "units, or no floor.",
+            "No model is compared with a floor here: of 2 settings (a task on a data set) 1 have "
+            "fewer than 6 independent units, which a comparison takes, and 1 have no floor. What "
+            "can be said is on the pages of the tasks.",
         ),
         (
             many(better=1),

@@ -7,6 +7,7 @@ import pandas as pd
 
 from helpers.metrics.facts import Metric
 from helpers.plots.small import strip
+from helpers.stats import MIN_UNITS
 from helpers.tasks.results import parts_in_words, task_in_words
 from helpers.tasks.standings import BETTER, NO_FLOOR, TIED, TOO_FEW, UNDECIDED, WORSE
 
@@ -34,8 +35,11 @@ def in_short(found: pd.DataFrame) -> str:
     compared, silent = by_answer(found)
     left = len(silent)
     if compared.empty:
+        few, none = ((silent["verdict"] == why).sum() for why in (TOO_FEW, NO_FLOOR))
         return (
-            f"None of {_settings(left)} can tell a model from a floor: too few units, or no floor."
+            f"No model is compared with a floor here: of {_settings(left)} {few} have fewer than "
+            f"{MIN_UNITS} independent units, which a comparison takes, and {none} have no floor. "
+            "What can be said is on the pages of the tasks."
         )
     above = compared[compared["verdict"] == BETTER]
     asked = _settings(len(compared))

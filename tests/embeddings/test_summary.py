@@ -226,6 +226,13 @@ def test_a_choice_moves_a_conclusion_or_a_name_or_nobody_knows(fates, said, unsa
     assert "In 1 of 1 pairs of task and choice the name at the top changes." in sentence
 
 
+def test_what_becomes_of_a_leader_is_counted_by_choice():
+    found = winners_report.by_choice(changed("tied", "behind", "tied"))
+    (row,) = found.to_dict("records")
+    assert row["others"] == 3 and (row["tied"], row["behind"], row["leads"]) == ("2", "1", "")
+    assert winners_report.by_choice(changed().iloc[:0]).empty
+
+
 def test_nothing_varied_is_said():
     empty = changed().iloc[:0]
     assert winners_report.what_choices_move(empty) == "No chapter varied a choice."

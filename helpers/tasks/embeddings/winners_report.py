@@ -5,6 +5,9 @@ import pandas as pd
 
 from helpers.tasks.embeddings.winners import UNCOMPARED
 
+FATES = ("leads", "tied", "undecided", "behind", UNCOMPARED)
+"""What becomes of a leader when a choice is made otherwise."""
+
 
 def leaders(standing: pd.DataFrame) -> pd.DataFrame:
     """The best candidate of each task, and those that are not told from it.
@@ -87,6 +90,28 @@ def what_choices_move(changed: pd.DataFrame) -> str:
             "names, not conclusions."
         )
     return " ".join(says)
+
+
+def by_choice(changed: pd.DataFrame) -> pd.DataFrame:
+    """What becomes of a declared leader under the other settings of a choice, counted.
+
+    Returns
+    -------
+    DataFrame
+        A row a task and choice: `task`, `choice`, `leader` (under the declared setting), `others`
+        (settings), and a column each of what became of it, with the number of settings, empty for
+        none.
+    """
+    rows = []
+    for (task, choice), own in changed.groupby(["task", "choice"], sort=False):
+        others = own.loc[~own["declared"], "leader"]
+        first = own.loc[own["declared"], "best"]
+        counts = others.value_counts()
+        rows.append(
+            [task, choice, first.iloc[0] if len(first) else "", len(others)]
+            + [str(counts.get(fate, "")) for fate in FATES]
+        )
+    return pd.DataFrame(rows, columns=["task", "choice", "leader", "others", *FATES])
 
 
 def _named(fate: pd.Series) -> str:
