@@ -92,7 +92,10 @@ def test_facts_count_what_is_there(screen):
     few = answerability.missing(answers).set_index("task")
     assert "batch mixing, revised" not in few.index  # four batches are enough
     assert "batch mixing, published" in few.index  # of which two are for testing
-    assert few.loc["transfer between contexts", "contexts"] == "a, b"
+    assert few.loc["transfer between contexts", "contexts"] == 2
+    given = pd.DataFrame({"dataset": "d", "task": "t", "context": ["a", "b", "c"]})
+    (row,) = answerability.missing(given.assign(reason=["x; y", "x; y; z", ""])).to_numpy().tolist()
+    assert row == ["d", "t", 2, "x; 1 more"]
 
 
 def test_the_matrix_asks_of_reconstruction_what_its_page_asks(screen):

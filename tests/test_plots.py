@@ -17,6 +17,7 @@ from scipy.stats import binom
 from helpers.plots import intervals, layout, lines, page, panels, small
 from helpers.plots.answers import answers_html, lead, lines_html
 from helpers.plots.p_values import p_value_ecdf, p_value_histogram
+from helpers.plots.parts import draw_absent
 from helpers.plots.style import INK, ROLES, SERIES, style
 from helpers.plots.tissue import tissue
 from helpers.summaries import score_summary
@@ -532,6 +533,20 @@ def test_panels_keep_rows_and_say_what_is_missing():
     assert drawn == [[[0.5, 0.0]]]
     assert [t.get_text() for t in right.texts] == ["b", "not scored"]
     assert right.texts[1].xy[1] == 1
+
+
+def test_a_row_that_is_not_scored_says_so_where_no_line_crosses_the_words():
+    frame = standings().assign(floor=[0.1, 0.1, 0.7])
+    ax = Figure().subplots()
+    ax.set_xlim(0, 1)
+    for places, start in (((), 0.01), ((0.2,), 0.23), ((0.7,), 0.01), ((0.2, 0.4, 0.8), 0.01)):
+        draw_absent(ax, 0, places)
+        assert ax.texts[-1].xy[0] == pytest.approx(start)
+    figure = panels.side_by_side(
+        frame, column="task", row="model", x="x", low="low", high="high", references={0.0: "floor"}
+    )
+    (absent,) = [t for ax in figure.axes for t in ax.texts if t.get_text() == "not scored"]
+    assert absent.xy[0] > 0.01 or absent.axes.get_xlim()[0] >= 0
 
 
 def test_panels_with_a_line_of_their_own_have_axes_of_their_own():

@@ -5,11 +5,19 @@ from functools import partial
 from textwrap import fill
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from helpers.plots.intervals import interval_plot
-from helpers.plots.parts import check_columns, check_roles, draw_dot, draw_note, name_rows
+from helpers.plots.parts import (
+    check_columns,
+    check_roles,
+    draw_absent,
+    draw_dot,
+    draw_note,
+    name_rows,
+)
 from helpers.plots.style import DASHED, INK, MARKERS, ROLES, WIDTH, style
 from helpers.summaries import score_summary
 
@@ -137,12 +145,17 @@ def side_by_side(
     figure = Figure(figsize=(WIDTH, n_rows * height))
     axes = figure.subplots(n_rows, n_columns, sharex=not line, sharey=True, squeeze=False)
     axes = axes.ravel()
+    absent = []
     for ax, name, title in zip(axes, names, titles, strict=False):
         rows = frame[frame[column] == name].set_index(row).reindex(labels)
-        for value in [*(references or {}), *(rows[line].dropna().unique() if line else [])]:
+        lines = [*(references or {}), *(rows[line].dropna().unique() if line else [])]
+        for value in lines:
             ax.axvline(value, color=INK, linewidth=0.9, linestyle=DASHED, alpha=0.5)
         for y, (_, one) in enumerate(rows.iterrows()):
-            draw_dot(ax, y, one, x, low, high, one[role])
+            if np.isnan(one[x]):
+                absent.append((ax, y, lines))
+            else:
+                draw_dot(ax, y, one, x, low, high, one[role])
             if note and isinstance(one[note], str):
                 edge = ("axes fraction", "data")
                 draw_note(ax, one[note], (1.0, y), (2, 0), xycoords=edge, va="center")
@@ -151,6 +164,8 @@ def side_by_side(
         ax.tick_params(axis="x", labelbottom=True)
         if references:
             ax.set_xticks(list(references), list(references.values()), fontsize=8)
+    for found in absent:  # the limits of shared axes are known now
+        draw_absent(*found)
     for ax in axes[len(names) :]:
         ax.set_visible(False)
     figure.supxlabel(xlabel, fontsize=9)

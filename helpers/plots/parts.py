@@ -45,6 +45,9 @@ def check_intervals(drawing: str, frame: pd.DataFrame, low: str, high: str, labe
         )
 
 
+_WORDS = 0.45  # of a panel's width, of three beside one another, that "not scored" takes
+
+
 def check_roles(roles: Sequence) -> None:
     """Pass where every role has a colour.
 
@@ -69,14 +72,25 @@ def draw_reference(ax, value: float, role: str, name: str | None = None) -> None
         draw_note(ax, name, (value, 1), (0, 3), xycoords=above, ha="center", va="bottom")
 
 
+def draw_absent(ax, y: int, lines: Sequence[float] = ()) -> None:
+    """That a row is not scored, where none of the vertical `lines` crosses the words, if it can."""
+    low, high = ax.get_xlim()
+    at = [(value - low) / (high - low) for value in lines]
+    starts = (
+        start
+        for start in (0.01, *(place + 0.03 for place in sorted(at)))
+        if 0 < start < 1 - _WORDS and not any(start <= a <= start + _WORDS for a in at)
+    )
+    where = ("axes fraction", "data")
+    ax.annotate("not scored", (next(starts, 0.01), y), xycoords=where, va="center", fontsize=8)
+
+
 def draw_dot(
     ax, y: int, row: pd.Series, x: str, low: str | None, high: str | None, role: str
 ) -> None:
     """A dot with its interval, or that there is none."""
     if np.isnan(row[x]):
-        ax.annotate(
-            "not scored", (0.01, y), xycoords=("axes fraction", "data"), va="center", fontsize=8
-        )
+        draw_absent(ax, y)
         return
     if low is not None:
         ax.plot([row[low], row[high]], [y, y], color=ROLES[role], linewidth=2.2, alpha=0.55)

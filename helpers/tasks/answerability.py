@@ -80,9 +80,19 @@ def answered(answers: pd.DataFrame) -> pd.DataFrame:
 
 
 def missing(answers: pd.DataFrame) -> pd.DataFrame:
-    """What `matrix` found missing or few: data set, task, contexts in which it is so, reason."""
-    rows = answers[answers["reason"] != ""]
-    grouped = rows.groupby(["dataset", "task", "reason"], sort=False)["context"]
-    table = grouped.agg(", ".join).rename("contexts").reset_index()
-    table = table.rename(columns={"dataset": "data set"})
-    return table[["data set", "task", "contexts", "reason"]]
+    """What `matrix` found missing or few, a row a data set and task.
+
+    Returns
+    -------
+    DataFrame
+        `data set`, `task`, `contexts` (the number in which it is so), and the first `reason` of the
+        context with the fewest, with the number of its others.
+    """
+    rows = []
+    for (dataset, task), own in answers[answers["reason"] != ""].groupby(
+        ["dataset", "task"], sort=False
+    ):
+        first, *others = min(own["reason"].str.split("; "), key=len)
+        more = f"; {len(others)} more" if others else ""
+        rows.append([dataset, task, len(own), first + more])
+    return pd.DataFrame(rows, columns=["data set", "task", "contexts", "reason"])
