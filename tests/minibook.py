@@ -141,8 +141,9 @@ CHAPTERS = {
 class MiniBook:
     """The book in `folder`; its results go to `folder/home`."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, *, warm: bool = True):
         self.folder = folder
+        self.warm = warm  # whether kernels are forked; plainly, a single one is there sooner
         self.home = folder / "home"
         (folder / "lab").mkdir(parents=True)
         (folder / "lab" / "__init__.py").touch()
@@ -170,6 +171,7 @@ class MiniBook:
             # the package beside these tests, not one that is installed
             "PYTHONPATH": os.pathsep.join([str(self.folder), str(Path(__file__).parents[1])]),
             "CALLS": str(self.folder / "calls.txt"),
+            "BENCHBOOK_COLD": "" if self.warm else "1",
         }
 
     def start(self, code: str, **environment: str) -> subprocess.Popen:

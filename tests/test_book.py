@@ -1,5 +1,7 @@
 """The whole book at preset tiny: built, opened in a browser, and run again."""
 
+import functools
+import gzip
 import json
 import os
 import re
@@ -105,6 +107,26 @@ def test_the_site_stands_up_to_a_browser(html, every_test):
         assert check_site(html) == []
     else:
         assert check_site(html, axe_at=WIDTHS[:1], axe_on=some) == []
+
+
+def test_no_page_weighs_more_than_half_a_megabyte(html):
+    """As a server sends it: texts compressed, with scripts, styles, and fonts of icons."""
+
+    @functools.cache
+    def weight(file: Path) -> int:
+        data = file.read_bytes()
+        return len(data if file.suffix in (".woff2", ".png") else gzip.compress(data, 6))
+
+    fonts = sum(map(weight, (html / "_static/vendor/fontawesome/webfonts").glob("*.woff2")))
+    heavy = {}
+    for name in BOOK.pages:
+        file = html / f"{name}.html"
+        found = page(html, name).select("script[src], link[rel=stylesheet], img[src]")
+        asked = {(t.get("src") or t.get("href")).partition("?")[0] for t in found}
+        kilobytes = (weight(file) + fonts + sum(weight(file.parent / a) for a in asked)) / 1024
+        if kilobytes > 500:
+            heavy[name] = round(kilobytes)
+    assert heavy == {}
 
 
 def test_no_link_of_the_site_is_dead(html):

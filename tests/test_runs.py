@@ -21,6 +21,12 @@ def book(tmp_path):
     return MiniBook(tmp_path)
 
 
+@pytest.fixture
+def plain(tmp_path):
+    """A book whose kernels start as elsewhere than on Linux."""
+    return MiniBook(tmp_path, warm=False)
+
+
 STATUS = (
     'import json\nprint(json.dumps({r.chapter.name.rpartition("/")[2]: r.record for r in runs}))'
 )
@@ -68,21 +74,21 @@ def test_good_chapters_are_done_and_bad_ones_do_not_stop_them(book):
     assert {"numpy", "perturbation-benchbook"} <= set(one["versions"])
 
 
-def test_a_chapter_reads_the_scores_of_the_run_that_it_needs(book):
-    said = book.python("runs = run('reader', value=5)\n" + STATUS)
-    (folder,) = (book.home / "runs" / "lab" / "reader").iterdir()
+def test_a_chapter_reads_the_scores_of_the_run_that_it_needs(plain):
+    said = plain.python("runs = run('reader', value=5)\n" + STATUS)
+    (folder,) = (plain.home / "runs" / "lab" / "reader").iterdir()
     # needs run with their own defaults: 2 * 1, and one more
     assert pd.read_parquet(folder / "scores.parquet")["value"].tolist() == [3.0]
     assert "chapters/lab/one" in records(said)["reader"]["needs"]
 
 
-def test_nothing_changed_nothing_runs(book):
-    book.python("run('one', 'other')")
-    assert book.calls() == ["1"]
-    said = book.python("run('one', 'other')")
+def test_nothing_changed_nothing_runs(plain):
+    plain.python("run('one', 'other')")
+    assert plain.calls() == ["1"]
+    said = plain.python("run('one', 'other')")
     assert said.count("stored") == 2
     assert "running" not in said
-    assert book.calls() == ["1"]
+    assert plain.calls() == ["1"]
 
 
 KEYS = """
@@ -99,20 +105,20 @@ def changed(book, edit) -> set[str]:
     return {name for name in before if before[name] != after[name]}
 
 
-def test_an_edited_module_changes_just_the_chapters_that_reach_it(book):
-    leaf = book.folder / "lab" / "leaf.py"
+def test_an_edited_module_changes_just_the_chapters_that_reach_it(plain):
+    leaf = plain.folder / "lab" / "leaf.py"
     edit = lambda: leaf.write_text("def double(x):\n    return x + x\n")  # noqa: E731
-    assert changed(book, edit) == {"one", "slow", "reader"}  # reader needs one
+    assert changed(plain, edit) == {"one", "slow", "reader"}  # reader needs one
 
 
-def test_prose_is_not_code_but_a_cell_is(book):
-    path = book.folder / "chapters" / "lab" / "other.md"
+def test_prose_is_not_code_but_a_cell_is(plain):
+    path = plain.folder / "chapters" / "lab" / "other.md"
     text = path.read_text()
-    assert changed(book, lambda: path.write_text(text.replace("# Other", "# Another\n\nWhy?"))) == (
-        set()
-    )
-    assert changed(book, lambda: path.write_text(text.replace("three()", "three( )"))) == set()
-    assert changed(book, lambda: path.write_text(text.replace(".result()", ".result() + 1"))) == {
+    assert changed(
+        plain, lambda: path.write_text(text.replace("# Other", "# Another\n\nWhy?"))
+    ) == (set())
+    assert changed(plain, lambda: path.write_text(text.replace("three()", "three( )"))) == set()
+    assert changed(plain, lambda: path.write_text(text.replace(".result()", ".result() + 1"))) == {
         "other"
     }
 
@@ -125,16 +131,16 @@ def test_two_chapters_that_ask_for_one_step_share_it(book):
     assert book.calls() == ["1"]
 
 
-def test_a_run_from_the_command_line_leaves_all_that_it_says(book, repository_site):
-    repository_site(book.folder)
-    done = benchbook(book, "run", "lab/one", "-p", "value=4", "-p", "label=PCA 50")
+def test_a_run_from_the_command_line_leaves_all_that_it_says(plain, repository_site):
+    repository_site(plain.folder)
+    done = benchbook(plain, "run", "lab/one", "-p", "value=4", "-p", "label=PCA 50")
     assert done.returncode == 0, done.stdout + done.stderr
     said = done.stdout
-    (folder,) = (book.home / "runs" / "lab" / "one").iterdir()
+    (folder,) = (plain.home / "runs" / "lab" / "one").iterdir()
     files = ("notebook.ipynb", "scores.parquet", "run.json", "page/chapters/lab/one.html")
     for file in files:
         assert (folder / file).is_file()
-        assert str((folder / file).relative_to(book.folder)) in said.replace("\n", "")
+        assert str((folder / file).relative_to(plain.folder)) in said.replace("\n", "")
     row = pd.read_parquet(folder / "scores.parquet").iloc[0]
     assert (row["value"], row["model"], row["unit"]) == (8.0, "PCA 50", "4")
     record = json.loads((folder / "run.json").read_text())
@@ -142,7 +148,7 @@ def test_a_run_from_the_command_line_leaves_all_that_it_says(book, repository_si
     html = (folder / "page" / "chapters" / "lab" / "one.html").read_text()
     assert "number 8" in html
     notebook = (folder / "notebook.ipynb").read_text()
-    assert str(book.folder) not in notebook
+    assert str(plain.folder) not in notebook
 
 
 def test_a_parameter_given_twice_makes_a_grid(book):
@@ -259,8 +265,8 @@ def test_a_second_build_is_refused_with_the_first_ones_process(book):
     assert not (book.home / "runs").exists()
 
 
-def test_data_that_cannot_be_had_leave_a_note_and_no_failure(book):
-    said = book.python(
+def test_data_that_cannot_be_had_leave_a_note_and_no_failure(plain):
+    said = plain.python(
         """
         from helpers.data import fetch
 
@@ -268,12 +274,12 @@ def test_data_that_cannot_be_had_leave_a_note_and_no_failure(book):
         (one,) = runs
         print("HAD", one.unavailable, "Real data" in str(one.notebook()))
         """,
-        BENCHBOOK_DATA=str(book.folder),
-        BENCHBOOK_CACHE=str(book.folder / "cache"),
+        BENCHBOOK_DATA=str(plain.folder),
+        BENCHBOOK_CACHE=str(plain.folder / "cache"),
         https_proxy="http://127.0.0.1:9",
     )
     assert "benchbook data get papalexi2021" in said
-    (folder,) = (book.home / "runs" / "lab" / "real").iterdir()
+    (folder,) = (plain.home / "runs" / "lab" / "real").iterdir()
     record = json.loads((folder / "run.json").read_text())
     assert record["status"] == "done"
     notebook = (folder / "notebook.ipynb").read_text()
@@ -319,15 +325,15 @@ def test_workers_keep_freed_memory_as_any_process_does(book):
     assert "FOUND None" in said
 
 
-def test_unused_results_go_and_used_ones_stay(book):
-    book.python("run('one')\nrun('one', value=2)\nrun('other')")
-    book.contents("one")
-    (book.folder / "lab" / "leaf.py").write_text("def double(x):\n    return x + x\n")
-    book.python("run('one')")
-    done = benchbook(book, "clean", "--unused")
+def test_unused_results_go_and_used_ones_stay(plain):
+    plain.python("run('one')\nrun('one', value=2)\nrun('other')")
+    plain.contents("one")
+    (plain.folder / "lab" / "leaf.py").write_text("def double(x):\n    return x + x\n")
+    plain.python("run('one')")
+    done = benchbook(plain, "clean", "--unused")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("3 runs and 3 results removed")
-    assert len(list((book.home / "steps").glob("*/*"))) == 1
+    assert len(list((plain.home / "steps").glob("*/*"))) == 1
 
 
 def test_a_clean_up_waits_for_no_run_and_takes_nothing_from_one(book):
@@ -367,36 +373,36 @@ def test_what_killed_commands_left_is_swept_and_nothing_else(book):
     assert not partial.exists()
 
 
-def test_a_folder_with_other_files_is_not_taken_for_results(book):
-    (book.folder / "thesis").mkdir()
-    (book.folder / "thesis" / "book").mkdir()
-    chapter = book.folder / "thesis" / "book" / "chapter1.txt"
+def test_a_folder_with_other_files_is_not_taken_for_results(plain):
+    (plain.folder / "thesis").mkdir()
+    (plain.folder / "thesis" / "book").mkdir()
+    chapter = plain.folder / "thesis" / "book" / "chapter1.txt"
     chapter.write_text("years of work")
-    book.home = book.folder / "thesis"
-    done = benchbook(book, "run", "lab/one")
+    plain.home = plain.folder / "thesis"
+    done = benchbook(plain, "run", "lab/one")
     assert done.returncode == 2
     assert "holds files that are not this book's" in done.stderr
     assert chapter.read_text() == "years of work"
 
 
-def test_a_step_may_ask_for_a_step(book):
-    (book.folder / "lab" / "nested.py").write_text(
+def test_a_step_may_ask_for_a_step(plain):
+    (plain.folder / "lab" / "nested.py").write_text(
         "from helpers.store.steps import step\nfrom lab.model import doubled\n\n\n"
         "@step\ndef outer(*, value: int):\n    return doubled(value=value).result() + 1\n"
     )
-    path = book.folder / "chapters" / "lab" / "one.md"
+    path = plain.folder / "chapters" / "lab" / "one.md"
     text = path.read_text().replace("lab.model import doubled", "lab.nested import outer")
     path.write_text(text.replace("doubled(value=value)", "outer(value=value)"))
-    said = book.python("runs = run('one', workers=1)\n" + STATUS)
+    said = plain.python("runs = run('one', workers=1)\n" + STATUS)
     assert records(said)["one"]["status"] == "done"
 
 
-def test_a_run_stands_on_the_readers_that_it_names_and_loads_no_other(book):
-    path = book.folder / "chapters" / "lab" / "other.md"
+def test_a_run_stands_on_the_readers_that_it_names_and_loads_no_other(plain):
+    path = plain.folder / "chapters" / "lab" / "other.md"
     load = "from helpers.data import registry\n\nregistry.load('kang2018-subset')\n"
     plain = path.read_text()
     path.write_text(plain + f"\n```{{code-cell}}\n{load}```\n")
-    said = book.python("runs = run('other', workers=1)\n" + STATUS)
+    said = plain.python("runs = run('other', workers=1)\n" + STATUS)
     error = records(said)["other"]["error"]
     assert error["name"] == "DataError"
     assert "does not name the data set 'kang2018-subset': add it to `requires`" in error["message"]
@@ -405,20 +411,21 @@ def test_a_run_stands_on_the_readers_that_it_names_and_loads_no_other(book):
     )
     path.write_text(named)
     code = """
-        runs = plan_grid(book, "lab/other", {})
+        runs = plan_grid(plain, "lab/other", {})
         print(sorted(m for m in runs[0]._code[1].modules if ".sets." in m))
     """
-    assert "['helpers.data.sets.kang2018_subset', 'helpers.data.sets.papalexi2021']" in book.python(
-        code
+    assert (
+        "['helpers.data.sets.kang2018_subset', 'helpers.data.sets.papalexi2021']"
+        in plain.python(code)
     )
 
 
-def test_a_failing_step_fails_its_chapter_with_its_error_and_no_other(book):
-    model = book.folder / "lab" / "model.py"
+def test_a_failing_step_fails_its_chapter_with_its_error_and_no_other(plain):
+    model = plain.folder / "lab" / "model.py"
     model.write_text(
         model.read_text().replace("time.sleep(pause)", "raise KeyError(f'no gene {value}')")
     )
-    said = book.python("runs = run('one', 'other')\n" + STATUS)
+    said = plain.python("runs = run('one', 'other')\n" + STATUS)
     found = records(said)
     assert found["one"]["error"]["name"] == "KeyError"
     assert "no gene 1" in found["one"]["error"]["message"]
@@ -426,30 +433,30 @@ def test_a_failing_step_fails_its_chapter_with_its_error_and_no_other(book):
     assert found["other"]["status"] == "done"
 
 
-def test_a_run_whose_files_were_changed_is_run_again(book):
-    book.python("run('other')")
-    (scores,) = (book.home / "runs" / "lab" / "other").glob("*/scores.parquet")
+def test_a_run_whose_files_were_changed_is_run_again(plain):
+    plain.python("run('other')")
+    (scores,) = (plain.home / "runs" / "lab" / "other").glob("*/scores.parquet")
     whole = scores.read_bytes()
     scores.write_bytes(whole[:-100])
-    said = book.python("runs = run('other')\n" + STATUS)
+    said = plain.python("runs = run('other')\n" + STATUS)
     assert "running" in said
     assert scores.read_bytes() == whole
     (scores.parent / "run.json").write_text("{")
-    book.python("runs = run('other')\n" + STATUS)
+    plain.python("runs = run('other')\n" + STATUS)
     assert json.loads((scores.parent / "run.json").read_text())["status"] == "done"
 
 
-def test_a_cell_that_is_not_python_fails_alone(book):
-    path = book.folder / "chapters" / "lab" / "one.md"
+def test_a_cell_that_is_not_python_fails_alone(plain):
+    path = plain.folder / "chapters" / "lab" / "one.md"
     path.write_text(path.read_text().replace("number = doubled", "number == = doubled"))
-    found = records(book.python("runs = run('one', 'other')\n" + STATUS))
+    found = records(plain.python("runs = run('one', 'other')\n" + STATUS))
     assert found["one"]["error"]["name"] == "SyntaxError"
     assert found["other"]["status"] == "done"
 
 
-def test_needs_of_needs_are_told_apart_from_chapters_that_are_none(book):
-    path = book.folder / "chapters" / "lab" / "reader.md"
+def test_needs_of_needs_are_told_apart_from_chapters_that_are_none(plain):
+    path = plain.folder / "chapters" / "lab" / "reader.md"
     path.write_text(path.read_text().replace("lab/one", "lab/nothing"))
-    done = benchbook(book, "run", "lab/reader")
+    done = benchbook(plain, "run", "lab/reader")
     assert done.returncode == 2
     assert "needs chapters/lab/nothing, which is no chapter of _toc.yml" in done.stderr
