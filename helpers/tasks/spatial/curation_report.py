@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from helpers import scores
+from helpers.plots.page import number
 from helpers.stats import mean_interval
 from helpers.tasks.departures import Departure
 from helpers.tasks.findings import with_interval
@@ -143,7 +144,7 @@ def about_smoothness(summary: pd.DataFrame, dataset: str) -> Words:
     said = (
         f"Moran's I is {with_interval(*before[['mean', 'low', 'high']])} before the median and "
         f"{with_interval(*after[['mean', 'low', 'high']])} after it; of shuffled spots it is "
-        f"{mean.loc['shuffled, normalised', 'mean']:z.2f} and {nothing['mean']:z.2f}."
+        f"{number(mean.loc['shuffled, normalised', 'mean'], 2)} and {number(nothing['mean'], 2)}."
     )
     if "latent truth" in mean.index:
         said += f" The latent expression has {mean.loc['latent truth', 'mean']:.2f}."
