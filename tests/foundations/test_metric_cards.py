@@ -199,7 +199,10 @@ def test_the_card_in_short_for_every_case():
     found = report.in_short(table([report.SILENT], [report.PAYS_MORE]))
     assert "1 of 2 metrics should not rank models here: m0." in found
     assert "raises m1" in found
-    assert "None is without a flag" in found
+    assert found.endswith("The one that is left, m1, has flags too.")
+    two = report.in_short(table([report.SILENT], [report.PAYS_MORE], [report.BLIND]))
+    assert two.endswith("None is without a flag: show two that fail differently.")
+    assert report.in_short(table([report.SILENT])).endswith("None is left to rank by.")
 
 
 def test_what_is_undefined_is_said():

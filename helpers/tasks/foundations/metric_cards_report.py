@@ -257,6 +257,11 @@ def in_short(table: pd.DataFrame) -> str:
         said += f" Doubling a right answer raises {', '.join(inflated)}."
     if clean:
         return f"{said} Without any flag: {', '.join(clean)}."
+    left = [r.metric for r in table.itertuples() if r.metric not in bad]
+    if not left:
+        return f"{said} None is left to rank by."
+    if len(left) == 1:
+        return f"{said} The one that is left, {left[0]}, has flags too."
     return f"{said} None is without a flag: show two that fail differently."
 
 
