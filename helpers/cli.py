@@ -278,6 +278,9 @@ def large(
         (path,) = fetch(registry.dataset(file), confirm=typer.confirm).values()
         columns = COLUMNS
     if scheduler:
+        from helpers.book.cluster import connected
+
+        connected(scheduler).close()  # what is not there is said in a sentence
         os.environ["BENCHBOOK_SCHEDULER"] = scheduler
     else:  # workers elsewhere see the folders that they were started with
         folders = {str(p.resolve().parent) for p in (path, embedding) if p}
@@ -454,7 +457,7 @@ def main() -> None:
             raise
         _fail(str(error))
     except OSError as error:
-        _fail(f"{error.filename or ''}: {error.strerror or error}")
+        _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except SystemExit as end:
         if end.code == 130:
             print("interrupted; the same command goes on where it stopped", file=sys.stderr)

@@ -173,10 +173,11 @@ def test_a_kernel_that_dies_at_its_start_is_a_sentence(book, cold):
     assert "Traceback" not in said
 
 
+@pytest.mark.parametrize("asked", [["run", "lab/one"], ["large", "_toc.yml"]])
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense"])
-def test_a_scheduler_that_is_not_there_is_a_sentence(book, address):
+def test_a_scheduler_that_is_not_there_is_a_sentence(book, asked, address):
     done = subprocess.run(
-        [*(sys.executable, "-m", "helpers.cli"), "run", "lab/one", "--scheduler", address],
+        [sys.executable, "-m", "helpers.cli", *asked, "--scheduler", address],
         cwd=book.folder,
         env=book.environment | {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "1s"},
         capture_output=True,

@@ -151,19 +151,29 @@ def run_on_worker(run: Run, label: str, folder: str) -> str:
     return status
 
 
-@contextlib.contextmanager
-def _chapters_elsewhere(address: str, board: Board) -> Iterator[tuple[Callable, int]]:
-    """How a run is started on a running cluster, and on how many workers."""
+def connected(address: str):
+    """Client of a scheduler that is already there.
+
+    Raises
+    ------
+    NoScheduler
+        None answers there, or it is no address.
+    """
     import distributed
 
     try:
-        client = distributed.Client(address)
+        return distributed.Client(address)
     except (OSError, ValueError) as error:  # ValueError: no address at all
         raise NoScheduler(
             f"no scheduler answers at {address} ({error or 'no answer in time'}): start one with "
             "`dask scheduler`, or leave --scheduler out"
         ) from None
-    with client:
+
+
+@contextlib.contextmanager
+def _chapters_elsewhere(address: str, board: Board) -> Iterator[tuple[Callable, int]]:
+    """How a run is started on a running cluster, and on how many workers."""
+    with connected(address) as client:
         client.subscribe_topic("benchbook", board.event)
         executor = client.get_executor(pure=False)
 
