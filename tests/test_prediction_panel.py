@@ -223,7 +223,7 @@ def verdicts(*given):
 def test_which_metrics_separate_is_said_for_every_case():
     assert "All 2 metrics tell" in report.which_separate(verdicts("separates", "separates"))
     mixed = report.which_separate(verdicts("separates", "inverted", "undecided", "not defined"))
-    assert "Of 4 metrics 1 tell" in mixed
+    assert "Of 4 metrics 1 tells the duplicate" in mixed
     assert "knows nothing by: m1." in mixed
     assert "Undecided: m2." in mixed
     assert "Not defined here: m3." in mixed

@@ -270,8 +270,8 @@ def which_separate(table: pd.DataFrame) -> str:
         said = f"All {n} metrics tell the duplicate from the best prediction that knows nothing."
     elif yes:
         said = (
-            f"Of {n} metrics {len(yes)} tell the duplicate from the best prediction that knows "
-            f"nothing."
+            f"Of {n} metrics {len(yes)} tell{'s' * (len(yes) == 1)} the duplicate from the best "
+            "prediction that knows nothing."
         )
     else:
         said = f"None of {n} metrics tells the duplicate from predictions that know nothing."
