@@ -50,8 +50,8 @@ def products_against_pca(scores: pd.DataFrame, *, seed: int) -> str:
     n_units = 0 if both is None else len(set(both.clusters))
     if n_units < MIN_UNITS:
         return (
-            f"{n_units} perturbations can be scored there, and a comparison takes {MIN_UNITS}: "
-            "cannot answer"
+            f"{n_units} perturbation{'s' * (n_units != 1)} can be scored there, and a comparison "
+            f"takes {MIN_UNITS}: cannot answer"
         )
     (found,) = compare(
         both.table[[PRODUCTS, PCA]],
