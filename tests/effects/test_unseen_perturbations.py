@@ -197,7 +197,7 @@ def pairs_of(verdicts: dict, dataset="simulated: w"):
 class TestSentences:
     def test_in_short(self):
         said = words.in_short(pairs_of({"a": "better", "b": "worse"}))
-        assert said.startswith("Where w, a changes its error by \N{MINUS SIGN}0.50")
+        assert said.startswith("Where w, a changes the error of the mean by \N{MINUS SIGN}0.50")
         assert "no model is shown" in words.in_short(pairs_of({"a": "undecided"}))
         open_ = pairs_of({"a": "undecided"})
         both = pd.concat([open_, open_.assign(dataset="simulated: v")])

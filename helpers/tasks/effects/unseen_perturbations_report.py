@@ -101,7 +101,7 @@ def in_short(pairs: pd.DataFrame) -> str:
             continue
         best = ahead.loc[ahead["difference"].idxmin()]
         by = with_interval(*best[["difference", "low", "high"]])
-        said.append(f"where {world}, {best['model']} changes its error by {by}")
+        said.append(f"where {world}, {best['model']} changes the error of the mean by {by}")
     if none:
         said.append(f"where {' or '.join(none)}, no model is shown to be better than the mean")
     text = "; ".join(said) + "." if said else ""
