@@ -229,7 +229,10 @@ def test_a_choice_moves_a_conclusion_or_a_name_or_nobody_knows(fates, said, unsa
 def test_what_becomes_of_a_leader_is_counted_by_choice():
     found = winners_report.by_choice(changed("tied", "behind", "tied"))
     (row,) = found.to_dict("records")
-    assert row["others"] == 3 and (row["tied"], row["behind"], row["leads"]) == ("2", "1", "")
+    assert row["leader"] and "2 tied, 1 behind" in row.values()
+    other = changed("leads").assign(task="t", choice="c")
+    found = winners_report.by_choice(pd.concat([changed("tied"), other], ignore_index=True))
+    assert found["c"].tolist() == ["", "1 leads"]
     assert winners_report.by_choice(changed().iloc[:0]).empty
 
 

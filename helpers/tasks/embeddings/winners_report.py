@@ -93,25 +93,22 @@ def what_choices_move(changed: pd.DataFrame) -> str:
 
 
 def by_choice(changed: pd.DataFrame) -> pd.DataFrame:
-    """What becomes of a declared leader under the other settings of a choice, counted.
+    """What becomes of a declared leader under the other settings of each choice, counted.
 
     Returns
     -------
     DataFrame
-        A row a task and choice: `task`, `choice`, `leader` (under the declared setting), `others`
-        (settings), and a column each of what became of it, with the number of settings, empty for
-        none.
+        A row a task and `leader` (under the declared setting), a column a choice: such as
+        "1 leads, 2 tied", empty where a chapter did not vary it.
     """
-    rows = []
+    rows = {}
     for (task, choice), own in changed.groupby(["task", "choice"], sort=False):
-        others = own.loc[~own["declared"], "leader"]
         first = own.loc[own["declared"], "best"]
-        counts = others.value_counts()
-        rows.append(
-            [task, choice, first.iloc[0] if len(first) else "", len(others)]
-            + [str(counts.get(fate, "")) for fate in FATES]
-        )
-    return pd.DataFrame(rows, columns=["task", "choice", "leader", "others", *FATES])
+        counts = own.loc[~own["declared"], "leader"].value_counts()
+        said = ", ".join(f"{counts[fate]} {fate}" for fate in FATES if fate in counts)
+        rows.setdefault((task, first.iloc[0] if len(first) else "none"), {})[choice] = said
+    table = pd.DataFrame([{"task": t, "leader": m, **said} for (t, m), said in rows.items()])
+    return table.fillna("")
 
 
 def _named(fate: pd.Series) -> str:
