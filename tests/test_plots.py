@@ -1,6 +1,7 @@
 """Figures and tables: what a reader sees, in both themes, and what they can download."""
 
 import base64
+import io
 import re
 import xml.etree.ElementTree as ET
 
@@ -12,6 +13,7 @@ import pytest
 from bs4 import BeautifulSoup
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 from scipy.stats import binom
 
 from helpers.plots import intervals, layout, lines, page, panels, small
@@ -794,3 +796,31 @@ def test_titles_of_tissue_lie_within_the_drawing():
     (image, *_) = drawings(drawn)
     tops = [float(t["y"]) for t in image.select("text") if t.get_text() in names]
     assert len(tops) == 4 and min(tops) > 10  # letters have ten points
+
+
+@pytest.mark.parametrize("kind", ["photograph", "points"])
+def test_what_is_drawn_as_pixels_is_light_and_shows_the_same(kind, monkeypatch):
+    def drawing() -> str:
+        rng = np.random.default_rng(0)
+        fig, ax = plt.subplots(figsize=(4, 3))
+        if kind == "photograph":
+            smooth = rng.random((12, 16, 3)).repeat(30, axis=0).repeat(30, axis=1)
+            ax.imshow(np.clip(smooth + rng.normal(0, 0.015, smooth.shape), 0, 1))
+        else:
+            x, y = rng.normal(size=(2, 5000))
+            ax.scatter(x, y, s=6, c=[f"C{i % 8}" for i in range(5000)])
+        return page.svg(fig, alt="What there is", name="pixels")
+
+    def picture(text: str) -> tuple[np.ndarray, int]:
+        (encoded,) = re.findall(r"data:image/[a-z]+;base64,([\w+/=\s]+)", text)
+        data = base64.b64decode(encoded)
+        found = np.asarray(Image.open(io.BytesIO(data)).convert("RGBA"), float) / 255
+        return found[..., :3] * found[..., 3:] + 1 - found[..., 3:], len(data)  # on white
+
+    light, size = picture(drawing())
+    assert drawing() == drawing()
+    with monkeypatch.context() as patch:
+        patch.setattr(page, "_light", lambda encoded: f"data:image/png;base64,{encoded}")
+        whole, before = picture(drawing())
+    assert size < 0.5 * before
+    assert np.abs(light - whole).mean() < 0.02

@@ -108,12 +108,34 @@ def _image(
             ground.set_facecolor("none")  # the page's own
         canvas, engine, dpi = fig.canvas, fig.get_layout_engine(), fig.dpi
         fig.set_layout_engine("none")
-        fig.dpi = 200  # of what is drawn as pixels
+        fig.dpi = 150  # of what is drawn as pixels
         FigureCanvasSVG(fig).print_svg(buffer, metadata=no_metadata)
         fig.set_canvas(canvas)
         fig.dpi = dpi
         fig.set_layout_engine(engine)
     return _themed(buffer.getvalue(), label, name, sides)
+
+
+def _light(encoded: str) -> str:
+    """Address of what is drawn as pixels: where it is large, photographs as WebP, the rest with 256
+    colours.
+    """
+    png = base64.b64decode(encoded)
+    if len(png) < 20_000:
+        return f"data:image/png;base64,{encoded}"
+    from PIL import Image
+
+    picture = Image.open(io.BytesIO(png)).convert("RGBA")
+    solid = len(np.unique(np.asarray(picture)[..., 3])) == 1
+    photograph = solid and picture.getcolors(maxcolors=4_000) is None
+    data = io.BytesIO()
+    if photograph:
+        picture.save(data, "WEBP", quality=80, method=6)
+    else:
+        few = picture.quantize(256, method=Image.Quantize.FASTOCTREE)
+        few.save(data, "PNG", optimize=True)
+    kind = "webp" if photograph else "png"
+    return f"data:image/{kind};base64,{base64.b64encode(data.getvalue()).decode()}"
 
 
 def _themed(text: str, label: str, name: str, sides: tuple[float, float]) -> str:
@@ -124,6 +146,7 @@ def _themed(text: str, label: str, name: str, sides: tuple[float, float]) -> str
     text = re.sub(rf"{INK}\b", "currentColor", text, flags=re.I)
     for role, colour in ROLES.items():
         text = re.sub(rf"{colour}\b", f"var(--bb-{role}, {colour})", text, flags=re.I)
+    text = re.sub(r"data:image/png;base64,([\w+/=\s]+)", lambda m: _light(m[1]), text)
     used = set(re.findall(r'(?:url\(|href=")#([\w-]+)', text))
     text = re.sub(r' id="([^"]+)"', lambda m: m[0] if m[1] in used else "", text)
     # matplotlib names a clip by a hash of floats, the last digits of which layout does not repeat
