@@ -340,3 +340,21 @@ def test_findings_from_tables():
     assert found[0].startswith("Not answered in this build")
     assert found[1].startswith("No, the test is better") and "40.0" in found[1]
     assert found[2].startswith("Nobody in particular") and "40%" in found[2]
+
+
+def test_the_page_on_faithfulness_opens_with_its_answer_or_says_that_there_is_none():
+    rows = [
+        (metric, dataset, seed, value + 0.01 * seed)
+        for metric, (easy, hard) in {
+            findings.TRUE: (1.0, 0.7),
+            findings.FAITHFUL: (0.9, 0.9),
+        }.items()
+        for dataset, value in ((findings.EASY, easy), (findings.HARD, hard))
+        for seed in range(3)
+    ]
+    table = pd.DataFrame(rows, columns=["metric", "dataset", "seed", "value"])
+    table = table.assign(model=findings.MODEL)
+    said = findings.faith_in_short(table)
+    assert said.startswith("Not because it is faithful to its model")
+    said = findings.faith_in_short(table[table["dataset"] == findings.EASY])
+    assert said.startswith("Not answered in this build: agreement with planted genes was not")

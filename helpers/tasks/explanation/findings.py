@@ -31,6 +31,15 @@ def faithful_and_true(tables, *, n_resamples: int, seed: int) -> str:
     return about_faith(found[TRUE], found[FAITHFUL])
 
 
+def faith_in_short(table: pd.DataFrame) -> str:
+    """The answer of the page, of the scores that it leaves."""
+    tables = {"explanation/faithful-is-not-true": table}
+    try:
+        return faithful_and_true(tables, n_resamples=1, seed=0)
+    except CannotAnswer as refusal:
+        return f"Not answered in this build: {refusal.reason}."
+
+
 def about_faith(true: pd.Series, faithful: pd.Series) -> str:
     """The sentence, of the changes of both (`mean`, `low`, `high`) and where they start and end."""
     says = (
