@@ -110,6 +110,8 @@ def test_a_paper_is_one_row_with_its_claims_by_verdict():
         ["", "1"],
         ["", "1"],
     ]
+    untested = judged.assign(verdict=["not testable here", "not testable here: x", "y", "y"])
+    assert list(findings.by_paper(untested).columns[2:-1]) == ["not testable", "y"]
     assert list(apart["paper"]) == ["B: b", "B: b c", "A"]
 
 

@@ -13,7 +13,7 @@ NO_EVIDENCE = "no evidence in this build"
 ANSWER_COLUMNS = ["tier", "question", "answer", "holds for", "would change it", "page", "front"]
 LEDGER_COLUMNS = ["paper", "claim", "published", "ours", "why they differ", "verdict", "page"]
 
-_RESERVATIONS = r"^mechanism |^shown (?=in part)| on other data| here$| \(.*?\)|[:;].*"
+_RESERVATIONS = r"^mechanism |^shown (?=in part)| on other data| here(?=$|[:;])| \(.*?\)|[:;].*"
 
 Tables = Mapping[str, pd.DataFrame]
 """Score tables by chapter, such as `embeddings/consistency`."""
