@@ -310,6 +310,18 @@ def test_a_free_worker_does_not_wait_for_the_chapter_of_another(book):
     assert begun["one"] < slow_ends - pd.Timedelta(seconds=2)
 
 
+def test_more_workers_than_cores_are_told_so(book):
+    said = book.python("""
+        from helpers.book import cluster
+
+        cluster.cores = lambda: 1
+        run("other", workers=2)
+        run("other", workers=2)
+    """)
+    assert said.count("2 workers, cores here: 1.") == 1  # not where nothing runs
+    assert "done" in said
+
+
 def test_workers_keep_freed_memory_as_any_process_does(book):
     said = book.python("""
         import os
