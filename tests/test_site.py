@@ -240,6 +240,25 @@ def test_a_formula_is_drawn_as_large_as_the_text_and_can_be_read_aloud(soup):
     assert block["tabindex"] == "0"  # it may be wider than the page
 
 
+@pytest.mark.browser
+def test_a_formula_stands_on_its_line_or_in_the_middle_of_its_own(built_site):
+    with serve(built_site) as address, browser() as chromium:
+        opened = chromium.new_page()
+        opened.goto(address + "chapters/sample.html")
+        line, bottom = opened.evaluate(
+            "() => { const formula = document.querySelector('span.math');"
+            " const mark = document.createElement('span');"  # without height, on the line
+            " mark.style.display = 'inline-block'; formula.before(mark);"
+            " return [mark, formula.querySelector('svg')]"
+            "   .map(e => e.getBoundingClientRect().bottom) }"
+        )
+        assert 2 < bottom - line < 6  # the index hangs below
+        box = opened.locator("div.math").bounding_box()
+        drawing = opened.locator("div.math svg").bounding_box()
+        middle, of_box = (b["x"] + b["width"] / 2 for b in (drawing, box))
+        assert middle == pytest.approx(of_box, abs=2)
+
+
 def test_a_formula_hangs_at_its_line_and_no_norm_grows(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "_ext")
     from formulas import formula

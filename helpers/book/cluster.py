@@ -328,9 +328,7 @@ def run_all(
     open_ = [r for r in ordered if not r.done]
     several = len(open_) > 1 or workers is not None
     if open_ and not address and (workers or 0) > cores():
-        said = (
-            f"{workers} workers, cores here: {cores()}. More than one a core gain nothing"
-        )
+        said = f"{workers} workers, cores here: {cores()}. More than one a core gain nothing"
         console.print(said, style="yellow")
     if open_ and not address:
         used = {"distributed"}.union(*(r.distributions for r in open_)) if several else ()
