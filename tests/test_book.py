@@ -68,7 +68,7 @@ def html(home):
 
 
 def page(html: Path, name: str) -> BeautifulSoup:
-    return BeautifulSoup((html / f"{name}.html").read_text(), "html.parser")
+    return BeautifulSoup((html / f"{name}.html").read_text(), "lxml")
 
 
 def test_every_page_is_there_and_none_holds_a_traceback(html):

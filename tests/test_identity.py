@@ -357,6 +357,17 @@ def test_what_a_page_reaches_is_read_once_while_nothing_changes(home, monkeypatc
     assert not reach_again()
 
 
+def test_what_a_step_reaches_is_read_once_while_nothing_changes(home, monkeypatch):
+    step = ("helpers.data.splits", "guide_split")
+    expected = Sources(words=False).code([step])
+    assert len(expected.definitions) > 3
+    monkeypatch.setattr(reached, "STEP_SOURCES", Sources(words=False))
+    assert reached.code_of_step(*step) == expected
+    monkeypatch.setattr(reached, "STEP_SOURCES", None)  # is not asked
+    again = reached.code_of_step(*step)
+    assert (again, again.versions) == (expected, expected.versions)
+
+
 def test_the_digest_of_the_package_is_that_of_every_module(monkeypatch):
     texts = {}
     monkeypatch.setattr(reached, "snapshot", lambda path: texts.setdefault(path, "x"))

@@ -412,8 +412,8 @@ def test_a_step_may_ask_for_a_step(plain):
 def test_a_run_stands_on_the_readers_that_it_names_and_loads_no_other(plain):
     path = plain.folder / "chapters" / "lab" / "other.md"
     load = "from helpers.data import registry\n\nregistry.load('kang2018-subset')\n"
-    plain = path.read_text()
-    path.write_text(plain + f"\n```{{code-cell}}\n{load}```\n")
+    text = path.read_text()
+    path.write_text(text + f"\n```{{code-cell}}\n{load}```\n")
     said = plain.python("runs = run('other', workers=1)\n" + STATUS)
     error = records(said)["other"]["error"]
     assert error["name"] == "DataError"
@@ -423,7 +423,7 @@ def test_a_run_stands_on_the_readers_that_it_names_and_loads_no_other(plain):
     )
     path.write_text(named)
     code = """
-        runs = plan_grid(plain, "lab/other", {})
+        runs = plan_grid(book, "lab/other", {})
         print(sorted(m for m in runs[0]._code[1].modules if ".sets." in m))
     """
     assert (

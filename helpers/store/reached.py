@@ -1,16 +1,22 @@
-"""What chapters reach, kept between commands: to read it takes most of the time of a plan."""
+"""What chapters and steps reach, kept between commands.
+
+To read it from sources takes most of the time of a plan, and half a second of each kernel. It is
+read anew unless the package is the one of an earlier command, byte for byte, and all that was
+reached lies in it or in libraries that are installed as they were.
+"""
 
 import contextlib
 import json
 import os
 import shutil
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 import helpers
 from helpers.home import home, is_claimed
 from helpers.store.disk import canonical_json
-from helpers.store.reach import PAGE_SOURCES, Code, digest
+from helpers.store.reach import PAGE_SOURCES, STEP_SOURCES, Code, digest
 from helpers.store.source import is_ours, snapshot
 
 _KEPT = 4
@@ -21,28 +27,38 @@ _KEPT = 4
 def code_of_page(cells: tuple[str, ...], readers: tuple[str, ...]) -> tuple[str, Code]:
     """Digest of a page's code cells, and the code that they and modules of readers reach.
 
-    It is read from sources unless the package is the one of an earlier command, byte for byte, and
-    all that was reached lies in it or in libraries that are installed as they were.
-
     Raises
     ------
     SyntaxError
         In a cell.
     """
-    name = digest(digest(*cells), digest(*readers))
+
+    def read() -> tuple[str, Code]:
+        text, code = PAGE_SOURCES.code_of_cells(list(cells))
+        return text, code | PAGE_SOURCES.code([(module, "") for module in readers])
+
+    return _kept(digest("page", digest(*cells), digest(*readers)), read)
+
+
+def code_of_step(module: str, name: str) -> Code:
+    """The code that a step function reaches."""
+    return _kept(digest("step", module, name), lambda: ("", STEP_SOURCES.code([(module, name)])))[1]
+
+
+def _kept(name: str, read: Callable[[], tuple[str, Code]]) -> tuple[str, Code]:
     file = _folder() / _package()[:16] / f"{name[:32]}.json"
     found = _read(file)
     if found is None:
-        text, code = PAGE_SOURCES.code_of_cells(list(cells))
-        found = text, code | PAGE_SOURCES.code([(module, "") for module in readers])
-        if is_claimed() and all(m.partition(".")[0] == helpers.__name__ for m in code.modules):
+        found = read()
+        ours = all(m.partition(".")[0] == helpers.__name__ for m in found[1].modules)
+        if ours and is_claimed():
             with contextlib.suppress(OSError):  # a full disk: it will be read anew
                 _write(file, *found)
     return found
 
 
 def forget_old() -> None:
-    """Keep what was reached from the last states of the package only."""
+    """Keep what was reached in the last states of the package only."""
     states = sorted(_folder().glob("*"), key=lambda state: state.stat().st_mtime)
     for state in states[:-_KEPT]:
         shutil.rmtree(state)
