@@ -99,3 +99,32 @@ def test_settings_turn_the_order_of_models_round_or_not():
 def test_seeing_the_cells_helps_or_not(verdicts, said):
     table = pd.DataFrame({"verdict": pd.Series(verdicts, dtype=object)})
     assert sentences.seeing_the_cells(table).startswith(said)
+
+
+def settings_moved(*rows):
+    columns = ["task", "factor", "model", "difference", "verdict"]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.assign(low=table["difference"] - 0.01, high=table["difference"] + 0.01)
+
+
+def test_the_choices_in_short():
+    c, p = "consistency", "linear-separability"
+    base = [(task, "cells", "PCA", 0.0, "base") for task in (c, p)]
+    few = (c, "cells", "PCA, cells: 10", -0.2, "worse")
+    less = (c, "cells", "PCA, cells: 20", 0.1, "better")
+    seed = [(task, "seed", "PCA, seed: second", 0.01, "undecided") for task in (c, p)]
+    said = sentences.in_short(settings_moved(*base, few, less, *seed))
+    assert said == (
+        "2 of 3 settings change consistency for certain, most of all PCA, cells: 10, by "
+        "\N{MINUS SIGN}0.200 (95 % interval \N{MINUS SIGN}0.210 to \N{MINUS SIGN}0.190); none of 1 "
+        "settings is shown to change the probe. Not shown to change either: seed."
+    )
+    said = sentences.in_short(settings_moved(*base, few))
+    assert said.startswith("1 of 1 settings changes consistency for certain")
+    assert said.endswith("; the probe could not be asked.")
+    said = sentences.in_short(settings_moved(*base, *seed))
+    assert said.startswith("None of 1 settings is shown to change consistency; none of")
+    assert "either" not in said
+    lost = (c, "cells", "PCA, cells: 10", np.nan, "cannot answer")
+    for nothing in (base, [*base, lost]):
+        assert sentences.in_short(settings_moved(*nothing)).startswith("Too few perturbations")

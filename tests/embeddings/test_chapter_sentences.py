@@ -6,7 +6,7 @@ import pytest
 
 from helpers.tasks.embeddings import sentences
 from helpers.tasks.embeddings.batch_mixing_report import controls_of
-from helpers.tasks.embeddings.foundation_models_report import who_can_be_asked
+from helpers.tasks.embeddings.foundation_models_report import in_short, who_can_be_asked
 
 NAN = float("nan")
 
@@ -176,3 +176,31 @@ def test_guessing_hidden_genes(network, linear, said):
 )
 def test_a_null_is_judged_by_guides_that_do_nothing(called, n, said):
     assert sentences.null_said(called, n).startswith(said)
+
+
+def through_the_door(returned, own=None):
+    own = np.linspace(0.1, 0.3, len(returned)) if own is None else own
+    both = {"PCA": own, "back": own + np.asarray(returned)}
+    rows = [
+        ("m", "candidate", model, f"u{i}", f"u{i}", value)
+        for model, values in both.items()
+        for i, value in enumerate(values)
+    ]
+    return pd.DataFrame(rows, columns=["metric", "role", "model", "unit", "cluster", "value"])
+
+
+@pytest.mark.parametrize(
+    "returned, said, end",
+    [
+        ([1e-7] * 8, "came back is scored as if it had never left: over 8", "0.200 (95 % interval"),
+        ([0.01] * 8, "is not scored as before: over 8", "by at most 0.01,"),
+        ([NAN, *[0.0] * 7], "is not scored as before: over 7", "1 more have a score on one side"),
+        ([0.0] * 3, "as if it had never left: over 3", "(too few units for an interval)."),
+        ([NAN] * 8, "No perturbation was scored both ways", "is not known."),
+    ],
+)
+def test_an_embedding_that_left_and_came_back(returned, said, end):
+    text = in_short(through_the_door(returned), "PCA", "back")
+    assert said in text and end in text and "nan" not in text
+    nothing = through_the_door(returned).iloc[:0]
+    assert in_short(nothing, "PCA", "back").startswith("No perturbation was scored both ways")

@@ -9,9 +9,44 @@ from helpers.comparisons import as_family, compare, paired
 from helpers.metrics.embeddings.facts import METRICS
 from helpers.stats import MIN_UNITS
 from helpers.tasks.embeddings.ablations_report import MEASURES
+from helpers.tasks.findings import listed, with_interval
 
 TITLES = {"consistency": "consistency", "linear-separability": "the probe"}
 _DECIDED = ("better", "worse")
+
+
+def in_short(moved: pd.DataFrame) -> str:
+    """How many settings change each score for certain, and which choices are not shown to.
+
+    Parameters
+    ----------
+    moved : DataFrame
+        Of `ablations_report.against_base`.
+    """
+    own = moved[(moved["verdict"] != "base") & moved["difference"].notna()]
+    if own.empty:
+        return "Too few perturbations were scored to compare one setting with another."
+    parts = []
+    for task, title in TITLES.items():
+        rows = own[own["task"] == task].drop_duplicates("model")
+        decided = rows[rows["verdict"].isin(_DECIDED)]
+        if rows.empty:
+            parts.append(f"{title} could not be asked")
+        elif decided.empty:
+            parts.append(f"none of {len(rows)} settings is shown to change {title}")
+        else:
+            most = decided.loc[decided["difference"].abs().idxmax()]
+            by = with_interval(*most[["difference", "low", "high"]], 3)
+            parts.append(
+                f"{len(decided)} of {len(rows)} settings change{'s' * (len(decided) == 1)} {title} "
+                f"for certain, most of all {most['model']}, by {by}"
+            )
+    said = "; ".join(parts)
+    said = f"{said[0].upper()}{said[1:]}."
+    changes = own["verdict"].isin(_DECIDED).groupby(own["factor"], sort=False).any()
+    if changes.any() and not changes.all():
+        said += f" Not shown to change either: {listed(changes.index[~changes])}."
+    return said
 
 
 def likelihood_order(scores: pd.DataFrame, *, seed: int) -> str:

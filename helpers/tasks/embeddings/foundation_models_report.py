@@ -9,9 +9,10 @@ import pandas as pd
 from helpers.data.contract import DataError
 from helpers.data.exchange import read_embedding
 from helpers.models.embeddings.vocabulary import LEAST_GENES
+from helpers.summaries import score_summary
 from helpers.tasks.departures import Departure
 from helpers.tasks.embeddings import bendidi2024
-from helpers.tasks.findings import listed
+from helpers.tasks.findings import listed, with_interval
 
 _REPORTED = {
     "ilisi_ratio": "iLISI (norm.)",
@@ -21,6 +22,8 @@ _REPORTED = {
     "StringDB": "StringDB",
     "spearman": "Spearman",
 }
+HARMLESS = 0.001
+"""A difference of scores that no table of the book would show."""
 _MODELS = ("PCA", "scVI", "scGPT", "CellPLM", "UCE", "Geneformer", "random labels")
 
 _RECIPES = (
@@ -165,6 +168,33 @@ def reported() -> pd.DataFrame:
     """Published scores of seven representations, one row a model."""
     table = bendidi2024.wide(bendidi2024.reported(dataset="replogle"))
     return table.loc[list(_MODELS), list(_REPORTED)].rename(columns=_REPORTED).reset_index()
+
+
+def in_short(consistent: pd.DataFrame, ours: str, returned: str) -> str:
+    """Whether an embedding that left and came back is scored as if it had never left.
+
+    Parameters
+    ----------
+    consistent : DataFrame
+        Score table of one metric.
+    ours, returned : str
+        The model that stayed, and the same that came back from a file.
+    """
+    both = consistent[consistent["model"].isin([ours, returned])]
+    wide = both.pivot_table(index="unit", columns="model", values="value")
+    apart = (wide[ours] - wide[returned]).dropna().abs() if wide.shape[1] == 2 else []
+    if not len(apart):
+        return "No perturbation was scored both ways: whether the door does harm is not known."
+    mean = score_summary(both, by="model").set_index("model").loc[ours, ["mean", "low", "high"]]
+    most, lost = apart.max(), len(wide) - len(apart)
+    head = "is scored as if it had never left"
+    if most > HARMLESS or lost:
+        head = "is not scored as before"
+    said = (
+        f"A PCA that left and came back {head}: over {len(apart)} perturbations the two differ in "
+        f"consistency by at most {most:.1g}, around a mean of {with_interval(*mean, 3)}"
+    )
+    return f"{said}; {lost} more have a score on one side only." if lost else f"{said}."
 
 
 def who_can_be_asked(coverage: pd.DataFrame) -> str:
