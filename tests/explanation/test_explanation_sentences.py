@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.tasks.explanation import sentences
+from helpers.tasks.explanation import lda_report, sentences
 
 
 def agreement(alone=30.0, half=2.0):
@@ -157,3 +157,46 @@ def test_how_many_published_values_another_draw_may_have():
     assert sentences.reproduced(rows[rows["inside"]]).endswith("would miss by chance.")
     assert sentences.reproduced(rows.assign(low=np.nan)).startswith("Undecided: one draw")
     assert sentences.reproduced(None).startswith("Not answered in this build")
+
+
+def two_cases(first, second, half=0.1):
+    means = pd.DataFrame({"mean": [first, second]})
+    return means.assign(low=means["mean"] - half, high=means["mean"] + half)
+
+
+def said_of_habits(**cases):
+    numbered = {f"{i} {name}": two for i, (name, two) in enumerate(cases.items(), start=1)}
+    return sentences.habits(sentences.both_cases(dict.fromkeys(numbered, ("a gap", 0)), numbered))
+
+
+def test_what_habits_change():
+    up, down, close = two_cases(0.2, 0.6), two_cases(0.9, 0.1), two_cases(0.5, 0.55)
+    said = said_of_habits(up=up, down=down, close=close)
+    assert said.startswith("Of 3 habits with intervals, 2 change what was measured")
+    assert "down\N{RIGHT DOUBLE QUOTATION MARK} (a gap): 90 % (95 % interval 80 to 100)" in said
+    assert said.endswith("10 % (95 % interval 0 to 20) in the second. Undecided: close.")
+    said = said_of_habits(up=up, one_draw=two_cases(0.1, 0.9, np.nan))
+    assert said.startswith("Of 1 habit with intervals, 1 changes") and "Undecided" not in said
+    assert said_of_habits(close=close).startswith("None of 1 habit is shown to change")
+    for nothing in (np.nan, 0.1):
+        lost = two_cases(np.nan if nothing == 0.1 else 0.1, 0.9, nothing)
+        assert said_of_habits(lost=lost).startswith("Too few draws")
+
+
+@pytest.mark.parametrize(
+    "rows, said",
+    [
+        (
+            [("a", 0.7, 0.6, 0.8)],
+            "a share of 0.70 (95 % interval 0.60 to 0.80) with a. So an explanation",
+        ),
+        ([("a", 0.7, 0.6, 0.8), ("b", 0.99, 0.9, 1.0)], "is not excluded in each design"),
+        ([("a", 0.7, np.nan, np.nan)], "too few samples to say whether"),
+        ([("a", np.nan, np.nan, np.nan)], "was not scored"),
+        ([], "was not scored"),
+    ],
+)
+def test_what_a_single_sample_shows(rows, said):
+    shown = pd.DataFrame(rows, columns=["dataset", "mean", "low", "high"])
+    shown["dataset"] = "simulated, " + shown["dataset"].astype(str)
+    assert said in lda_report.in_short(shown)

@@ -4,6 +4,7 @@ import pandas as pd
 
 from helpers import scores
 from helpers.data.explanation.lda_settings import SETTINGS
+from helpers.tasks.findings import with_interval
 
 TASK = "lda-simulation"
 
@@ -33,6 +34,34 @@ def settings() -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def in_short(shown: pd.DataFrame) -> str:
+    """How much of the planted truth of its class a single sample shows, design by design.
+
+    Parameters
+    ----------
+    shown : DataFrame
+        `dataset`, `mean`, `low`, `high`: of the share of informative genes.
+    """
+    known = shown[shown["mean"].notna()]
+    if known.empty:
+        return "How much of the truth a single sample shows was not scored."
+    said = "; ".join(
+        f"{with_interval(mean, low, high)} with {dataset.removeprefix('simulated, ')}"
+        for dataset, mean, low, high in known[["dataset", "mean", "low", "high"]].itertuples(
+            index=False
+        )
+    )
+    said = f"Of the genes that its class was given, a single sample shows a share of {said}"
+    if known["low"].isna().any():
+        return f"{said}: too few samples to say whether an explanation of one could find all."
+    if (known["high"] < 1).all():
+        return (
+            f"{said}. So an explanation of one that takes each gene in its planted direction cannot "
+            "find all."
+        )
+    return f"{said}. That a sample shows all of them is not excluded in each design."
 
 
 def score_rows(shown: pd.DataFrame, *, dataset: str, seed: int) -> pd.DataFrame:

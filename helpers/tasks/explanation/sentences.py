@@ -1,12 +1,81 @@
 """Sentences of the tier's chapters that depend on what was found."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from helpers.plots.page import number
 from helpers.tasks.explanation.attribution_published import TITLES
+from helpers.tasks.findings import listed
+
+
+def both_cases(summary: Mapping[str, tuple], cases: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Rows of `habits`: of each item, by its number and name, both cases with their intervals.
+
+    Parameters
+    ----------
+    summary : mapping
+        Of the item to what was measured, first of a tuple.
+    cases : mapping
+        Of the item to two rows `mean`, `low`, `high`.
+    """
+    rows = {}
+    for item, two in cases.items():
+        row = {"measured": summary[item][0]}
+        for case, (mean, low, high) in zip(
+            ("first", "second"), two[["mean", "low", "high"]].to_numpy(), strict=True
+        ):
+            row |= {case: mean, f"{case} low": low, f"{case} high": high}
+        rows[item.split(" ", 1)[1]] = row
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def habits(cases: pd.DataFrame) -> str:
+    """Which habits change what they are shown by, by intervals over draws.
+
+    Parameters
+    ----------
+    cases : DataFrame indexed by habit
+        `measured`, what was; of both cases in shares, the one without the habit first:
+        `first`, `first low`, `first high`, `second`, `second low`, `second high`.
+    """
+    scored = cases.dropna(subset=["first", "second"])
+    if scored.empty:
+        return "No habit was scored in both cases."
+    ends = ["first low", "first high", "second low", "second high"]
+    known = scored.dropna(subset=ends)
+    if known.empty:
+        return f"Too few draws for an interval; by means, most changes with {_most(scored)}."
+    n = len(known)
+    apart = known[
+        (known["first high"] < known["second low"]) | (known["second high"] < known["first low"])
+    ]
+    if apart.empty:
+        return (
+            f"None of {n} habit{'s' * (n > 1)} with intervals is shown to change what was measured; "
+            f"by means, most changes with {_most(known)}."
+        )
+    said = (
+        f"Of {n} habit{'s' * (n > 1)} with intervals, {len(apart)} "
+        f"change{'s' * (len(apart) == 1)} what was measured for certain, most of all "
+        f"{_most(apart)}."
+    )
+    rest = [name for name in known.index if name not in apart.index]
+    return f"{said} Undecided: {listed(rest)}." if rest else said
+
+
+def _most(cases: pd.DataFrame) -> str:
+    row = cases.loc[(cases["second"] - cases["first"]).abs().idxmax()]
+    first, second = (
+        f"{100 * mean:.0f} %"
+        + ("" if np.isnan(low + high) else f" (95 % interval {100 * low:.0f} to {100 * high:.0f})")
+        for mean, low, high in (
+            row[[case, f"{case} low", f"{case} high"]] for case in ("first", "second")
+        )
+    )
+    quoted = f"\N{LEFT DOUBLE QUOTATION MARK}{row.name}\N{RIGHT DOUBLE QUOTATION MARK}"
+    return f"{quoted} ({row['measured']}): {first} in the first case, {second} in the second"
 
 
 def named_genes(spread: pd.DataFrame, dataset: str) -> str:
