@@ -177,10 +177,11 @@ def test_what_habits_change():
     assert said.endswith("10 % (95 % interval 0 to 20) in the second. Undecided: close.")
     said = said_of_habits(up=up, one_draw=two_cases(0.1, 0.9, np.nan))
     assert said.startswith("Of 1 habit with intervals, 1 changes") and "Undecided" not in said
-    assert said_of_habits(close=close).startswith("None of 1 habit is shown to change")
-    for nothing in (np.nan, 0.1):
-        lost = two_cases(np.nan if nothing == 0.1 else 0.1, 0.9, nothing)
-        assert said_of_habits(lost=lost).startswith("Too few draws")
+    assert said_of_habits(close=close).startswith("None of 1 habit with intervals is shown")
+    one = said_of_habits(one=two_cases(0.1, 0.9, np.nan), less=two_cases(0.1, 0.2, np.nan))
+    assert one.startswith("Too few draws for an interval; by means, most changes with")
+    assert one.endswith("(a gap): 10 % in the first case, 90 % in the second.")
+    assert said_of_habits(lost=two_cases(np.nan, 0.9)) == "No habit was scored in both cases."
 
 
 @pytest.mark.parametrize(

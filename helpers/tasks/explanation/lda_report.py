@@ -58,8 +58,8 @@ def in_short(shown: pd.DataFrame) -> str:
         return f"{said}: too few samples to say whether an explanation of one could find all."
     if (known["high"] < 1).all():
         return (
-            f"{said}. So an explanation of one that takes each gene in its planted direction cannot "
-            "find all."
+            f"{said}. So an explanation of one that takes each gene in its planted direction "
+            "cannot find all."
         )
     return f"{said}. That a sample shows all of them is not excluded in each design."
 

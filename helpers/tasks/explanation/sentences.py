@@ -53,8 +53,8 @@ def habits(cases: pd.DataFrame) -> str:
     ]
     if apart.empty:
         return (
-            f"None of {n} habit{'s' * (n > 1)} with intervals is shown to change what was measured; "
-            f"by means, most changes with {_most(known)}."
+            f"None of {n} habit{'s' * (n > 1)} with intervals is shown to change what was "
+            f"measured; by means, most changes with {_most(known)}."
         )
     said = (
         f"Of {n} habit{'s' * (n > 1)} with intervals, {len(apart)} "
