@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 
+from helpers.tasks.findings import with_interval
 from helpers.tasks.interval_kinds import KINDS, LEVEL, SIZES
 
 CANNOT = "cannot"
+PROMISED = 0.95
 SHORT = 0.90
 """A 95 % interval that holds the truth less often than this is called too short."""
 
@@ -21,6 +23,36 @@ def coverage_table(found: pd.DataFrame) -> pd.DataFrame:
     order = list(dict.fromkeys(table["interval"]))
     by = table["interval"].map(order.index), table["data"].map(list(KINDS).index)
     return table.iloc[np.lexsort(by[::-1])].reset_index(drop=True)
+
+
+def in_short(coverage: pd.DataFrame) -> str:
+    """How often the book's intervals of means, and plain ones, hold the truth of few clusters.
+
+    Parameters
+    ----------
+    coverage : DataFrame
+        Of `interval_coverage.coverage_of_means`: `unit`, `interval`, `share`, `low`, `high`.
+    """
+    of_clusters = coverage[(coverage["unit"] == "cluster") & coverage["share"].notna()]
+    by = of_clusters.set_index("interval")[["share", "low", "high"]]
+    if "studentised" not in by.index:
+        return "How often an interval holds the truth was not simulated."
+    _, low, high = by.loc["studentised"]
+    kept = "where 95 % are promised"
+    if np.isnan(low) or np.isnan(high):
+        kept = f"{kept}; so few simulations do not say whether that is kept"
+    elif high < PROMISED:
+        kept = f"fewer than the {PROMISED:.0%} that are promised"
+    elif low > PROMISED:
+        kept = f"more than the {PROMISED:.0%} that are promised"
+    said = f"Bootstrap-t intervals hold the truth in {_share(by.loc['studentised'])}, {kept}"
+    if "percentile" not in by.index:
+        return f"{said}."
+    return f"{said}; plain percentile intervals in {_share(by.loc['percentile'])}."
+
+
+def _share(row: pd.Series) -> str:
+    return f"a share of {with_interval(*row[['share', 'low', 'high']], 3)}"
 
 
 def error_table(found: pd.DataFrame) -> pd.DataFrame:

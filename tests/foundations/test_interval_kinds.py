@@ -120,3 +120,30 @@ def test_what_is_said_of_the_other_kinds():
     assert said == "On data of the other kinds it calls at most 6%, where 5 % are promised"
     said = report.says_others(called(("tied at zero", 10, 0.22, 0.0)))
     assert said == "It calls too many as well for tied at zero, 10 units (22%)"
+
+
+@pytest.mark.parametrize(
+    "ends, said",
+    [
+        (
+            (0.90, 0.94),
+            "0.920 (95 % interval 0.900 to 0.940), fewer than the 95% that are promised",
+        ),
+        ((0.96, 0.98), "more than the 95% that are promised"),
+        ((0.94, 0.96), "to 0.960), where 95 % are promised; plain percentile intervals in a share"),
+        ((np.nan, np.nan), "do not say whether that is kept"),
+    ],
+)
+def test_the_page_in_short(ends, said):
+    rows = [
+        ("cluster", "studentised", np.nanmean(ends) if ends[0] > 0 else 0.92, *ends),
+        ("cluster", "percentile", 0.87, 0.86, 0.88),
+        ("row", "studentised", 0.6, 0.5, 0.7),
+    ]
+    table = pd.DataFrame(rows, columns=["unit", "interval", "share", "low", "high"])
+    assert said in report.in_short(table)
+    assert "percentile" not in report.in_short(table.drop(index=1))
+    for nothing in (table.iloc[:0], table.assign(share=np.nan)):
+        assert (
+            report.in_short(nothing) == "How often an interval holds the truth was not simulated."
+        )

@@ -329,3 +329,31 @@ def test_ranks_beside_published_ones_are_told_screen_by_screen():
     rows[1] = ("s", "guide", "effect_norm", np.nan, 1)
     said = report.beside_published(pd.DataFrame(rows, columns=columns))
     assert said.startswith("In s no rank correlation over guides could be had; in t the energy")
+
+
+def reliabilities(*rows):
+    return pd.DataFrame(
+        [("d", split, role, mean, mean - half, mean + half) for split, role, mean, half in rows],
+        columns=["dataset", "split", "role", "mean", "low", "high"],
+    )
+
+
+def test_the_page_in_short():
+    floors = [("a", "floor", 0.0, 0.1), ("b", "floor", 0.0, 0.1)]
+    told = reliabilities(("a", "candidate", 0.5, 0.1), ("b", "candidate", 0.1, 0.1), *floors)
+    answers = pd.DataFrame({"verdict": ["yes", "cannot", "cannot"]})
+    assert report.in_short(told, answers) == (
+        "Effects come out again, above the floor for certain, in 1 of 2 contexts with intervals, "
+        "best in d, a: split-half correlation 0.50 (95 % interval 0.40 to 0.60). Of 3 pairs of a "
+        "task and a context, 1 can be answered, 0 with little power, and 2 cannot."
+    )
+    none = reliabilities(("b", "candidate", 0.1, 0.1), *floors)
+    assert report.in_short(none, None).endswith("in 0 of 1 context with intervals.")
+    for lost in (
+        reliabilities(("a", "candidate", 0.5, np.nan), *floors),
+        reliabilities(("a", "candidate", np.nan, 0.1), *floors),
+        reliabilities(("a", "candidate", 0.5, 0.1), ("a", "floor", 0.0, np.nan)),
+        reliabilities(("a", "candidate", 0.5, 0.1)),
+    ):
+        assert report.in_short(lost, None).startswith("No context has perturbations and floors")
+    assert report.in_short(None, None) == "No real screen was measured."

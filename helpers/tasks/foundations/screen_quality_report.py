@@ -7,6 +7,7 @@ import pandas as pd
 
 from helpers import scores
 from helpers.stats import cluster_bootstrap
+from helpers.tasks.findings import with_interval
 from helpers.tasks.foundations.screen_quality import FEWEST_CONTROLS, LEVEL
 
 TASK = "screen-quality"
@@ -110,6 +111,53 @@ def summary(quality: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def in_short(reliable: pd.DataFrame | None, answers: pd.DataFrame | None) -> str:
+    """In how many contexts effects come out again, and how many questions these can answer.
+
+    Parameters
+    ----------
+    reliable : DataFrame, optional
+        Mean split-half correlations: `dataset`, `split`, `role`, `mean`, `low`, `high`.
+    answers : DataFrame, optional
+        Of `answerability.matrix`: `verdict`, a row a task and context.
+    """
+    said = [_above_floors(reliable), _answerable(answers)]
+    said = [one for one in said if one]
+    return " ".join(said) or "No real screen was measured."
+
+
+def _above_floors(reliable: pd.DataFrame | None) -> str:
+    if reliable is None:
+        return ""
+    where = reliable.set_index(["dataset", "split"])
+    own = where[where["role"] == "candidate"]
+    floor = where[where["role"] == "floor"].groupby(level=[0, 1])["high"].max()
+    both = own.assign(floor=floor).dropna(subset=["mean", "low", "floor"])
+    if both.empty:
+        return (
+            "No context has perturbations and floors enough to say whether effects come out again."
+        )
+    above = both[both["low"] > both["floor"]]
+    said = f"Effects come out again, above the floor for certain, in {len(above)} of {len(both)} "
+    said += f"context{'s' * (len(both) > 1)} with intervals"
+    if above.empty:
+        return f"{said}."
+    best = above.loc[above["mean"].idxmax()]
+    by = with_interval(*best[["mean", "low", "high"]])
+    return f"{said}, best in {', '.join(dict.fromkeys(best.name))}: split-half correlation {by}."
+
+
+def _answerable(answers: pd.DataFrame | None) -> str:
+    if answers is None or answers.empty:
+        return ""
+    n = answers["verdict"].value_counts()
+    yes, few, cannot = (int(n.get(v, 0)) for v in ("yes", "power-limited", "cannot"))
+    return (
+        f"Of {len(answers)} pairs of a task and a context, {yes} can be answered, {few} with "
+        f"little power, and {cannot} cannot."
+    )
 
 
 SILENT = 0.1  # median reliability of half the cells below which a context shows no effects
