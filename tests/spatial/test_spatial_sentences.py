@@ -48,7 +48,8 @@ def test_what_can_be_held_out(rows, said):
 
 
 @pytest.mark.parametrize(
-    "expected, said", [(np.nan, "nobody knows here"), (0.3, "all zeros are chance")]
+    "expected, said",
+    [(np.nan, "nobody knows here"), (0.3, "Counting alone would leave 30% and 30%")],
 )
 def test_zeros(expected, said):
     table = pd.DataFrame(
@@ -198,3 +199,49 @@ def test_rows_and_means_over_draws():
     means = curation_report.over_draws(table)
     assert means["mean"].round(9).tolist() == [0.2, 0.6] and means["low"].notna().all()
     assert curation_report.over_draws(table[table["seed"] == 0])["low"].isna().all()
+
+
+@pytest.mark.parametrize(
+    "zeros, said",
+    [
+        (
+            [0.8, 0.6, 0.4],
+            "80% of the entries are zero in the spots with the fewest counts, and 40%",
+        ),
+        ([0.8, 0.4], "A zero is first of all a statement about depth."),
+        ([0.4, 0.4], "That zeros follow depth is not seen here."),
+        ([0.0, 0.0], "Not one entry is zero"),
+        ([0.4], "could not be asked"),
+        ([0.4, np.nan], "could not be asked"),
+        ([], "could not be asked"),
+    ],
+)
+def test_what_a_zero_is_in_short(zeros, said):
+    table = pd.DataFrame({"counts": np.arange(len(zeros)) + 1.0, "zero": zeros})
+    assert said in slides_report.in_short(table)
+
+
+@pytest.mark.parametrize(
+    "made, half, said",
+    [
+        (0.1, 0.02, "to 0.10 (95 % interval 0.08 to 0.12): some of the smoothness is made by"),
+        (0.1, 0.2, "that the filter makes smoothness itself is not shown"),
+        (0.1, np.nan, "so few draws do not say"),
+        (np.nan, 0.1, "was not scored"),
+    ],
+)
+def test_curation_in_short(made, half, said):
+    means = {
+        "normalised": 0.3,
+        "completed": 0.5,
+        "shuffled, normalised": 0.0,
+        "shuffled, completed": made,
+    }
+    table = pd.DataFrame({"model": means.keys(), "mean": means.values()})
+    table = table.assign(low=table["mean"] - half, high=table["mean"] + half)
+    steps = left(("as read", 10, 4000, 0.4), ("Moran's I", 10, 64, 0.2))
+    text = curation_report.in_short(steps, table)
+    assert text.startswith(
+        "Choosing genes leaves 64 of 4,000, and the share of zeros goes from 40%"
+    )
+    assert said in text

@@ -117,6 +117,37 @@ def over_draws(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["dataset", "model", "mean", "low", "high"])
 
 
+def in_short(steps: pd.DataFrame, smooth: pd.DataFrame) -> Words:
+    """What the choice of genes leaves, and what the median does to what it chooses by.
+
+    Parameters
+    ----------
+    steps : DataFrame
+        Of `steps_table`.
+    smooth : DataFrame
+        Of `over_draws`, of one data set.
+    """
+    first, last = steps.iloc[0], steps.iloc[-1]
+    said = (
+        f"Choosing genes leaves {last['genes']:,} of {first['genes']:,}, and the share of zeros "
+        f"goes from {first['not measured']:.0%} to {last['not measured']:.0%}."
+    )
+    by = smooth.set_index("model")[["mean", "low", "high"]]
+    before, after, made = (by.loc[m] for m in ("normalised", "completed", "shuffled, completed"))
+    if np.isnan([before["mean"], after["mean"], made["mean"]]).any():
+        return f"{said} What filling zeros by the median does to smoothness was not scored."
+    said += (
+        f" Filling zeros by the median takes Moran's I of these genes from "
+        f"{with_interval(*before)} to {with_interval(*after)}, and that of shuffled spots to {with_interval(*made)}"
+    )
+    floor = by.loc["shuffled, normalised"]
+    if np.isnan([made["low"], floor["high"]]).any():
+        return f"{said}: so few draws do not say whether the filter makes smoothness itself."
+    if made["low"] > floor["high"]:
+        return f"{said}: some of the smoothness is made by the filter."
+    return f"{said}: that the filter makes smoothness itself is not shown."
+
+
 def about_rule(steps: pd.DataFrame) -> Words:
     """What the rule of the running mean, lengths and Moran's I leave."""
     by = steps.set_index("step").astype({"genes": object})

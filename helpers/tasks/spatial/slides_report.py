@@ -51,10 +51,27 @@ def about_zeros(by_depth: pd.DataFrame) -> Words:
     if by_depth["expected zero"].isna().any():
         return f"{said} Which of them are absence and which are chance, nobody knows here."
     return (
-        f"{said} Every gene is expressed in every spot of this simulation: all zeros are chance. "
-        f"Counting alone would leave {few['expected zero']:.0%} and {many['expected zero']:.0%}; "
-        "what is above is the variation between like spots."
+        f"{said} Counting alone would leave {few['expected zero']:.0%} and "
+        f"{many['expected zero']:.0%}; what is above is the variation between like spots."
     )
+
+
+def in_short(by_depth: pd.DataFrame) -> Words:
+    """What a zero is, where every gene is expressed in every spot; `by_depth` is simulated."""
+    known = by_depth.dropna(subset=["counts", "zero"])
+    if len(known) < 2:
+        return "Whether a zero says that a gene is absent could not be asked."
+    few, many = known.iloc[0], known.iloc[-1]
+    if not known["zero"].any():
+        return "Not one entry is zero: nothing can be said of zeros."
+    said = (
+        "A zero need not mean that a gene is absent: where every gene is expressed in every spot, "
+        f"{few['zero']:.0%} of the entries are zero in the spots with the fewest counts, and "
+        f"{many['zero']:.0%} in those with the most"
+    )
+    if few["zero"] > many["zero"]:
+        return f"{said}. A zero is first of all a statement about depth."
+    return f"{said}. That zeros follow depth is not seen here."
 
 
 def layouts() -> pd.DataFrame:
