@@ -137,8 +137,9 @@ def in_short(steps: pd.DataFrame, smooth: pd.DataFrame) -> Words:
     if np.isnan([before["mean"], after["mean"], made["mean"]]).any():
         return f"{said} What filling zeros by the median does to smoothness was not scored."
     said += (
-        f" Filling zeros by the median takes Moran's I of these genes from "
-        f"{with_interval(*before)} to {with_interval(*after)}, and that of shuffled spots to {with_interval(*made)}"
+        " Filling zeros by the median takes Moran's I of these genes from "
+        f"{with_interval(*before)} to {with_interval(*after)}, and that of shuffled spots to "
+        f"{with_interval(*made)}"
     )
     floor = by.loc["shuffled, normalised"]
     if np.isnan([made["low"], floor["high"]]).any():
