@@ -116,9 +116,13 @@ def test_smoothness():
         "shuffled, completed": 0.1,
     }
     table = pd.DataFrame({"dataset": "x", "model": means.keys(), "mean": means.values()})
-    table = table.assign(low=table["mean"] - 0.1, high=table["mean"] + 0.1)
+    table = table.assign(low=table["mean"] - 0.04, high=table["mean"] + 0.04)
     text = curation_report.about_smoothness(table, "x")
     assert "of shuffled spots it is 0.00 and 0.10. What shuffled spots show after" in text
+    for wide in (0.1, np.nan):
+        unsure = table.assign(low=table["mean"] - wide, high=table["mean"] + wide)
+        said = curation_report.about_smoothness(unsure, "x")
+        assert said.endswith("That the median makes smoothness of nothing is not shown.")
     assert "latent" not in text
     truth = pd.DataFrame([{"dataset": "x", "model": "latent truth", "mean": 0.8}])
     assert "0.80" in curation_report.about_smoothness(pd.concat([table, truth]), "x")

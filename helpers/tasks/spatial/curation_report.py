@@ -172,15 +172,17 @@ def about_smoothness(summary: pd.DataFrame, dataset: str) -> Words:
     """What the median does to Moran's I, and what it makes of shuffled spots."""
     mean = summary[summary["dataset"] == dataset].set_index("model")
     before, after = mean.loc["normalised"], mean.loc["completed"]
-    nothing = mean.loc["shuffled, completed"]
+    floor, nothing = mean.loc["shuffled, normalised"], mean.loc["shuffled, completed"]
     said = (
         f"Moran's I is {with_interval(*before[['mean', 'low', 'high']])} before the median and "
         f"{with_interval(*after[['mean', 'low', 'high']])} after it; of shuffled spots it is "
-        f"{number(mean.loc['shuffled, normalised', 'mean'], 2)} and {number(nothing['mean'], 2)}."
+        f"{number(floor['mean'], 2)} and {number(nothing['mean'], 2)}."
     )
     if "latent truth" in mean.index:
         said += f" The latent expression has {mean.loc['latent truth', 'mean']:.2f}."
-    return f"{said} What shuffled spots show after the median, the median has made."
+    if nothing["low"] > floor["high"]:  # not where one of them is unknown
+        return f"{said} What shuffled spots show after the median, the median has made."
+    return f"{said} That the median makes smoothness of nothing is not shown."
 
 
 def about_sections(by: pd.DataFrame) -> Words:
