@@ -309,7 +309,7 @@ def controls(shared, disjoint):
     [
         ((0.8, 0.7, 0.9), (0.0, -0.1, 0.1), "Yes: effects"),
         ((0.1, 0.0, 0.2), (0.0, -0.1, 0.1), "It is not shown here: effects"),
-        ((0.8, np.nan, np.nan), (0.0, -0.1, 0.1), "Too few perturbations"),
+        ((0.8, np.nan, np.nan), (0.0, -0.1, 0.1), "Too few draws"),
     ],
 )
 def test_shared_controls(shared, disjoint, head):

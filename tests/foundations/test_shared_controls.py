@@ -8,6 +8,7 @@ import pytest
 from helpers.data.contract import DataError
 from helpers.data.simulate.screen import simulate_screen
 from helpers.stats import mean_interval
+from helpers.summaries import group_means
 from helpers.tasks.foundations import shared_controls
 from helpers.tasks.foundations.shared_controls import by_number, effect_correlations, score_rows
 
@@ -73,15 +74,23 @@ def test_more_controls_than_there_are_is_an_error(no_effect):
         effect_correlations.function(no_effect, n_controls=5000, seed=0)
 
 
-def test_scores_hold_both_ways_for_every_perturbation(no_effect):
+def test_scores_hold_both_ways_for_every_draw_and_their_interval_is_that_of_the_page(no_effect):
     from helpers.scores import check
 
     result = effect_correlations.function(no_effect, n_controls=50, seed=1)
     table = check(score_rows(result, dataset="simulated", n_controls=50, seed=1))
-    assert len(table) == 2 * result["perturbation"].nunique()
+    assert len(table) == 2 * result["repeat"].nunique()
+    assert (table["n"] == result.groupby("repeat")["n_cells"].sum()[0]).all()
     shared = table[table["model"] == "shared controls"].set_index("unit")["value"]
-    expected = result.groupby("perturbation")["shared"].mean()
-    np.testing.assert_allclose(shared.loc[expected.index], expected)
+    expected = result.groupby("repeat")["shared"].mean()
+    np.testing.assert_allclose(shared, expected)
+    page = by_number({50: result}).set_index("controls")
+    found = group_means(table, ["model"], n_resamples=5_000, rng=0).set_index("model")
+    for how in ("shared", "disjoint"):
+        columns = ["mean", "low", "high"]
+        wide = page.loc[how, "high"] - page.loc[how, "low"]
+        asked = found.loc[f"{how} controls", columns].astype(float)
+        np.testing.assert_allclose(asked, page.loc[how, columns].astype(float), atol=0.25 * wide)
 
 
 def test_what_disjoint_controls_need_is_counted_batch_by_batch():

@@ -29,7 +29,7 @@ def about_controls(found: pd.DataFrame) -> str:
         f"same controls, and by {by_disjoint} where controls are disjoint."
     )
     if np.isnan(shared["low"]) or np.isnan(disjoint["high"]):
-        return f"Too few perturbations were scored to say: {says}"
+        return f"Too few draws were made to say: {says}"
     return ("Yes: " if shared["low"] > disjoint["high"] else "It is not shown here: ") + says
 
 

@@ -120,8 +120,12 @@ def _mean_with_others(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 def score_rows(result: pd.DataFrame, *, dataset: str, n_controls: int, seed: int) -> pd.DataFrame:
-    """Result of `effect_correlations` as rows of the score table, the controls as the model."""
-    means = result.groupby("perturbation")[["shared", "disjoint", "n_cells"]].mean()
+    """Result of `effect_correlations` as rows of the score table, the controls as the model.
+
+    The unit is a draw of controls: all perturbations of a draw share the error of its controls.
+    """
+    draws = result.groupby("repeat")
+    means, cells = draws[["shared", "disjoint"]].mean(), draws["n_cells"].sum()
     tables = [
         scores.rows(
             task=TASK,
@@ -130,10 +134,10 @@ def score_rows(result: pd.DataFrame, *, dataset: str, n_controls: int, seed: int
             params={"n_controls": n_controls},
             metric="effect_correlation",
             role="candidate",
-            unit_kind="perturbation",
-            unit=means.index,
+            unit_kind="draw",
+            unit=means.index.astype(str),
             seed=seed,
-            n=means["n_cells"].astype(int),
+            n=cells,
             value=means[controls],
         )
         for controls in ("shared", "disjoint")
