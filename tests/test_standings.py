@@ -88,8 +88,8 @@ def many(**verdicts) -> pd.DataFrame:
         (
             many(too_few=1, no_floor=1),
             "No model is compared with a floor here: of 2 settings (a task on a data set) 1 have "
-            "fewer than 6 independent units, which a comparison takes, and 1 have no floor. What "
-            "can be said is on the pages of the tasks.",
+            "too few independent units (a comparison takes 6, and more where many models are "
+            "compared), and 1 have no floor. What can be said is on the pages of the tasks.",
         ),
         (
             many(better=1),
@@ -99,7 +99,7 @@ def many(**verdicts) -> pd.DataFrame:
             many(better=4, worse=1, tied=2, undecided=3, too_few=1),
             f"In 4 of 10 settings {HERE}; in 2 "
             "it is no better; in 1 it is below; 3 undecided. 1 more "
-            "cannot say: too few units, or no floor. Where one is above, the best is m0 in 2; "
+            "cannot say: too few independent units, or no floor. Where one is above, the best is m0 in 2; "
             "m1 in 1; m2 in 1. Of those, 2 have a ceiling: the best model goes 50% of the way "
             "from the floor to it (median).",
         ),

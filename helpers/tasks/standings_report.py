@@ -16,7 +16,7 @@ VERDICTS = {
     WORSE: "below the floor",
     TIED: "no better than the floor",
     UNDECIDED: "undecided",
-    TOO_FEW: "too few units to say",
+    TOO_FEW: "too few independent units to say",
     NO_FLOOR: "no floor to compare with",
 }
 _MOST = 4  # models named in the sentence
@@ -37,9 +37,9 @@ def in_short(found: pd.DataFrame) -> str:
     if compared.empty:
         few, none = ((silent["verdict"] == why).sum() for why in (TOO_FEW, NO_FLOOR))
         return (
-            f"No model is compared with a floor here: of {_settings(left)} {few} have fewer than "
-            f"{MIN_UNITS} independent units, which a comparison takes, and {none} have no floor. "
-            "What can be said is on the pages of the tasks."
+            f"No model is compared with a floor here: of {_settings(left)} {few} have too few "
+            f"independent units (a comparison takes {MIN_UNITS}, and more where many models are "
+            f"compared), and {none} have no floor. What can be said is on the pages of the tasks."
         )
     above = compared[compared["verdict"] == BETTER]
     asked = _settings(len(compared))
@@ -51,7 +51,7 @@ def in_short(found: pd.DataFrame) -> str:
     ]:
         if n := int((compared["verdict"] == verdict).sum()):
             parts.append(said.format(n))
-    rest = f" {left} more cannot say: too few units, or no floor." if left else ""
+    rest = f" {left} more cannot say: too few independent units, or no floor." if left else ""
     return f"{'; '.join(parts)}.{rest}{_winners(above)}{_ways(above)}"
 
 
@@ -105,6 +105,7 @@ def shown(found: pd.DataFrame, metrics: Mapping[str, Metric]) -> pd.DataFrame:
             "ceiling": found["ceiling"].replace("", "none"),
             "at ceiling": found["at ceiling"],
             "units": found["n_units"],
+            "independent": found["n_clusters"],
             "metric": [metrics[name].title for name in found["metric"]],
             "protocol": parts_in_words(found, ["protocol", "post"]),
         }
