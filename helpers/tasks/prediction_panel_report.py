@@ -276,7 +276,7 @@ def which_separate(table: pd.DataFrame) -> str:
     else:
         said = f"None of {n} metrics tells the duplicate from predictions that know nothing."
     if worse := by.get(INVERTED):
-        said += f" Put below one that knows nothing by: {_listed(worse)}."
+        said += f" The duplicate is worse than one that knows nothing by: {_listed(worse)}."
     if open_ := by.get(UNDECIDED):
         said += f" Undecided: {_listed(open_)}."
     if lost := by.get(UNDEFINED):

@@ -47,6 +47,20 @@ def test_published_predictions_score_as_published(paths):
     assert "differ by up to 0.1" in report.of_example(changed)
 
 
+def test_what_models_claim_is_counted():
+    def claimed(*rows):
+        columns = ["model", "synergy", "buffering", "opposite"]
+        rest = [("no_change", 0, 500, 0), ("lost", np.nan, np.nan, np.nan)]
+        return pd.DataFrame([*rows, *rest], columns=columns)
+
+    a, b, tie = ("a", 1, 300, 199), ("b", 300, 1, 199), ("c", 250, 250, 0)
+    most = "claims buffering more often than any other class."
+    assert report.of_claimed(claimed(a, b, tie)) == f"Of 3 models 1 {most}"
+    assert report.of_claimed(claimed(a)) == f"Of 1 model 1 {most}"
+    assert report.of_claimed(claimed(b, tie)).startswith("Of 2 models 0 claim buffering")
+    assert report.of_claimed(claimed()) == "No model's claims are at hand."
+
+
 def test_claimed_classes_are_counted_by_model(paths):
     table = task.predicted_class_counts.function(reader.read_interaction_pairs(paths))
     found = table.set_index("model")

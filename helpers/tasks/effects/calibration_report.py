@@ -169,6 +169,19 @@ def of_calls(results: Mapping[int, dict], *, planted: bool) -> str:
     )
 
 
+def of_claimed(claimed: pd.DataFrame) -> str:
+    """Says how many models claim buffering more often than any other class of interaction."""
+    classes = ["synergy", "buffering", "opposite"]
+    own = claimed[claimed["model"] != "no_change"].dropna(subset=classes)
+    if own.empty:
+        return "No model's claims are at hand."
+    most = int((own["buffering"] > own[["synergy", "opposite"]].max(axis=1)).sum())
+    return (
+        f"Of {len(own)} model{'s' * (len(own) > 1)} {most} claim{'s' * (most == 1)} buffering more "
+        "often than any other class."
+    )
+
+
 def of_example(table: pd.DataFrame) -> str:
     """Says how closely our functions give the published scores."""
     gaps = [
