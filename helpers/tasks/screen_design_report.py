@@ -46,15 +46,15 @@ def in_short(plan: Plan, table: pd.DataFrame) -> str:
     able = list(judged.loc[judged["verdict"] == ENOUGH, "metric"])
     wrong = list(judged.loc[judged["verdict"] == WRONG, "metric"])
     what = (
-        f"With {plan.perturbations} held-out perturbations of {plan.cells} cells and "
-        f"{plan.controls} controls"
+        f"With {plan.perturbations:,} held-out perturbations of {plan.cells:,} cells and "
+        f"{plan.controls:,} controls"
     )
     if able:
-        said = f"{what}, {len(able)} of {len(judged)} metrics can rank these models"
+        said = f"{what}, {len(able)} of {len(judged)} metrics can rank the two models"
         said += f", {able[0]} most clearly." if len(able) < len(judged) else "."
     else:
         finite = judged["needed"].replace(np.inf, np.nan)
-        said = f"{what}, no metric can rank these models with a power of {ASKED:.0%}."
+        said = f"{what}, no metric can rank the two models with a power of {ASKED:.0%}."
         if finite.notna().any():
             best = finite.idxmin()
             said += f" {judged.loc[best, 'metric']} would need {finite[best]:,.0f} perturbations."

@@ -149,7 +149,11 @@ def test_what_is_not_there_is_said(screen):
     bare.obs["batch"] = pd.Categorical(["b"] * bare.n_obs)
     lacks = report.lacks(sq.overview.function(bare)).item()
     assert "guides" in lacks and "replicates" in lacks and "a second batch" in lacks
-    assert report.lacks(sq.overview.function(screen)).item() == "nothing"
+    seen = sq.overview.function(screen)
+    assert report.lacks(seen).item() == "nothing"
+    for n, said in ((1, "for 1 perturbation"), (2, "for 2 perturbations")):
+        short = report.lacks(seen.assign(measured_targets=seen["perturbations"] - n)).item()
+        assert short.endswith(said)
     found = measure(bare)
     assert set(found["kind"]) == {"perturbation", "control-draw"}
     assert found["guide_concordance"].isna().all()

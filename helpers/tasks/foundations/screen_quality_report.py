@@ -65,10 +65,13 @@ def lacks(overview: pd.DataFrame) -> pd.Series:
         "replicates": ~overview["replicates"],
         "a second batch": overview["batches"] == 1,
         "library sizes before genes were dropped": overview["panel"],
-        "the target's own expression for {} perturbations": unmeasured > 0,
+        "the target's own expression for {} perturbation{s}": unmeasured > 0,
     }
     said = [
-        "; ".join(part.format(n) for part, holds in parts.items() if holds[context]) or "nothing"
+        "; ".join(
+            part.format(n, s="s" * int(n != 1)) for part, holds in parts.items() if holds[context]
+        )
+        or "nothing"
         for context, n in unmeasured.items()
     ]
     return pd.Series(said, index=overview.index, name="lacks")
