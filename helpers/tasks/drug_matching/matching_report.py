@@ -220,7 +220,7 @@ def about_prevalence(table: pd.DataFrame, model: str) -> str:
     return (
         f"The same ranking by {model} has an average precision of {true:.3f} with all candidates "
         f"and of {even:.3f} with as many negatives as positives, and {10 * first:.1f} of its first "
-        "10 drugs treat the disease. Each is right. Only the first two cannot be compared."
+        "10 drugs treat the disease. Each is right, but the first two cannot be compared."
     )
 
 
@@ -260,8 +260,8 @@ def about_pooled(found: Mapping[str, pd.DataFrame], model: str) -> str:
     macro = own.loc[own["metric"] == PRIMARY, "value"].mean()
     says = with_interval(pooled.value, pooled.low, pooled.high, 3)
     return (
-        f"Over all {pooled.n:,} curated pairs of drug and disease at once, {model} has {says}; the "
-        f"mean over diseases is {macro:.3f}."
+        f"Over all {pooled.n:,} pairs of a disease and a drug that is in a curated pair, pooled, "
+        f"{model} has {says}; the mean over diseases is {macro:.3f}."
     )
 
 
