@@ -20,7 +20,7 @@ from helpers.plots import intervals, layout, lines, page, panels, small
 from helpers.plots.answers import answers_html, lead, lines_html
 from helpers.plots.p_values import p_value_ecdf, p_value_histogram
 from helpers.plots.parts import draw_absent
-from helpers.plots.style import INK, ROLES, SERIES, style
+from helpers.plots.style import INK, MARKERS, ROLES, SERIES, style
 from helpers.plots.tissue import tissue
 from helpers.summaries import score_summary
 
@@ -447,6 +447,16 @@ def test_a_forest_draws_each_method_beside_the_others():
         intervals.forest(frame, **names | {"x": "p"})
     with pytest.raises(ValueError, match="no row"):
         intervals.forest(frame.iloc[:0], **names)
+
+
+def test_roles_look_alike_in_a_forest_and_elsewhere():
+    rows = pd.DataFrame(
+        {"role": ["candidate", "ceiling", "floor"], "low": 0.0, "x": 1.0, "high": 2}
+    )
+    names = dict(x="x", low="low", high="high", label="model", series="role")
+    (ax,) = intervals.forest(rows.assign(model=rows["role"]), **names).axes
+    for role, line in zip(rows["role"], ax.lines, strict=True):
+        assert (line.get_color(), line.get_marker()) == (ROLES[role], MARKERS[role])
 
 
 def test_rows_of_a_forest_stay_apart_and_a_single_dot_stands_in_its_row():

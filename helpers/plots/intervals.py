@@ -14,7 +14,7 @@ from helpers.plots.parts import (
     draw_reference,
     name_rows,
 )
-from helpers.plots.style import ROLES, WIDTH, series_colours, style
+from helpers.plots.style import MARKERS, ROLES, WIDTH, series_colours, style
 
 
 @style()
@@ -102,7 +102,8 @@ def forest(
     frame : DataFrame
         One row a dot. Labels, series and panels keep the order in which they come.
     x, low, high, label, series : str
-        Columns of the value, its interval, the text of the row, and the method.
+        Columns of the value, its interval, the text of the row, and the method. Where all methods
+        are roles, they have the colours and markers of roles.
     panel : str, optional
         Column of titles; each has a panel of its own, one under the other, on one scale.
     references : mapping, optional
@@ -117,7 +118,9 @@ def forest(
     check_columns("forest", frame, x, low, high, label, series, panel)
     check_intervals("forest", frame, low, high, label)
     methods = list(dict.fromkeys(frame[series]))
-    colours = series_colours(len(methods))
+    dots = list(zip(series_colours(len(methods)), "osD^v<", strict=False))
+    if set(methods) <= set(ROLES):  # as everywhere in the book
+        dots = [(ROLES[role], MARKERS[role]) for role in methods]
     panels = [None] if panel is None else list(dict.fromkeys(frame[panel]))
     parts = [frame if name is None else frame[frame[panel] == name] for name in panels]
     labels = [list(dict.fromkeys(part[label])) for part in parts]
@@ -130,7 +133,7 @@ def forest(
         for reference, value in (references or {}).items():
             draw_reference(ax, value, "floor", reference if ax is axes[0, 0] else None)
         at = _heights(part[label], part[series], rows, methods, step)
-        for method, colour, marker in zip(methods, colours, "osD^v<", strict=False):
+        for method, (colour, marker) in zip(methods, dots, strict=True):
             chosen = part[part[series] == method]
             y = at[part[series] == method]
             ax.hlines(y, chosen[low], chosen[high], color=colour, linewidth=2, alpha=0.55)
