@@ -121,6 +121,14 @@ def test_tiers_without_claims_make_an_empty_ledger():
     assert findings.tally(found) == "No claim is judged yet."
 
 
+def test_a_name_with_a_comma_is_closed_before_its_verb():
+    assert [findings.subject(n) for n in ("GEARS", "ridge, as published", "scVI 1,000")] == [
+        "GEARS",
+        "ridge, as published,",
+        "scVI 1,000",
+    ]
+
+
 def test_intervals_and_lists_in_words():
     assert findings.with_interval(-0.5, -1, 0.004) == (
         "\N{MINUS SIGN}0.50 (95 % interval \N{MINUS SIGN}1.00 to 0.00)"

@@ -87,6 +87,11 @@ def with_interval(mean: float, low: float, high: float, digits: int = 2) -> str:
     return f"{text(mean)} (95 % interval {text(low)} to {text(high)})"
 
 
+def subject(name: str) -> str:
+    """A name before its verb: one that holds a comma is closed by one."""
+    return name + "," * (", " in name)
+
+
 def listed(names: Iterable[str]) -> str:
     """Names as a phrase: "a", "a and b", "a, b and c"."""
     *others, last = list(names) or ["none"]

@@ -149,7 +149,7 @@ class TestClaims:
         said = by["effects/doubles"].answer(tables, **given)
         assert said.startswith("Adding the single effects can be beaten where saturates: good")
         said = by["effects/unseen-perturbations"].answer(tables, **given)
-        assert "linear model, known P changes the error of the mean" in said
+        assert "linear model, known P, changes the error of the mean" in said
         assert "copied change changes" in by["effects/transfer"].answer(tables, **given)
         with pytest.raises(CannotAnswer):
             by["effects/doubles"].answer({}, **given)

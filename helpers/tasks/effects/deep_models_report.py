@@ -18,7 +18,7 @@ from helpers.tasks.effects.deep_models import (
 )
 from helpers.tasks.effects.published_scores import NAMES
 from helpers.tasks.effects.published_scores_report import TITLES
-from helpers.tasks.findings import listed, with_interval
+from helpers.tasks.findings import listed, subject, with_interval
 from helpers.tasks.prediction_scene import FEWEST
 from helpers.tasks.requirements import ENOUGH_UNITS, Requirement
 
@@ -290,7 +290,8 @@ def in_short(pairs: pd.DataFrame, reference: Mapping[str, str]) -> str:
         best = ahead.loc[ahead["difference"].idxmin()]
         value = with_interval(*best[["difference", "low", "high"]])
         better.append(
-            f"where {_world(dataset)}, {best['model']} changes the error of {rival} by {value}"
+            f"where {_world(dataset)}, {subject(best['model'])} changes the error of "
+            f"{subject(rival)} by {value}"
         )
     if not better:
         return f"No small deep model is shown to beat a simple one where {listed(not_)}."

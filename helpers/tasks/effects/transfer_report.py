@@ -8,7 +8,7 @@ import pandas as pd
 from helpers import scores
 from helpers.tasks.departures import Departure
 from helpers.tasks.effects.transfer import REFERENCE, TASK, in_common
-from helpers.tasks.findings import listed, with_interval
+from helpers.tasks.findings import listed, subject, with_interval
 from helpers.tasks.prediction_panel import DUPLICATE
 from helpers.tasks.requirements import Requirement
 
@@ -69,7 +69,7 @@ def in_short(pairs: pd.DataFrame) -> str:
             continue
         best = ahead.loc[ahead["difference"].idxmin()]
         by = with_interval(*best[["difference", "low", "high"]])
-        said.append(f"where {world}, {best['model']} changes its error by {by}")
+        said.append(f"where {world}, {subject(best['model'])} changes its error by {by}")
     if none:
         said.append(f"where {' or '.join(none)}, nothing is shown to be better than it")
     return f"Against the mean of the context's own perturbations: {'; '.join(said)}."

@@ -12,7 +12,7 @@ from helpers.tasks.effects.perturbation_labels import COPIED, RATE, STRENGTH
 from helpers.tasks.effects.perturbation_labels import ROLES as LABEL_ROLES
 from helpers.tasks.effects.perturbation_labels import TASK as LABEL_TASK
 from helpers.tasks.effects.unseen_perturbations import FEWEST, OWN_GENE, REFERENCE
-from helpers.tasks.findings import listed, with_interval
+from helpers.tasks.findings import listed, subject, with_interval
 from helpers.tasks.requirements import Requirement
 
 POOLED = "all pairs"
@@ -101,7 +101,9 @@ def in_short(pairs: pd.DataFrame) -> str:
             continue
         best = ahead.loc[ahead["difference"].idxmin()]
         by = with_interval(*best[["difference", "low", "high"]])
-        said.append(f"where {world}, {best['model']} changes the error of the mean by {by}")
+        said.append(
+            f"where {world}, {subject(best['model'])} changes the error of the mean by {by}"
+        )
     if none:
         said.append(f"where {' or '.join(none)}, no model is shown to be better than the mean")
     text = "; ".join(said) + "." if said else ""
