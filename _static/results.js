@@ -32,7 +32,8 @@ document.addEventListener("DOMContentLoaded", () => {
         row.classList.toggle("bb-later", n > most);
       }
       table.dataset.ready = "";
-      count.textContent = n > most ? `the first ${most} of ${n} rows` : `${n} of ${rows.length} rows`;
+      const [fit, every] = [n, rows.length].map((number) => number.toLocaleString("en"));
+      count.textContent = n > most ? `the first ${most} of ${fit} rows` : `${fit} of ${every} rows`;
       all.hidden = n <= most;
     };
     all.addEventListener("click", () => {
