@@ -199,9 +199,8 @@ def test_a_metric_that_is_worse_for_those_who_know_is_found_out():
     }
     found = report.calibration(report.score_rows(table, dataset="x", seed=0), facts)
     assert found["verdict"].tolist() == ["inverted"]
-    assert "The duplicate is worse than one that knows nothing by: bad." in report.which_separate(
-        found
-    )
+    said = report.which_separate(found)
+    assert "The duplicate is worse than one that knows nothing by: bad." in said
 
 
 @pytest.mark.parametrize(

@@ -99,9 +99,9 @@ def many(**verdicts) -> pd.DataFrame:
             many(better=4, worse=1, tied=2, undecided=3, too_few=1),
             f"In 4 of 10 settings {HERE}; in 2 "
             "it is no better; in 1 it is below; 3 undecided. 1 more "
-            "cannot say: too few independent units, or no floor. Where one is above, the best is m0 in 2; "
-            "m1 in 1; m2 in 1. Of those, 2 have a ceiling: the best model goes 50% of the way "
-            "from the floor to it (median).",
+            "cannot say: too few independent units, or no floor. Where one is above, the best is "
+            "m0 in 2; m1 in 1; m2 in 1. Of those, 2 have a ceiling: the best model goes 50% of the "
+            "way from the floor to it (median).",
         ),
         (
             many(better=2, undecided=1),
