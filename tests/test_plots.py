@@ -488,6 +488,11 @@ def test_curves_and_agreement_draw_every_series_and_refuse_what_does_not_fit():
     assert [line.get_label() for line in ax.lines[:2]] == ["a", "b"]
     np.testing.assert_array_equal(ax.lines[0].get_ydata(), [0.1, 0.2])
     assert len(ax.collections) == 2
+    (name,) = ax.texts
+    assert (name.get_text(), name.get_ha()) == ("zero", "right")
+    fall = frame.assign(value=[0.2, 0.1, 0.4, 0.3])
+    (ax,) = lines.curves(fall, x="n", y="value", series="line", references={"zero": 0.0}).axes
+    assert ax.texts[0].get_ha() == "left"
     (ax,) = lines.agreement(frame, x="value", y="low").axes
     assert len(ax.collections[0].get_offsets()) == 3
     assert "3 points, 1 not scored" in [t.get_text() for t in ax.get_legend().get_texts()]

@@ -61,7 +61,7 @@ def curves(
             ax.fill_between(rows[x], rows[low], rows[high], color=colour, alpha=0.15, lw=0)
     for name, height in (references or {}).items():
         ax.axhline(height, color=INK, linewidth=1, linestyle=DASHED, zorder=1)
-        draw_note(ax, name, (1, height), (-2, 3), xycoords=("axes fraction", "data"), ha="right")
+        _name_height(ax, name, height, frame, x, y)
     if log:
         ax.set_xscale("log")
         ticks = sorted(frame[x].unique())
@@ -70,6 +70,14 @@ def curves(
     ax.set(xlabel=xlabel or x, ylabel=ylabel or y)
     ax.figure.legend(loc="outside right upper")
     return ax.get_figure(root=True)
+
+
+def _name_height(ax, name: str, height: float, frame: pd.DataFrame, x: str, y: str) -> None:
+    """Name a horizontal line at the end at which the series are further from it."""
+    away = (frame[y] - height).abs()
+    left, right = (away[frame[x] == end].min() for end in (frame[x].min(), frame[x].max()))
+    at, offset, side = (0, 2, "left") if left > right else (1, -2, "right")
+    draw_note(ax, name, (at, height), (offset, 3), xycoords=("axes fraction", "data"), ha=side)
 
 
 @style()
