@@ -207,9 +207,11 @@ def test_sentences():
     assert "ViT has most visible genes" in report.about_line(lines.assign(n_hidden=4))
     assert "No hidden gene" in report.about_line(lines.assign(n_hidden=0))
     released = pd.DataFrame({"model": ["a", "b"], "Global": [1.0, np.nan]})
-    assert "b has no Global" in report.about_published(released)
-    assert "a and b have" in report.about_published(released.assign(Global=np.nan))
-    assert "every model has" in report.about_published(released.assign(Global=1.0))
+    assert "has no Global of b:" in report.about_published(released)
+    assert "has no Global of a and b:" in report.about_published(released.assign(Global=np.nan))
+    two = released.assign(**{"PCC-Gene": [1.0, np.nan], "MSE": 1.0})
+    assert "has no Global and PCC-Gene of b:" in report.about_published(two)
+    assert "scores every model" in report.about_published(released.assign(Global=1.0))
 
 
 def test_cards_are_of_all_models():

@@ -273,10 +273,11 @@ def _r(value: float) -> str:
 
 def about_published(found: pd.DataFrame) -> Words:
     """Whether the metrics of the release have a number for every model."""
-    lost = found.loc[found["Global"].isna(), "model"].tolist()
+    none = found.drop(columns="model").isna()
+    lost = found.loc[none.any(axis=1), "model"].tolist()
     if lost:
         return (
-            f"As released, {listed(lost)} {'has' if len(lost) == 1 else 'have'} no Global: a gene "
-            "or a spot is predicted constant."
+            f"The released code has no {listed(none.columns[none.any()])} of {listed(lost)}: a "
+            "gene or a spot is predicted constant."
         )
-    return "As released, every model has a Global here: none predicts a constant gene."
+    return "The released code scores every model here: none predicts a constant gene."
