@@ -157,6 +157,14 @@ class TestLabels:
         for verdict, text in words._AGAINST_CHANCE.items():
             assert text in words.labels_said(pairs.assign(verdict=verdict), report.means(within))
         assert words.labels_said(pairs, report.means(within).iloc[:0]).startswith("No model of")
+        found = report.means(within)
+        copy = found["model"] == labels_task.COPIED
+        assert words.labels_said(pairs, found.assign(mean=found["mean"].mask(copy, 0.7))).endswith(
+            "A copy of the label that was measured in another line has 0.70 in x."
+        )
+        without = found.assign(mean=found["mean"].mask(copy))
+        assert words.labels_said(pairs, without) == words.labels_said(pairs, found[~copy])
+        assert "another line" not in words.labels_said(pairs, found[~copy])
         assert "AUROC of 0." in words.pooled_said(rows)
         assert words.pooled_said(within).startswith("The pooled AUROC was not")
         with pytest.raises(DataError, match="no line"):
@@ -249,7 +257,7 @@ class TestSentences:
 
     def test_what_an_embedding_knows(self):
         embedding = pd.DataFrame({"x": [1.0, 2.0, 3.0]}, index=["A", "B", "C"])
-        assert words.matched_said([*"ABCD"], embedding).startswith("3 of 4 single")
+        assert words.matched_said([*"ABCD"], embedding).startswith("P is known of 3 of 4 single")
         assert "too few to learn from" in words.matched_said(["A", "D"], embedding)
 
 

@@ -288,7 +288,12 @@ def labels_said(pairs: pd.DataFrame, means: pd.DataFrame) -> str:
         floor = means[(means["dataset"] == dataset) & (means["model"] == STRENGTH)]["mean"]
         beside = f"; knowing the perturbation's strength {floor.iloc[0]:.2f}" if len(floor) else ""
         said.append(f"{value} in {line} ({best['model']}, {word}{beside})")
-    return f"Within a gene, the best model ranks perturbations by {listed(said)}."
+    text = f"Within a gene, the best model that learns ranks perturbations by {listed(said)}."
+    copied = means[(means["model"] == COPIED) & means["mean"].notna()]
+    if copied.empty:
+        return text
+    each = [f"{row.mean:.2f} in {row.dataset.split(', ')[-1]}" for row in copied.itertuples()]
+    return f"{text} A copy of the label that was measured in another line has {listed(each)}."
 
 
 _AGAINST_CHANCE = {
@@ -317,5 +322,5 @@ def matched_said(names, embedding: pd.DataFrame) -> str:
     """How many perturbations an embedding knows."""
     there = sum(name in embedding.index for name in names)
     if there < 3:
-        return f"{there} of {len(names)} single perturbations are in it: too few to learn from."
-    return f"{there} of {len(names)} single perturbations are in it."
+        return f"P is known of {there} of {len(names)} single perturbations: too few to learn from."
+    return f"P is known of {there} of {len(names)} single perturbations."
