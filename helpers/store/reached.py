@@ -1,22 +1,23 @@
-"""What chapters and steps reach, kept between commands.
+"""What chapters reach, kept between commands: to read it takes most of the time of a plan.
 
-To read it from sources takes most of the time of a plan, and half a second of each kernel. It is
-read anew unless the package is the one of an earlier command, byte for byte, and all that was
+It is read anew unless the package is the one of an earlier command, byte for byte, and all that was
 reached lies in it or in libraries that are installed as they were.
+
+Not for steps: to compare the package is to take all of it as it is now, and a kernel imports some
+of it later, when somebody may have edited it.
 """
 
 import contextlib
 import json
 import os
 import shutil
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 import helpers
 from helpers.home import home, is_claimed
 from helpers.store.disk import canonical_json
-from helpers.store.reach import PAGE_SOURCES, STEP_SOURCES, Code, digest
+from helpers.store.reach import PAGE_SOURCES, Code, digest
 from helpers.store.source import is_ours, snapshot
 
 _KEPT = 4
@@ -32,26 +33,13 @@ def code_of_page(cells: tuple[str, ...], readers: tuple[str, ...]) -> tuple[str,
     SyntaxError
         In a cell.
     """
-
-    def read() -> tuple[str, Code]:
-        text, code = PAGE_SOURCES.code_of_cells(list(cells))
-        return text, code | PAGE_SOURCES.code([(module, "") for module in readers])
-
-    return _kept(digest("page", digest(*cells), digest(*readers)), read)
-
-
-def code_of_step(module: str, name: str) -> Code:
-    """The code that a step function reaches."""
-    return _kept(digest("step", module, name), lambda: ("", STEP_SOURCES.code([(module, name)])))[1]
-
-
-def _kept(name: str, read: Callable[[], tuple[str, Code]]) -> tuple[str, Code]:
+    name = digest(digest(*cells), digest(*readers))
     file = _folder() / _package()[:16] / f"{name[:32]}.json"
     found = _read(file)
     if found is None:
-        found = read()
-        ours = all(m.partition(".")[0] == helpers.__name__ for m in found[1].modules)
-        if ours and is_claimed():
+        text, code = PAGE_SOURCES.code_of_cells(list(cells))
+        found = text, code | PAGE_SOURCES.code([(module, "") for module in readers])
+        if is_claimed() and all(m.partition(".")[0] == helpers.__name__ for m in code.modules):
             with contextlib.suppress(OSError):  # a full disk: it will be read anew
                 _write(file, *found)
     return found

@@ -25,8 +25,7 @@ import filelock
 from helpers.home import claim, home
 from helpers.store import disk
 from helpers.store.disk import StoreError, canonical_json
-from helpers.store.reach import Code, digest
-from helpers.store.reached import code_of_step
+from helpers.store.reach import STEP_SOURCES, Code, digest
 from helpers.store.source import remember_imported, source_file
 
 
@@ -60,7 +59,7 @@ class StepFunction:
     @cached_property
     def code(self) -> Code:
         """Definitions and libraries that a result depends on."""
-        return code_of_step(self.__module__, self.__qualname__)
+        return STEP_SOURCES.code([(self.__module__, self.__qualname__)])
 
     def __call__(self, *args, **kwargs) -> "Step":
         bound = self.signature.bind(*args, **kwargs)
