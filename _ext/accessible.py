@@ -34,7 +34,7 @@ def spaced(body: str) -> str:
         if i % 2:
             depth += part.startswith(_OPENS) - part.startswith(_CLOSES)
         elif not depth:
-            parts[i] = re.sub(r"(?<=\d)%", "&nbsp;%", part)
+            parts[i] = re.sub(r"(?<=\d) ?%", "&nbsp;%", part)
     return "".join(parts)
 
 

@@ -424,7 +424,7 @@ def test_per_cent_is_set_in_one_way_outside_code_and_drawings(monkeypatch):
 
     kept = '<pre>5%<code>6%</code>7%</pre><svg width="8%"><text>9%</text></svg>'
     body = f'<p style="width: 3%">87.6% and 95 %</p>{kept}<td>4%</td>'
-    found = f'<p style="width: 3%">87.6&nbsp;% and 95 %</p>{kept}<td>4&nbsp;%</td>'
+    found = f'<p style="width: 3%">87.6&nbsp;% and 95&nbsp;%</p>{kept}<td>4&nbsp;%</td>'
     assert spaced(body) == found
 
 

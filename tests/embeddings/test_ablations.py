@@ -16,6 +16,7 @@ from helpers.tasks.embeddings.ablations_report import (
     against_distance,
     agreement,
 )
+from helpers.tasks.embeddings.ablations_sentences import UNTRAINED
 from helpers.tasks.embeddings.representations import other_screen, roster, tier_screen
 
 
@@ -52,6 +53,8 @@ def test_a_model_is_one_step_and_a_step_one_model():
     _, few = tiny_grid(factors=["seed"])
     assert [one.label for one in few] == ["first", "second"]
     assert all(isinstance(one.embedding, Step) for one in grid)
+    untrained = [one.model for one in grid if one.params["fitted_on"] == "nothing"]
+    assert untrained == [UNTRAINED]  # the answer in short leaves it out
 
 
 def test_every_trainable_model_stands_against_its_own_fit_on_the_evaluation_cells():

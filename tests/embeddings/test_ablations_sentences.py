@@ -119,6 +119,8 @@ def test_the_choices_in_short():
         "\N{MINUS SIGN}0.200 (95 % interval \N{MINUS SIGN}0.210 to \N{MINUS SIGN}0.190); none of 1 "
         "settings is shown to change the probe. Not shown to change either: seed."
     )
+    untrained = (c, "fitted on", sentences.UNTRAINED, -0.9, "worse")
+    assert sentences.in_short(settings_moved(*base, few, less, *seed, untrained)) == said
     said = sentences.in_short(settings_moved(*base, few))
     assert said.startswith("1 of 1 settings changes consistency for certain")
     assert said.endswith("; the probe could not be asked.")
