@@ -7,7 +7,7 @@ import textwrap
 
 import pytest
 
-from helpers.store import reach, reached
+from helpers.store import reach, reached, source
 from helpers.store.reach import Sources
 
 
@@ -151,6 +151,26 @@ def test_a_name_that_is_imported_again_is_followed(package):
         leaf="def double(x):\n    return 2 * x\n",
     )
     assert package.reached("f") == {"lab:f", "leaf:double"}
+
+
+def test_modules_that_import_a_name_from_each_other_are_read(package):
+    package.write(
+        lab="from helpers.door import double\n\ndef f():\n    return double(1)\n",
+        door="from helpers.leaf import double\n",
+        leaf="from helpers.door import double\n",
+    )
+    assert package.reached("f") == {"lab:f", "door:"}
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_what_was_installed_elsewhere_is_a_library(tmp_path, monkeypatch, installed):
+    """`pip install --user` or `--target`, modules of a cluster: in no folder of this Python."""
+    name = f"somebody{installed:d}"
+    (tmp_path / f"{name}.py").write_text("VALUE = 1\n")
+    if installed:
+        (tmp_path / f"{name}-1.0.dist-info").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert source.is_ours(name) is not installed
 
 
 def test_a_variable_is_not_what_bears_its_name_elsewhere(package):

@@ -90,20 +90,24 @@ class Sources:
 
     # ------------------------------------------------------------------ names
 
-    def _resolve(self, module: str, name: str) -> Reference | str | None:
+    def _resolve(
+        self, module: str, name: str, asked: frozenset[Reference] = frozenset()
+    ) -> Reference | str | None:
         """What a name of a module stands for: a definition of ours, a library, or None."""
         if not name:
             return (module, "")
         home = self.module(module)
         if name in home.definitions:
             return (module, name)
-        if name in home.imports:
-            return self._target(*home.imports[name])
+        if name in home.imports and (module, name) not in asked:  # modules may import each other
+            return self._target(*home.imports[name], asked | {(module, name)})
         if self.is_module(f"{module}.{name}"):
             return (f"{module}.{name}", "")
         return None
 
-    def _target(self, module: str, name: str) -> Reference | str | None:
+    def _target(
+        self, module: str, name: str, asked: frozenset[Reference] = frozenset()
+    ) -> Reference | str | None:
         """What an imported name stands for."""
         top = module.partition(".")[0]
         if not top or top in sys.stdlib_module_names:
@@ -116,7 +120,7 @@ class Sources:
             return None  # the import will fail, and say so
         if not name or name == "*":
             return (module, "")
-        return self._resolve(module, name) or (module, "")
+        return self._resolve(module, name, asked) or (module, "")
 
     def _lookup(
         self, chain: list[str], home: Module | None, local: dict[str, tuple[str, str]]

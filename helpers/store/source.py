@@ -66,12 +66,20 @@ def is_ours(top: str) -> bool:
 
 def _apart(file: str) -> bool:
     """Whether a file lies in no folder of libraries; libraries make up names without a folder."""
-    return Path(file).is_absolute() and not file.startswith(_LIBRARIES)
+    if not Path(file).is_absolute() or file.startswith(_LIBRARIES):
+        return False
+    return not any(file.startswith(f"{f}{os.sep}") and _holds_libraries(f) for f in sys.path if f)
 
 
 _LIBRARIES = tuple(
     {sysconfig.get_path(kind) + os.sep for kind in ("purelib", "platlib", "stdlib", "platstdlib")}
 )
+
+
+@functools.cache
+def _holds_libraries(folder: str) -> bool:
+    """Whether pip or the like installed into a folder: a user's, or one of `PYTHONPATH`."""
+    return next(Path(folder).glob("*.dist-info"), None) is not None
 
 
 @functools.cache
