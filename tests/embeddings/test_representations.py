@@ -9,12 +9,16 @@ from scipy.sparse import csr_matrix
 from helpers.data.contract import DataError, check
 from helpers.data.embeddings.sister import sister_screen
 from helpers.data.genes import shared_genes, variable_genes
+from helpers.data.simulate.knobs import Knobs
+from helpers.data.simulate.plan import plan_screen
+from helpers.data.simulate.regimes import REGIMES
 from helpers.data.simulate.screen import simulate_screen
 from helpers.data.splits import batch_perturbation_split
 from helpers.models.embeddings import scvi
 from helpers.models.embeddings.scvi import scvi_embedding, scvi_fit
 from helpers.models.pca import pca_embedding, pca_fit, pca_scores
 from helpers.models.reproducible import reproducible
+from helpers.presets import PRESETS
 from helpers.tasks.embeddings.representations import FITTED_ON, roster, tier_screen
 
 
@@ -340,3 +344,16 @@ def test_a_real_screen_has_what_its_chapter_gives_it():
     assert list(few) == ["PCA of log counts", "scVI"]
     with pytest.raises(ValueError, match="no representation 'PCA'"):
         roster(screen, seed=0, only=["PCA"])
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("regime", [None, *REGIMES])
+def test_the_screens_of_the_tier_can_be_drawn_at_every_preset(preset, regime):
+    """All but the counts; `full` asked for more members of complexes than targets act."""
+    made = tier_screen(0, preset, regime=regime).arguments
+    rng, knobs = np.random.default_rng(made["seed"]), Knobs(**made["knobs"])
+    if (regime, preset) == ("sparse", "full"):  # 500 counts a cell for 5,000 genes
+        with pytest.raises(ValueError, match="750 expressed targets are asked for"):
+            plan_screen(rng, knobs)
+        return
+    assert len(plan_screen(rng, knobs).obs) == knobs.n_cells

@@ -66,7 +66,7 @@ def tier_knobs(preset: str) -> dict[str, float]:
         preset,
         tiny=dict(n_cells=2_400, n_genes=300, n_targets=40, n_batches=12, n_complexes=4),
         book=dict(n_cells=10_000, n_genes=1_000, n_targets=220, n_batches=12, n_complexes=24),
-        full=dict(n_cells=200_000, n_genes=5_000, n_targets=1_000, n_batches=24, n_complexes=120),
+        full=dict(n_cells=200_000, n_genes=5_000, n_targets=1_000, n_batches=24, n_complexes=100),
     )
 
 
