@@ -202,6 +202,7 @@ def embed(
     device: Annotated[str, typer.Option(help="cpu, or cuda.")] = "cpu",
 ) -> None:
     """Compute an embedding here from a checkpoint and keep it for the chapters."""
+    _check_device(device)
     screen = _screen(dataset)
     from helpers.data import imported as embeddings
     from helpers.data.fetch import sha256
@@ -219,6 +220,20 @@ def embed(
     files = {p.name: sha256(p) for p in sorted(checkpoint.iterdir()) if p.is_file()}
     facts = {"model": str(model), "seed": seed, "checkpoint": files}
     _kept(embeddings.keep(name or f"{model}-{dataset}", values, screen, facts))
+
+
+def _check_device(device: str) -> None:
+    if device == "cpu":
+        return
+    import torch
+
+    from helpers.data.errors import DataError
+
+    try:
+        torch.empty(1, device=device)
+    except (AssertionError, RuntimeError) as error:  # the former where torch has no CUDA at all
+        said = str(error).splitlines()[0].rstrip(".")
+        raise DataError(f"torch cannot compute on {device!r} here: {said}; cpu works") from None
 
 
 class Task(StrEnum):

@@ -438,6 +438,12 @@ def test_a_gpu_gives_what_the_processor_gives(tmp_path, model):
     np.testing.assert_allclose(on_gpu, on_cpu, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("device", ["cuda:99", "abacus"])
+def test_a_device_that_is_not_there_is_refused_before_anything_is_read(device, tmp_path):
+    with pytest.raises(DataError, match=f"torch cannot compute on '{device}' here: .*; cpu works"):
+        cli.embed("no-such-data", cli.Model.scgpt, tmp_path, device=device)
+
+
 def test_few_detected_genes_and_a_foreign_vocabulary_are_refused():
     tokens = {name: i for i, name in enumerate(SYMBOLS)}
     made = screen()

@@ -9,6 +9,7 @@ Theodoris et al. 2023, Nature 618; Chen et al. 2024, bioRxiv 2024.08.16.608180 (
 """
 
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -185,29 +186,40 @@ def embed(
         raise DataError("this checkpoint has no <cls> token (V1); pass pooling='mean'")
     sentences, _ = rank_values(screen, checkpoint)
     model = checkpoint.model.to(device)
-    state = model.config.num_hidden_layers + layer  # hidden_states[0] is the embedding itself
     result = np.empty((len(sentences), model.config.hidden_size), dtype=np.float32)
     for cells in batches([len(s) for s in sentences], batch_size):
         length = max(len(sentences[c]) for c in cells)
         tokens = np.full((len(cells), length), checkpoint.tokens["<pad>"])
-        seen = np.zeros((len(cells), length), dtype=bool)
+        seen = np.zeros((len(cells), length), dtype=np.int64)
+        share = np.zeros((len(cells), 1, length), dtype=np.float32)  # of a token in the result
         for row, cell in enumerate(cells):
-            tokens[row, : len(sentences[cell])] = sentences[cell]
-            seen[row, : len(sentences[cell])] = True
-        with torch.no_grad():
+            n_tokens = len(sentences[cell])
+            tokens[row, :n_tokens] = sentences[cell]
+            seen[row, :n_tokens] = 1
+            genes = slice(checkpoint.special, n_tokens - checkpoint.special)
+            share[row, 0, genes] = 1 / len(sentences[cell][genes])
+        if pooling == "cls":
+            share[:] = np.arange(length) == 0
+        with torch.no_grad(), _up_to(model, layer):
             hidden = model(
                 input_ids=torch.as_tensor(tokens, device=device),
-                attention_mask=torch.as_tensor(seen.astype(np.int64), device=device),
-                output_hidden_states=True,
-            ).hidden_states[state]  # (cells, length, hidden_size)
-        hidden = hidden.cpu().numpy()
-        for row, cell in enumerate(cells):
-            if pooling == "cls":
-                result[cell] = hidden[row, 0]
-                continue
-            genes = hidden[row, checkpoint.special : len(sentences[cell]) - checkpoint.special]
-            result[cell] = genes.mean(axis=0)
+                attention_mask=torch.as_tensor(seen, device=device),
+            ).last_hidden_state  # (cells, length, hidden_size)
+            # on the device: the hidden states are thousands of times as large as their means
+            pooled = torch.bmm(torch.as_tensor(share, device=device), hidden)
+        result[cells] = pooled[:, 0].cpu().numpy()
     return result
+
+
+@contextmanager
+def _up_to(model, layer: int):
+    """Leave out the layers behind the one that is asked for: neither computed nor kept."""
+    layers = model.encoder.layer
+    model.encoder.layer = layers[: len(layers) + layer]
+    try:
+        yield
+    finally:
+        model.encoder.layer = layers
 
 
 def _one(folder: Path, pattern: str) -> Path:
