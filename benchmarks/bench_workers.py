@@ -5,11 +5,10 @@ blocks: mallopt(3), M_TRIM_THRESHOLD; dask sets 64 KiB, distributed.nanny.pre-sp
 """
 
 import numpy as np
-from rich.console import Console
 
 from benchmarks import fastest, row
 from helpers.book import warm
-from helpers.book.cluster import Board, steps_cluster
+from helpers.book.cluster import steps_cluster
 from helpers.data.simulate.screen import simulate_screen
 from helpers.models.embeddings.scvi import scvi_fit
 
@@ -26,8 +25,7 @@ def run() -> list[dict]:
     import distributed
 
     warm.start_early(["distributed", "torch"])
-    board = Board(Console(quiet=True))
-    with steps_cluster(1, board) as address, distributed.Client(address) as client:
+    with steps_cluster(1, {}) as address, distributed.Client(address) as client:
         seconds = client.submit(fit_seconds).result()
     with (
         distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as own,

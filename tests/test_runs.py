@@ -327,10 +327,10 @@ def test_workers_keep_freed_memory_as_any_process_does(book):
         import os
         from distributed import Client
         from helpers.book import warm
-        from helpers.book.cluster import Board, steps_cluster
+        from helpers.book.cluster import steps_cluster
 
         warm.start_early(["distributed"])
-        with steps_cluster(1, Board(Console())) as address, Client(address) as client:
+        with steps_cluster(1, {}) as address, Client(address) as client:
             found = client.run(os.getenv, "MALLOC_TRIM_THRESHOLD_")
         print("FOUND", *found.values())
     """)

@@ -212,7 +212,7 @@ def test_workers_that_take_long_to_come_back_are_waited_for(book):
         from helpers.book import cluster, warm
 
         warm.start_early({"distributed"})
-        with cluster.steps_cluster(2, cluster.Board(Console())) as address:
+        with cluster.steps_cluster(2, {}) as address:
             (parent,) = [p for p in psutil.Process().children() if p.children()]
             workers = parent.children()
             parent.suspend()

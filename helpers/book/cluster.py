@@ -197,12 +197,16 @@ def _chapters_here(workers: int, several: bool, board: Board) -> Iterator[tuple[
     Of one run alone, the kernel computes the steps itself: no cluster is started for it.
     """
     with contextlib.ExitStack() as stack:
-        address = stack.enter_context(steps_cluster(workers, board)) if several else None
+        log = stack.enter_context(followed(board))
+        environment = {"BENCHBOOK_EVENTS": str(log)}
+        if several:
+            address = stack.enter_context(steps_cluster(workers, environment))
+            environment["BENCHBOOK_SCHEDULER"] = address
         stop = threading.Event()
         executor = ThreadPoolExecutor(workers)
 
         def start(run: Run) -> Future:
-            return executor.submit(run_here, run, address, board, stop)
+            return executor.submit(run_here, run, environment, board, stop)
 
         whole = False
         try:
@@ -215,31 +219,34 @@ def _chapters_here(workers: int, several: bool, board: Board) -> Iterator[tuple[
             executor.shutdown(wait=True, cancel_futures=True)
 
 
-def run_here(run: Run, address: str | None, board: Board, stop: threading.Event) -> str:
+def run_here(run: Run, environment: dict[str, str], board: Board, stop: threading.Event) -> str:
     """Run a chapter in a kernel beside this process."""
     board.chapter(label_of(run), "running")
-    if address:
-        status = execute(run, {"BENCHBOOK_SCHEDULER": address}, stop=stop)
-    else:
-        with followed(board) as log:
-            status = execute(run, {"BENCHBOOK_EVENTS": str(log)}, stop=stop)
+    status = execute(run, environment, stop=stop)
     board.chapter(label_of(run), status)
     return status
 
 
 @contextlib.contextmanager
 def followed(board: Board) -> Iterator[Path]:
-    """A file to which a process writes what becomes of its steps; the board follows it."""
+    """A file to which processes write what becomes of steps; the board follows it.
+
+    Of a build on this machine, too: thousands of messages through the scheduler cost as much as
+    the steps of a small chapter.
+    """
     with tempfile.TemporaryDirectory(prefix=f"{SOCKETS}-{os.getpid()}-") as folder:
         log, end = Path(folder, "events.jsonl"), threading.Event()
         log.touch()
 
         def follow() -> None:
             with log.open() as file:
-                last = False
+                last, begun = False, ""
                 while True:
                     for line in file:
-                        board.event((0.0, json.loads(line)))
+                        begun += line
+                        if begun.endswith("\n"):
+                            board.event((0.0, json.loads(begun)))
+                            begun = ""
                     if last:
                         return
                     last = end.wait(0.2)
@@ -254,15 +261,16 @@ def followed(board: Board) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def steps_cluster(workers: int, board: Board) -> Iterator[str]:
-    """Address of a new local cluster whose processes compute steps."""
+def steps_cluster(workers: int, environment: dict[str, str]) -> Iterator[str]:
+    """Address of a new local cluster whose processes, with this environment, compute steps."""
     import dask
     import distributed
 
     os.environ.update(warm.THREADS)  # before a worker starts: libraries read them once
     # without a limit: a worker that is paused would keep its askers waiting for ever
     fixed = {"memory_limit": 0, "silence_logs": logging.CRITICAL, "dashboard": False}
-    worker = {"cls": distributed.Nanny, "options": fixed | {"nthreads": 1}}
+    own = {"nthreads": 1, "env": environment}
+    worker = {"cls": distributed.Nanny, "options": fixed | own}
     here = "127.0.0.1"
     options = {"host": here, "port": 0, "dashboard": False, "dashboard_address": f"{here}:0"}
     scheduler = {"cls": distributed.Scheduler, "options": options}
@@ -290,9 +298,7 @@ def steps_cluster(workers: int, board: Board) -> Iterator[str]:
                     silence_logs=logging.CRITICAL,
                 )
             )
-        client = stack.enter_context(distributed.Client(cluster))
-        client.subscribe_topic("benchbook", board.event)
-        yield client.scheduler.address
+        yield cluster.scheduler_address
 
 
 def label_of(run: Run) -> str:

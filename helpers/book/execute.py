@@ -190,7 +190,8 @@ def _died_in_a_step(record: dict[str, Any]) -> bool:
 
 def _step_under_way(kernel_environment: dict[str, str]) -> str | None:
     """The step that the kernel itself was computing, by what it wrote down; None for none."""
-    if not (log := kernel_environment.get("BENCHBOOK_EVENTS")):
+    log = kernel_environment.get("BENCHBOOK_EVENTS")
+    if not log or "BENCHBOOK_SCHEDULER" in kernel_environment:
         return None
     under_way = {}
     for line in Path(log).read_text(encoding="utf-8").splitlines():

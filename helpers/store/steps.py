@@ -138,7 +138,7 @@ class Step:
         if self.stored:
             _announce(self, "stored")
         elif address := os.environ.get("BENCHBOOK_SCHEDULER"):
-            _submit(self, address).result()
+            _submit(self, address, {}).result()
         else:
             compute(self)
         return disk.load(self.folder)
@@ -150,9 +150,10 @@ def results(steps: Iterable[Step]) -> list[Any]:
     for step in steps:
         _note(step)  # before it is computed: the first asking counts
     if address := os.environ.get("BENCHBOOK_SCHEDULER"):
-        futures = [_submit(step, address) for step in steps if not step.stored]
-        for future in futures:
-            future.result()
+        under_way: dict[str, Any] = {}
+        futures = [_submit(step, address, under_way) for step in steps if not step.stored]
+        if futures:
+            _client(address).gather(futures)
     return [step.result() for step in steps]
 
 
@@ -259,9 +260,13 @@ def _announce(step: Step, state: str, seconds: float | None = None) -> None:
 
 
 def _tell(event: dict[str, Any]) -> None:
-    if log := os.environ.get("BENCHBOOK_EVENTS"):  # of a run that computes its steps itself
-        with Path(log).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(event) + "\n")
+    if log := os.environ.get("BENCHBOOK_EVENTS"):  # where all processes are on one machine
+        line = (json.dumps(event) + "\n").encode()
+        file = os.open(log, os.O_WRONLY | os.O_APPEND)
+        try:
+            os.write(file, line)  # at once: others write, too
+        finally:
+            os.close(file)
         return
     if "distributed" not in sys.modules:
         return
@@ -281,18 +286,23 @@ def _client(address: str):
     return Client(address, set_as_default=False)
 
 
-def _submit(step: Step, address: str):
-    """Future of a step on a cluster; its inputs are tasks of their own, shared by all askers."""
-    inputs = [_submit(s, address) for s in step.inputs if not s.stored]
-    _announce(step, "queued")
-    return _client(address).submit(
-        _compute_after,
-        step,
-        step.key,
-        str(home()),
-        inputs,
-        key=f"step-{step.key}",
-    )
+def _submit(step: Step, address: str, under_way: dict[str, Any]):
+    """Future of a step on a cluster; its inputs are tasks of their own, shared by all askers.
+
+    What this call submitted is in `under_way`, by key.
+    """
+    if step.key not in under_way:
+        inputs = [_submit(s, address, under_way) for s in step.inputs if not s.stored]
+        _announce(step, "queued")
+        under_way[step.key] = _client(address).submit(
+            _compute_after,
+            step,
+            step.key,
+            str(home()),
+            inputs,
+            key=f"step-{step.key}",
+        )
+    return under_way[step.key]
 
 
 def _compute_after(step: Step, key: str, folder: str, inputs: list) -> None:
