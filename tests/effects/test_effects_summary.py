@@ -140,6 +140,8 @@ class TestClaims:
             "By the authors' own scores, of 3 claims: 2 reproduced; 1 not testable here. In worlds "
             "whose truth is known, of 9 claims: 1 both ways on other data;"
         )
+        said = claims.tally_said(None, found.reset_index())
+        assert said.startswith("The authors' own scores are not at hand. In worlds whose truth")
         assert set(claims.found_here({})["verdict"]) == {claims.UNTESTABLE}
 
     def test_findings_read_the_scores(self):

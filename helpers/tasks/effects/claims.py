@@ -151,12 +151,17 @@ def _one(pairs: pd.DataFrame, model: str, *, better: bool) -> tuple[str, str]:
     return "; ".join(said), verdict_of(bears)
 
 
-def tally_said(own: pd.DataFrame, worlds: pd.DataFrame) -> str:
-    """How many claims got which verdict, by the paper's own scores and where the truth is known."""
-    return (
-        f"By the authors' own scores, {_tally(own)}. In worlds whose truth is known, "
-        f"{_tally(worlds)}."
+def tally_said(own: pd.DataFrame | None, worlds: pd.DataFrame) -> str:
+    """How many claims got which verdict, by the paper's own scores and where the truth is known.
+
+    `own` is None where the scores could not be had.
+    """
+    theirs = (
+        "The authors' own scores are not at hand."
+        if own is None
+        else f"By the authors' own scores, {_tally(own)}."
     )
+    return f"{theirs} In worlds whose truth is known, {_tally(worlds)}."
 
 
 def _tally(table: pd.DataFrame) -> str:
