@@ -204,6 +204,21 @@ def test_a_home_that_is_a_file_is_a_sentence(book):
 
 
 @LINUX
+def test_a_kernel_that_starts_while_the_command_ends_is_ended(book):
+    """Ctrl-C while the first kernel was starting went unheard until the whole run was done."""
+    said = book.python("""
+        import os
+        from helpers.book import warm
+
+        warm.start_early()
+        warm.kill_kernels()
+        kernel = warm.Forked(["-f", "kernel.json"], dict(os.environ), ".")
+        print("ENDED", kernel.wait(30))
+    """)
+    assert "ENDED -9" in said
+
+
+@LINUX
 @pytest.mark.all
 def test_workers_that_take_long_to_come_back_are_waited_for(book):
     """As on a busy machine: their parent is stopped for longer than dask would wait."""

@@ -202,7 +202,7 @@ def _chapters_here(workers: int, several: bool, board: Board) -> Iterator[tuple[
         if several:
             address = stack.enter_context(steps_cluster(workers, environment))
             environment["BENCHBOOK_SCHEDULER"] = address
-        stop = threading.Event()
+        stop, warm.Forked.unwanted = threading.Event(), False
         executor = ThreadPoolExecutor(workers)
 
         def start(run: Run) -> Future:

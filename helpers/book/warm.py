@@ -109,6 +109,7 @@ class Forked:
     stdin = stdout = stderr = None
     possible: ClassVar[bool] = False  # before their parent is at work
     alive: ClassVar[set["Forked"]] = set()
+    unwanted: ClassVar[bool] = False  # of a command that is ending
 
     def __init__(self, arguments: list[str], environment: dict[str, str], folder: str):
         path = [p for p in sys.path[1:] if p]  # not the folder of the command itself
@@ -119,6 +120,8 @@ class Forked:
             self._process.start()
         self.pid = self._process.pid
         self.alive.add(self)
+        if self.unwanted:
+            self.kill()
 
     def poll(self) -> int | None:
         if self._process.exitcode is not None:
@@ -141,7 +144,8 @@ class Forked:
 
 
 def kill_kernels() -> None:
-    """End the kernels that are under way."""
+    """End the kernels that are under way, and those that another thread is about to start."""
+    Forked.unwanted = True
     for kernel in list(Forked.alive):
         kernel.kill()
 
