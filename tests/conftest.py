@@ -16,7 +16,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
 
-# What some three hundred modules import stays: looked through again and again, it costs a tenth.
+# What test modules import stays: the collector of garbage need not look through it.
 gc.disable()
 
 

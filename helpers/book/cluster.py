@@ -229,10 +229,9 @@ def run_here(run: Run, environment: dict[str, str], board: Board, stop: threadin
 
 @contextlib.contextmanager
 def followed(board: Board) -> Iterator[Path]:
-    """A file to which processes write what becomes of steps; the board follows it.
+    """A file to which processes of this machine write what becomes of steps; the board follows it.
 
-    Of a build on this machine, too: thousands of messages through the scheduler cost as much as
-    the steps of a small chapter.
+    Else every message would pass the scheduler, and every kernel would have to connect to it.
     """
     with tempfile.TemporaryDirectory(prefix=f"{SOCKETS}-{os.getpid()}-") as folder:
         log, end = Path(folder, "events.jsonl"), threading.Event()
