@@ -23,14 +23,17 @@ from typing import Any, ClassVar
 _KERNEL = (
     "ipykernel.kernelapp",
     "ipykernel.zmqshell",
+    "ipykernel.debugger",
     "numpy",
     "pandas",
+    "pyarrow.dataset",
     "pyarrow.parquet",
     "scipy.sparse",
     "scipy.stats",
     "matplotlib.backends.backend_svg",
     "matplotlib.figure",
     "anndata",
+    "myst_nb.ext.glue",
 )
 _OF_DISTRIBUTION = {
     "distributed": "distributed",
@@ -48,9 +51,13 @@ THREADS = dict.fromkeys(
     ),
     "1",
 )
-# pyarrow's memory is looked after by a thread, unless it is told not to.
-ONE_THREAD = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
-
+PARENT = {
+    # pyarrow's memory is looked after by a thread, unless it is told not to
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+    # the debugger of kernels warns whoever imports it of Python's own frozen modules
+    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+}
+"""Environment of the parent of warm processes, and theirs."""
 
 _STARTING = threading.Lock()
 
@@ -71,7 +78,7 @@ def start_early(distributions: Iterable[str] = ()) -> None:
     if is_warm():
         from multiprocessing import forkserver
 
-        os.environ |= THREADS | ONE_THREAD
+        os.environ |= THREADS | PARENT
         modules = [*_KERNEL, *(m for d, m in _OF_DISTRIBUTION.items() if d in set(distributions))]
         multiprocessing.get_context("forkserver").set_forkserver_preload(modules)
         with deaf_to_ctrl_c():

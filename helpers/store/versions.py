@@ -4,7 +4,12 @@ import functools
 import importlib.metadata
 import platform
 
-_SLOW_TO_FIND = {"sklearn": "scikit-learn", "scvi": "scvi-tools", "yaml": "pyyaml"}
+_SLOW_TO_FIND = {
+    "PIL": "pillow",
+    "sklearn": "scikit-learn",
+    "scvi": "scvi-tools",
+    "yaml": "pyyaml",
+}
 
 
 @functools.cache
