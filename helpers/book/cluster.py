@@ -172,7 +172,7 @@ def connected(address: str):
 
 @contextlib.contextmanager
 def _chapters_elsewhere(address: str, board: Board) -> Iterator[tuple[Callable, int]]:
-    """How a run is started on a running cluster, and on how many workers."""
+    """How a run is started on a running cluster, and how many at once: one on each worker."""
     with connected(address) as client:
         client.subscribe_topic("benchbook", board.event)
         executor = client.get_executor(pure=False)
@@ -192,10 +192,14 @@ def _chapters_elsewhere(address: str, board: Board) -> Iterator[tuple[Callable, 
 
 @contextlib.contextmanager
 def _chapters_here(workers: int, several: bool, board: Board) -> Iterator[tuple[Callable, int]]:
-    """How a run is started here: its kernel beside this process, its steps on a local cluster.
+    """How a run is started here, and how many at once: kernels beside this process, steps on a
+    local cluster.
 
-    Of one run alone, the kernel computes the steps itself: no cluster is started for it.
+    Of one run alone, the kernel computes the steps itself: no cluster is started for it. There is
+    room for one run more than there are workers: while a kernel starts, ends, or waits for a step
+    or for this process, a core would stand idle.
     """
+    room = workers + 1
     with contextlib.ExitStack() as stack:
         log = stack.enter_context(followed(board))
         environment = {"BENCHBOOK_EVENTS": str(log)}
@@ -203,14 +207,14 @@ def _chapters_here(workers: int, several: bool, board: Board) -> Iterator[tuple[
             address = stack.enter_context(steps_cluster(workers, environment))
             environment["BENCHBOOK_SCHEDULER"] = address
         stop, warm.Forked.unwanted = threading.Event(), False
-        executor = ThreadPoolExecutor(workers)
+        executor = ThreadPoolExecutor(room)
 
         def start(run: Run) -> Future:
             return executor.submit(run_here, run, environment, board, stop)
 
         whole = False
         try:
-            yield start, workers
+            yield start, room
             whole = True
         finally:
             if not whole:
