@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import textwrap
@@ -212,11 +213,24 @@ def test_a_kernel_that_starts_while_the_command_ends_is_ended(book):
         from helpers.book import warm
 
         warm.start_early()
-        warm.kill_kernels()
+        warm.Kernels.kill()
         kernel = warm.Forked(["-f", "kernel.json"], dict(os.environ), ".")
+        warm.Kernels.note(kernel)
         print("ENDED", kernel.wait(30))
     """)
     assert "ENDED -9" in said
+
+
+def test_ctrl_c_ends_a_kernel_that_was_not_forked(tmp_path):
+    """As elsewhere than on Linux, where a run went on until its chapter was done."""
+    book = MiniBook(tmp_path, warm=False)
+    process = book.start("run('slow', value=60)")
+    wait_for(lambda: len(book.calls()) >= 2)
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "KeyboardInterrupt" in said
+    assert len(book.calls()) < 30
 
 
 @LINUX

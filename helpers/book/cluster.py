@@ -206,7 +206,7 @@ def _chapters_here(workers: int, several: bool, board: Board) -> Iterator[tuple[
         if several:
             address = stack.enter_context(steps_cluster(workers, environment))
             environment["BENCHBOOK_SCHEDULER"] = address
-        stop, warm.Forked.unwanted = threading.Event(), False
+        stop, warm.Kernels.unwanted = threading.Event(), False
         executor = ThreadPoolExecutor(room)
 
         def start(run: Run) -> Future:
@@ -219,7 +219,7 @@ def _chapters_here(workers: int, several: bool, board: Board) -> Iterator[tuple[
         finally:
             if not whole:
                 stop.set()  # what dies from now on was ended by this process, and is no failure
-                warm.kill_kernels()
+                warm.Kernels.kill()
             executor.shutdown(wait=True, cancel_futures=True)
 
 

@@ -12,6 +12,7 @@ import gc
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Iterator
@@ -110,13 +111,32 @@ def without_script() -> Iterator[None]:
         sys.modules["__main__"] = own
 
 
+class Kernels:
+    """Processes of the kernels of this command, forked or not: Ctrl-C does not reach them."""
+
+    started: ClassVar[set["Forked | subprocess.Popen"]] = set()
+    unwanted: ClassVar[bool] = False  # the command is ending
+
+    @classmethod
+    def note(cls, process: "Forked | subprocess.Popen") -> None:
+        """Know a kernel that was just started; where the command is ending, end it."""
+        cls.started.add(process)
+        if cls.unwanted:
+            process.kill()
+
+    @classmethod
+    def kill(cls) -> None:
+        """End the kernels that are under way, and those that another thread is about to start."""
+        cls.unwanted = True
+        for process in list(cls.started):
+            process.kill()
+
+
 class Forked:
     """A kernel's process, forked; it answers as `subprocess.Popen` does."""
 
     stdin = stdout = stderr = None
     possible: ClassVar[bool] = False  # before their parent is at work
-    alive: ClassVar[set["Forked"]] = set()
-    unwanted: ClassVar[bool] = False  # of a command that is ending
 
     def __init__(self, arguments: list[str], environment: dict[str, str], folder: str):
         path = [p for p in sys.path[1:] if p]  # not the folder of the command itself
@@ -126,13 +146,8 @@ class Forked:
         with _STARTING, without_script():
             self._process.start()
         self.pid = self._process.pid
-        self.alive.add(self)
-        if self.unwanted:
-            self.kill()
 
     def poll(self) -> int | None:
-        if self._process.exitcode is not None:
-            self.alive.discard(self)
         return self._process.exitcode
 
     def wait(self, timeout: float | None = None) -> int | None:
@@ -148,13 +163,6 @@ class Forked:
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
-
-
-def kill_kernels() -> None:
-    """End the kernels that are under way, and those that another thread is about to start."""
-    Forked.unwanted = True
-    for kernel in list(Forked.alive):
-        kernel.kill()
 
 
 def _run_kernel(arguments: list[str], environment: dict[str, str], folder: str, path) -> None:
@@ -198,24 +206,28 @@ def _end_with_the_command() -> None:
 
 
 def kernel_options() -> dict[str, Any]:
-    """Arguments of papermill under which a kernel starts warm; none where it starts plainly."""
-    if not Forked.possible:
-        return {}
+    """Arguments of papermill under which kernels are noted, and start warm where they can."""
     from jupyter_client.manager import AsyncKernelManager
     from jupyter_client.provisioning import LocalProvisioner
 
-    class WarmProvisioner(LocalProvisioner):
-        async def launch_kernel(self, cmd, *, env, cwd=None, **_):
-            self.process = Forked(cmd[3:], env, str(cwd or Path.cwd()))  # python -m launcher ...
-            self.pid = self.pgid = self.process.pid  # it makes a group of its own
-            self.cwd = cwd
+    class Provisioner(LocalProvisioner):
+        async def launch_kernel(self, cmd, *, env, cwd=None, **options):
+            if Forked.possible:
+                self.process = Forked(
+                    cmd[3:], env, str(cwd or Path.cwd())
+                )  # python -m launcher ...
+                self.pid = self.pgid = self.process.pid  # it makes a group of its own
+                self.cwd = cwd
+            else:
+                await super().launch_kernel(cmd, env=env, cwd=cwd, **options)
+            Kernels.note(self.process)
             return self.connection_info
 
-    class WarmKernelManager(AsyncKernelManager):
+    class KernelManager(AsyncKernelManager):
         async def _async_pre_start_kernel(self, **options):
-            self.provisioner = WarmProvisioner(
-                kernel_id="warm", kernel_spec=self.kernel_spec, parent=self
+            self.provisioner = Provisioner(
+                kernel_id="benchbook", kernel_spec=self.kernel_spec, parent=self
             )
             return await super()._async_pre_start_kernel(**options)
 
-    return {"kernel_manager_class": WarmKernelManager}
+    return {"kernel_manager_class": KernelManager}
