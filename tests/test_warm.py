@@ -221,6 +221,19 @@ def test_a_kernel_that_starts_while_the_command_ends_is_ended(book):
     assert "ENDED -9" in said
 
 
+@pytest.mark.parametrize("forked", [pytest.param(True, marks=LINUX), False])
+def test_kernels_that_have_ended_are_forgotten(tmp_path, forked):
+    """Each keeps files open as long as it is known: a large grid would run out of them."""
+    said = MiniBook(tmp_path, warm=forked).python("""
+        from helpers.book import warm
+
+        for name in ("one", "other", "dies"):
+            run(name)
+        print("KNOWN", len(warm.Kernels.under_way))
+    """)
+    assert "KNOWN 0" in said, said
+
+
 def test_ctrl_c_ends_a_kernel_that_was_not_forked(tmp_path):
     """As elsewhere than on Linux, where a run went on until its chapter was done."""
     book = MiniBook(tmp_path, warm=False)

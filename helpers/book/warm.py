@@ -114,13 +114,13 @@ def without_script() -> Iterator[None]:
 class Kernels:
     """Processes of the kernels of this command, forked or not: Ctrl-C does not reach them."""
 
-    started: ClassVar[set["Forked | subprocess.Popen"]] = set()
+    under_way: ClassVar[set["Forked | subprocess.Popen"]] = set()
     unwanted: ClassVar[bool] = False  # the command is ending
 
     @classmethod
     def note(cls, process: "Forked | subprocess.Popen") -> None:
         """Know a kernel that was just started; where the command is ending, end it."""
-        cls.started.add(process)
+        cls.under_way.add(process)
         if cls.unwanted:
             process.kill()
 
@@ -128,7 +128,7 @@ class Kernels:
     def kill(cls) -> None:
         """End the kernels that are under way, and those that another thread is about to start."""
         cls.unwanted = True
-        for process in list(cls.started):
+        for process in list(cls.under_way):
             process.kill()
 
 
@@ -213,15 +213,20 @@ def kernel_options() -> dict[str, Any]:
     class Provisioner(LocalProvisioner):
         async def launch_kernel(self, cmd, *, env, cwd=None, **options):
             if Forked.possible:
-                self.process = Forked(
-                    cmd[3:], env, str(cwd or Path.cwd())
-                )  # python -m launcher ...
+                arguments = cmd[3:]  # of `python -m launcher`
+                self.process = Forked(arguments, env, str(cwd or Path.cwd()))
                 self.pid = self.pgid = self.process.pid  # it makes a group of its own
                 self.cwd = cwd
             else:
                 await super().launch_kernel(cmd, env=env, cwd=cwd, **options)
             Kernels.note(self.process)
             return self.connection_info
+
+        async def poll(self):
+            process, code = self.process, await super().poll()
+            if code is not None:
+                Kernels.under_way.discard(process)  # as long as it is known, it keeps files open
+            return code
 
     class KernelManager(AsyncKernelManager):
         async def _async_pre_start_kernel(self, **options):
