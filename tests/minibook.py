@@ -44,6 +44,17 @@ STEPS = {
         """,
 }
 
+# What the chapters below import: a parent of warm processes that imports what real ones do takes
+# longer to start than the rest of a test.
+LIGHT = (
+    "ipykernel.kernelapp",
+    "ipykernel.zmqshell",
+    "ipykernel.debugger",
+    "matplotlib",
+    "pandas",
+    "pyarrow.parquet",
+)
+
 HEAD = """---
 jupytext: {{text_representation: {{extension: .md, format_name: myst}}}}
 kernelspec: {{display_name: Python 3, language: python, name: python3}}
@@ -176,17 +187,19 @@ class MiniBook:
 
     def start(self, code: str, **environment: str) -> subprocess.Popen:
         """Run Python code in the book's folder; `run` and `book` are at hand."""
-        prelude = """
+        prelude = f"""
+            from helpers.book import warm
             from helpers.book.build import plan_grid, plan_book, unavailable
             from helpers.book.chapters import Book
             from helpers.book.cluster import run_all
             from rich.console import Console
 
             book = Book()
+            warm._KERNEL = {LIGHT!r}
 
             def run(*names, workers=None, **values):
-                grid = {k: [v] for k, v in values.items()}
-                runs = [plan_grid(book, f"lab/{n}", grid)[0] for n in names]
+                grid = {{k: [v] for k, v in values.items()}}
+                runs = [plan_grid(book, f"lab/{{n}}", grid)[0] for n in names]
                 run_all(runs, workers=workers, console=Console(width=200))
                 return runs
         """

@@ -206,6 +206,31 @@ def test_a_home_that_is_a_file_is_a_sentence(book):
 
 
 @LINUX
+@pytest.mark.parametrize(
+    ("own", "found"),
+    [
+        ("", "glibc.malloc.hugetlb=1"),
+        ("glibc.malloc.perturb=0", "glibc.malloc.perturb=0:glibc.malloc.hugetlb=1"),
+        ("glibc.malloc.hugetlb=0", "glibc.malloc.hugetlb=0"),
+    ],
+)
+def test_large_pages_are_asked_for_where_the_user_does_not_say_otherwise(monkeypatch, own, found):
+    monkeypatch.setenv("GLIBC_TUNABLES", own)
+    code = """
+        import os
+        from helpers.book import warm
+
+        warm._KERNEL = ()
+        warm.start_early()
+        warm.start_early()  # the command and the runs both ask for their parent
+        print(os.environ["GLIBC_TUNABLES"])
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.stdout.strip() == found, done.stderr
+
+
+@LINUX
 def test_a_kernel_that_starts_while_the_command_ends_is_ended(book):
     """Ctrl-C while the first kernel was starting went unheard until the whole run was done."""
     said = book.python("""

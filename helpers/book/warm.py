@@ -57,6 +57,9 @@ PARENT = {
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
     # the debugger of kernels warns whoever imports it of Python's own frozen modules
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    # glibc then asks for pages of 2 MB: a loop of torch, whose arrays come and go, spends less of
+    # its time on page faults (benchmarks/bench_workers.py). Nobody else reads it.
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
 """Environment of the parent of warm processes, and theirs."""
 
@@ -79,7 +82,11 @@ def start_early(distributions: Iterable[str] = ()) -> None:
     if is_warm():
         from multiprocessing import forkserver
 
+        tunables = os.environ.get("GLIBC_TUNABLES", "")
         os.environ |= THREADS | PARENT
+        if tunables:  # what the user chose; where it says how large pages are, it holds
+            own = [] if "malloc.hugetlb" in tunables else [PARENT["GLIBC_TUNABLES"]]
+            os.environ["GLIBC_TUNABLES"] = ":".join([tunables, *own])
         modules = [*_KERNEL, *(m for d, m in _OF_DISTRIBUTION.items() if d in set(distributions))]
         multiprocessing.get_context("forkserver").set_forkserver_preload(modules)
         with deaf_to_ctrl_c():
