@@ -107,6 +107,15 @@ def test_no_page_shows_a_table_without_caption(html):
     assert bare == []
 
 
+def test_no_table_has_two_columns_of_one_name(html):
+    found = []
+    for name in BOOK.pages:
+        for table in lxml.html.parse(html / f"{name}.html").iterfind(".//table"):
+            heads = [" ".join(h.itertext()).strip() for h in table.iterfind("./thead/tr/th")]
+            found += [f"{name}: {h}" for h in {*heads} - {""} if heads.count(h) > 1]
+    assert found == []
+
+
 def test_the_site_stands_up_to_a_browser(html, every_test):
     """Every page at both widths; accessibility of two pages a tier, and of those of no tier,
     at one width. With every test: of all pages at both.

@@ -52,7 +52,10 @@ def curve(rows: pd.DataFrame, axis: str) -> pd.DataFrame:
 
 
 def gains(rows: pd.DataFrame, *, seed: int, n_resamples: int = 5_000) -> pd.DataFrame:
-    """Most less least of each axis, paired over test pairs, by model; *cannot* below six pairs."""
+    """With the most of each axis less with the least, paired over test pairs, by model.
+
+    *cannot* below six pairs.
+    """
     own, parts = told(rows), []
     for axis in AXES:
         other = next(name for name in AXES if name != axis)
@@ -61,7 +64,7 @@ def gains(rows: pd.DataFrame, *, seed: int, n_resamples: int = 5_000) -> pd.Data
         for model in [m for m in ROLES if m in set(along["model"])]:
             part = along[(along["model"] == model) & along[axis].isin(ends)]
             wide = part.pivot_table("value", ["seed", "unit"], axis).reindex(columns=ends).dropna()
-            row = {"axis": AXES[axis], "model": model, "from": ends[0], "to": ends[1]}
+            row = {"axis": AXES[axis], "model": model, "least": ends[0], "most": ends[1]}
             empty = dict.fromkeys(("difference", "low", "high", "p_value"), np.nan)
             if len(wide) < MIN_UNITS or ends[0] == ends[1]:
                 parts.append(row | empty | {"verdict": "cannot"})
