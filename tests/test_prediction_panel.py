@@ -286,6 +286,16 @@ def test_axes_of_many_genes_are_those_of_few():
     assert few.shape == (500, 50)
 
 
+def test_axes_of_cells_that_are_copies_are_the_same_every_time():
+    """They span fewer directions than there are axes: the solver starts again at random."""
+    few = np.random.default_rng(0).poisson(2.0, (4, 1_600)).astype(float)
+    values = sparse.csr_matrix(np.repeat(few, 30, axis=0))
+    first = _principal_axes(values)
+    assert np.isfinite(first).all()
+    for _ in range(2):
+        np.testing.assert_array_equal(_principal_axes(values), first)
+
+
 def test_a_screen_is_asked_whether_it_has_enough(screen):
     found = report.available(screen)
     assert found["halved_perturbations"] == KNOBS["n_targets"]

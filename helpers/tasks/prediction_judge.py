@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse.linalg import LinearOperator, svds
+from scipy.sparse.linalg import LinearOperator, eigsh
 
 from helpers.metrics.de import mann_whitney
 from helpers.metrics.predicted import expression
@@ -148,13 +148,16 @@ def _principal_axes(values) -> np.ndarray:
         second = values.T @ values
         second = second.toarray() if sparse.issparse(second) else np.asarray(second)
         return np.linalg.eigh(second / n_cells - np.outer(mean, mean))[1][:, ::-1][:, :n_axes]
-    centred = LinearOperator(
-        values.shape,
-        matvec=lambda v: values @ v.ravel() - mean @ v.ravel(),
-        rmatvec=lambda u: values.T @ u.ravel() - mean * u.sum(),
-        dtype=float,
-    )
-    return svds(centred, n_axes, v0=np.ones(min(values.shape)), tol=1e-3)[2][::-1].T
+
+    def second_moments(v: np.ndarray) -> np.ndarray:
+        u = values @ v - mean @ v  # centred cells
+        return values.T @ u - mean * u.sum()
+
+    moments = LinearOperator((n_genes, n_genes), matvec=second_moments, dtype=float)
+    # cells that are few, or copies, leave directions without variance: the solver then starts
+    # again from a random vector, of a seed
+    start = np.ones(n_genes)
+    return eigsh(moments, n_axes, which="LA", v0=start, tol=1e-6, rng=0)[1][:, ::-1]
 
 
 def _significant(p_values: np.ndarray) -> np.ndarray:

@@ -309,6 +309,20 @@ class TestSources:
         assert abs(found.loc["A", 0]) == pytest.approx((2 / 3) ** 0.5)  # a triangle: λ = 2
         assert found.loc["D", 0] == pytest.approx(0, abs=1e-9)
 
+    def test_groups_that_are_all_alike_have_the_same_embedding_every_time(self):
+        """Their eigenvalues are equal: the solver starts again from a random vector."""
+        groups = [[f"{c}{i}" for i in range(4)] for c in "ABCDEFGHIJKL"]
+        pairs = [(a, b) for g in groups for a in g for b in g if a < b]
+        edges = pd.DataFrame(pairs, columns=["source", "target"]).assign(importance=1)
+        sets = {g[0]: g for g in groups}
+        for embed in (
+            lambda: sources.graph_embedding(edges, n_dims=7),
+            lambda: sources.gene_set_embedding(sets, n_dims=7),
+        ):
+            first = embed()
+            for _ in range(3):
+                pd.testing.assert_frame_equal(embed(), first, check_exact=True)
+
     def test_scores_of_changes_add_up(self):
         t = planted()[0]
         found = sources.change_scores(t, 25)

@@ -83,10 +83,13 @@ def test_what_no_labelling_could_call_is_left_out_and_counted(screen, found):
     few.iloc[[0, -1], few.columns.get_loc("least_p")] = 1 / 11
     few.iloc[0, few.columns.get_loc("q_value")] = np.nan
     said = report.out_of_reach({("a", "b"): few})
-    assert said.startswith("1 perturbations and 1 floors share")
+    assert said.startswith("1 perturbation and 1 floor share")
     (row,) = report.summary({("a", "b"): few}).to_dict("records")
     n = (found["kind"] == "perturbation").sum()
     assert row["could be called"] == n - 1
+    summary = pd.DataFrame([row, row | {"E-test, q ≤ 0.05": 0, "could be called": 0}])
+    n_called = (few["q_value"] <= 0.05).sum()
+    assert report.called(summary).tolist() == [f"{n_called} of {n - 1}", "none could be"]
     assert row["floors, p ≤ 0.05"].endswith(f" of {len(found) - n - 1}")
     (row,) = report.summary({("a", "b"): found.assign(least_p=0.5)}).to_dict("records")
     assert row["floors, p ≤ 0.05"] == "none"

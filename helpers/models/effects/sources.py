@@ -94,7 +94,6 @@ def gene_set_embedding(
         No set is left.
     """
     from scipy import sparse
-    from scipy.sparse.linalg import svds
 
     kept = {name: sorted(set(genes)) for name, genes in sorted(sets.items())}
     kept = {name: genes for name, genes in kept.items() if at_least <= len(genes) <= at_most}
@@ -109,11 +108,11 @@ def gene_set_embedding(
     )
     member = sparse.csr_matrix((weights, (rows, columns)), shape=(len(genes), len(kept)))
     if n_dims < min(member.shape):
-        U, S, _ = svds(member, n_dims, v0=np.ones(min(member.shape)))
-        U, S = U[:, ::-1], S[::-1]
+        scores = member @ _leading(member.T @ member, n_dims)[1]
     else:
         U, S, _ = np.linalg.svd(member.toarray(), full_matrices=False)
-    return pd.DataFrame(U * S, index=genes)
+        scores = U * S
+    return pd.DataFrame(scores, index=genes)
 
 
 def graph_embedding(edges: pd.DataFrame, *, n_dims: int = 10) -> pd.DataFrame:
@@ -127,16 +126,27 @@ def graph_embedding(edges: pd.DataFrame, *, n_dims: int = 10) -> pd.DataFrame:
         Eigenvalues of largest modulus. The published call asks for 10 and gets 2.
     """
     from scipy import sparse
-    from scipy.sparse.linalg import eigsh
 
     genes = np.unique(edges[["source", "target"]].to_numpy(str))
     i, j = (np.searchsorted(genes, edges[c].to_numpy(str)) for c in ("source", "target"))
     one = sparse.csr_matrix((edges["importance"], (i, j)), shape=(len(genes),) * 2)
     A = one.maximum(one.T)
     k = min(n_dims, len(genes) - 1)
-    values, vectors = eigsh(A.astype(float), k, which="LM", v0=np.ones(len(genes)))
+    values, vectors = _leading(A.astype(float), k)
+    return pd.DataFrame(vectors * np.sqrt(np.abs(values)), index=genes)
+
+
+def _leading(A, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues of a symmetric sparse matrix, the k of largest modulus, and their vectors.
+
+    Of equal ones (groups that are all alike) the solver finds one, and then starts again from a
+    random vector: without a seed the same groups have other vectors every time.
+    """
+    from scipy.sparse.linalg import eigsh
+
+    values, vectors = eigsh(A, k, which="LM", v0=np.ones(A.shape[0]), rng=0)
     order = np.argsort(-np.abs(values), kind="stable")
-    return pd.DataFrame(vectors[:, order] * np.sqrt(np.abs(values[order])), index=genes)
+    return values[order], vectors[:, order]
 
 
 def read_embedding(path: Path) -> pd.DataFrame:

@@ -116,6 +116,17 @@ def summary(quality: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def called(summary: pd.DataFrame) -> pd.Series:
+    """Perturbations called, of those that the E-test could call; of `summary`."""
+    return pd.Series(
+        [
+            f"{n} of {able}" if able else "none could be"
+            for n, able in zip(summary["E-test, q ≤ 0.05"], summary["could be called"], strict=True)
+        ],
+        index=summary.index,
+    )
+
+
 def in_short(reliable: pd.DataFrame | None, answers: pd.DataFrame | None) -> str:
     """In how many contexts effects come out again, and how many questions these can answer.
 
@@ -254,10 +265,14 @@ def out_of_reach(quality: Mapping[tuple[str, str], pd.DataFrame]) -> str:
     if not n + n_floors:
         return "Every unit that was tested has cells enough to be called"
     return (
-        f"{n} perturbations and {n_floors} floors share their batches with so few controls that "
-        "no way to exchange them could give a p-value of 5 %: they are left out of the calls, and "
-        "of what these are counted among"
+        f"{_count(n, 'perturbation')} and {_count(n_floors, 'floor')} share their batches with so "
+        "few controls that no way to exchange them could give a p-value of 5 %: they are left out "
+        "of the calls, and of what these are counted among"
     )
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def _median(values: pd.Series) -> float:
