@@ -33,9 +33,9 @@ DEPARTURES = (
     Departure(
         "Size of a window",
         "In pixels",
-        "In distances between neighbours (200 micrometres on these arrays)",
+        "In distances between neighbours (100 or 200 micrometres)",
         "design choice",
-        "One section here has a fifth of the resolution of the others.",
+        "Images differ: one section of mob-stutility has a fifth of the resolution of the others.",
     ),
 )
 
