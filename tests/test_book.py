@@ -239,6 +239,9 @@ def test_an_executed_notebook_gives_the_same_again(home, tmp_path, name, every_t
     """
     (notebook,) = (home / "runs" / name.removeprefix("chapters/")).glob("*/notebook.ipynb")
     if every_test:
+        for needed in ("_toc.yml", "results"):  # kept results lie in the book, above a notebook
+            if not (home / needed).exists():
+                (home / needed).symlink_to(ROOT / needed)
         (tmp_path / "home").mkdir()
         (tmp_path / "home" / ".benchbook").touch()
         (tmp_path / "home" / "runs").symlink_to(home / "runs")  # scores that it reads
