@@ -78,7 +78,7 @@ def test_the_cell_shows_what_it_had_shown_and_the_note_though_it_was_to_be_hidde
     sections.refuse(found, 1, "why")
     assert list(sections.end_section(found, 1)) == []
     assert [o["data"]["text/html"][:5] for o in found[1].outputs] == ["table", "<div "]
-    assert found[1].metadata["tags"] == ["real-data"]
+    assert found[1].metadata["tags"] == ["real-data", "raises-exception"]
     assert found[2].source == "## B"
 
 

@@ -60,23 +60,24 @@ def sentence(reason: str) -> str:
 
 
 def note(reason: str) -> dict[str, Any]:
-    """Output of a cell: the sentence as an admonition, and as text."""
+    """Output of a cell: the sentence as an admonition, and as text; the reason as it was given."""
     said = sentence(reason)
     box = (
         '<div class="admonition warning"><p class="admonition-title">Not answered by this data set'
         f"</p><p>{html.escape(said)}</p></div>"
     )
     data = {"text/html": box, "text/markdown": said, "text/plain": said}
-    return {"output_type": "display_data", "data": data, "metadata": {}}
+    return {"output_type": "display_data", "data": data, "metadata": {"reason": reason}}
 
 
 def refuse(cells: list, index: int, reason: str) -> None:
-    """Say in a cell why its section is not answered."""
+    """Say in a cell why its section is not answered; where it is run again, the rest goes on."""
     import nbformat
 
     cell = cells[index]
     shown = [output for output in cell.outputs if output.output_type != "error"]
     cell.outputs = [*shown, nbformat.from_dict(note(reason))]
+    cell.metadata["tags"] = [*cell.metadata["tags"], "raises-exception"]
 
 
 def end_section(cells: list, index: int) -> range:
