@@ -175,6 +175,34 @@ def test_a_kernel_that_dies_at_its_start_is_a_sentence(book, cold):
     assert "Traceback" not in said
 
 
+@LINUX
+def test_a_parent_that_dies_costs_a_kernel_nothing_and_a_cluster_a_sentence(tmp_path):
+    """It is stopped first, so that it dies with what was asked of it."""
+    said = MiniBook(tmp_path).python("""
+        import os, signal, threading
+        from multiprocessing import forkserver
+        from helpers.book.cluster import NoWorkers
+
+        def dies_soon():
+            warm.start_early()
+            parent = forkserver._forkserver._forkserver_pid
+            os.kill(parent, signal.SIGSTOP)
+            threading.Timer(2, os.kill, (parent, signal.SIGKILL)).start()
+
+        dies_soon()
+        try:
+            run("other", "one", workers=1)
+        except NoWorkers as error:
+            print("REFUSED", error)
+        dies_soon()
+        (one,) = run("one")
+        print("STATUS", one.record["status"])
+    """)
+    assert "REFUSED the processes that compute steps did not start (killed, or out of mem" in said
+    assert "Traceback" not in said
+    assert "STATUS done" in said
+
+
 @pytest.mark.parametrize("asked", [["run", "lab/one"], ["large", "_toc.yml"]])
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense"])
 def test_a_scheduler_that_is_not_there_is_a_sentence(book, asked, address):

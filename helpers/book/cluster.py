@@ -36,6 +36,10 @@ class NoScheduler(RuntimeError):
     """Nobody answers where a scheduler was said to be."""
 
 
+class NoWorkers(RuntimeError):
+    """The processes that compute steps did not start."""
+
+
 def cores() -> int:
     """Cores that this process may use."""
     usable = getattr(os, "sched_getaffinity", None)
@@ -265,7 +269,13 @@ def followed(board: Board) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def steps_cluster(workers: int, environment: dict[str, str]) -> Iterator[str]:
-    """Address of a new local cluster whose processes, with this environment, compute steps."""
+    """Address of a new local cluster whose processes, with this environment, compute steps.
+
+    Raises
+    ------
+    NoWorkers
+        Its processes did not start.
+    """
     import dask
     import distributed
 
@@ -293,14 +303,20 @@ def steps_cluster(workers: int, environment: dict[str, str]) -> Iterator[str]:
         how["distributed.worker.multiprocessing-method"] = "forkserver"
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set(how))  # it is read when a worker is lost, too
-        with warm.deaf_to_ctrl_c():
-            cluster = stack.enter_context(
-                distributed.SpecCluster(
-                    workers={f"steps-{i}": worker for i in range(workers)},
-                    scheduler=scheduler,
-                    silence_logs=logging.CRITICAL,
+        try:
+            with warm.deaf_to_ctrl_c():
+                cluster = stack.enter_context(
+                    distributed.SpecCluster(
+                        workers={f"steps-{i}": worker for i in range(workers)},
+                        scheduler=scheduler,
+                        silence_logs=logging.CRITICAL,
+                    )
                 )
-            )
+        except RuntimeError as error:  # dask's word for whatever happened to one of them
+            raise NoWorkers(
+                "the processes that compute steps did not start (killed, or out of memory?): "
+                "repeat the command"
+            ) from error
         yield cluster.scheduler_address
 
 
@@ -332,6 +348,8 @@ def run_all(
     ------
     NoScheduler
         Nobody answers at the address.
+    NoWorkers
+        The processes of the local cluster did not start.
     """
     ordered = with_needs(runs)
     open_ = [r for r in ordered if not r.done]

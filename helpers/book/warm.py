@@ -15,7 +15,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
@@ -147,11 +148,11 @@ class Forked:
 
     def __init__(self, arguments: list[str], environment: dict[str, str], folder: str):
         path = [p for p in sys.path[1:] if p]  # not the folder of the command itself
-        self._process = multiprocessing.get_context("forkserver").Process(
-            target=_run_kernel, args=(arguments, environment, folder, path)
-        )
-        with _STARTING, without_script():
-            self._process.start()
+        asked = _run_kernel, (arguments, environment, folder, path)
+        try:
+            self._process = _started(*asked)
+        except (EOFError, ConnectionError):  # the parent died (killed, say): there is a new one now
+            self._process = _started(*asked)
         self.pid = self._process.pid
 
     def poll(self) -> int | None:
@@ -170,6 +171,13 @@ class Forked:
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
+
+
+def _started(target: Callable, arguments: tuple) -> BaseProcess:
+    process = multiprocessing.get_context("forkserver").Process(target=target, args=arguments)
+    with _STARTING, without_script():
+        process.start()
+    return process
 
 
 def _run_kernel(arguments: list[str], environment: dict[str, str], folder: str, path) -> None:
