@@ -36,10 +36,10 @@ def test_answers_are_yes_power_limited_or_cannot():
     needs = (Requirement("a", 2, "apples"), Requirement("b", 5, "bees", enough=30))
     assert str(answer(needs, {"a": 2, "b": 30})) == "yes"
     limited = answer(needs, {"a": 2, "b": 7})
-    assert (str(limited), limited.reason) == ("power-limited (n = 7)", "7 bees (power needs 30)")
+    assert (str(limited), limited.reason) == ("power-limited (n = 7)", "power needs 30 bees, has 7")
     cannot = answer(needs, {"a": 1, "b": 4})
     assert cannot.verdict == "cannot"
-    assert cannot.reason == "1 apples (needs 2); 4 bees (needs 5)"
+    assert cannot.reason == "needs 2 apples, has 1; needs 5 bees, has 4"
     with pytest.raises(ValueError, match="is below 5"):
         Requirement("b", 5, "bees", enough=4)
 
@@ -77,7 +77,7 @@ def test_facts_count_what_is_there(screen):
     assert len(answers) == 2 * len(REQUIREMENTS)
     recall = answers[answers["task"] == "recall of known relationships"]
     assert set(recall["verdict"]) == {"cannot"}
-    assert "19 perturbed genes (needs 200)" in recall["reason"].iloc[0]
+    assert "needs 200 perturbed genes, has 19" in recall["reason"].iloc[0]
     assert set(answers["verdict"]) <= {"yes", "power-limited", "cannot"}
     table = answerability.answered(answers)
     assert ", ".join(table["contexts"]) == "a, b" and set(table["data set"]) == {"simulated"}

@@ -154,7 +154,7 @@ def test_a_run_goes_on_behind_a_section_that_cannot_be_answered(tmp_path):
     outputs = [o for c in notebook["cells"] for o in c.get("outputs", ())]
     assert not [o for o in outputs if o["output_type"] == "error"]
     said = "".join(t for o in outputs for t in o.get("data", {}).get("text/markdown", ()))
-    assert said == "x, guides, cannot be answered: there are 1 guides (needs 2)."
+    assert said == "x, guides, cannot be answered: it needs 2 guides, has 1."
     text = "".join("".join(c["source"]) for c in notebook["cells"])
     assert "found`" not in text and "## Batches" in text and "## Limits" in text
     assert any("batches 3" in "".join(o.get("text", "")) for o in outputs)
@@ -165,7 +165,7 @@ def test_a_run_goes_on_behind_a_section_that_cannot_be_answered(tmp_path):
     shown = {"".join(c["source"]): json.dumps(c.get("outputs", [])) for c in page}
     (refusing,) = [out for source, out in shown.items() if "Requirement" in source]
     (batches,) = [out for source, out in shown.items() if "batches" in source]
-    assert "there are 1 guides" in refusing and "batches 3" not in refusing
+    assert "needs 2 guides, has 1" in refusing and "batches 3" not in refusing
     assert "batches 3" in batches
 
 

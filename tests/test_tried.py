@@ -8,7 +8,7 @@ import pytest
 from helpers import scores
 from helpers.book.tried import told
 
-CANNOT = "Consistency cannot be answered: there are 1 batches (needs 2)"
+CANNOT = "Consistency cannot be answered: it needs 2 batches, has 1"
 
 
 def run_of(folder, *, error=None, dataset="mine", values=(0.5,), said=""):

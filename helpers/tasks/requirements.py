@@ -83,8 +83,11 @@ def lacking(requirements: Iterable[Requirement], has: Mapping[str, int]) -> list
 
 
 def unmet(requirements: Iterable[Requirement], has: Mapping[str, int]) -> list[str]:
-    """One sentence part for each requirement that the counts `has` do not meet."""
-    return [f"{has[r.fact]} {r.what} (needs {r.minimum})" for r in lacking(requirements, has)]
+    """What is said of each requirement that the counts `has` do not meet."""
+    return [
+        f"needs {r.minimum} {r.what}, has {has[r.fact]}" if r.minimum > 1 else f"has no {r.what}"
+        for r in lacking(requirements, has)
+    ]
 
 
 def require(question: Words, requirements: Iterable[Requirement], has: Mapping[str, int]) -> None:
@@ -96,9 +99,8 @@ def require(question: Words, requirements: Iterable[Requirement], has: Mapping[s
         With the question and every requirement that is not met.
     """
     if lacking(requirements, has):
-        raise CannotAnswer(
-            f"{question} cannot be answered: there are {'; '.join(unmet(requirements, has))}"
-        )
+        lacks = "; ".join(unmet(requirements, has))
+        raise CannotAnswer(f"{question} cannot be answered: it {lacks}")
 
 
 def answer(requirements: Iterable[Requirement], has: Mapping[str, int]) -> Answer:
@@ -108,6 +110,6 @@ def answer(requirements: Iterable[Requirement], has: Mapping[str, int]) -> Answe
         return Answer("cannot", "; ".join(missing))
     few = [r for r in requirements if r.enough is not None and has[r.fact] < r.enough]
     if few:
-        reason = "; ".join(f"{has[r.fact]} {r.what} (power needs {r.enough})" for r in few)
+        reason = "; ".join(f"power needs {r.enough} {r.what}, has {has[r.fact]}" for r in few)
         return Answer("power-limited", reason, min(has[r.fact] for r in few))
     return Answer("yes")

@@ -145,11 +145,11 @@ def test_too_few_pairs_or_genes_cannot_be_answered(means, relationships):
     few = relationships.groupby("database").head(99)
     found = recalled(means["truth"], few, post="raw")
     assert found[["recall", "upper", "lower"]].isna().all(axis=None)
-    assert all(re.match(r"cannot answer: \d+ known pairs", said) for said in answers(found))
+    assert all(re.match(r"cannot answer: needs \d+ known pairs", said) for said in answers(found))
     assert (found["n_pairs"] > 0).all()
     small = {k: v[:150] for k, v in means["truth"].items()}
     found = recalled(small, relationships, post="raw")
-    assert all("150 perturbed genes (needs 200)" in said for said in answers(found))
+    assert all("needs 200 perturbed genes, has 150" in said for said in answers(found))
     other = relationships.assign(gene_a="not perturbed")
     found = recalled(means["truth"], other, post="raw")
     assert (found["n_pairs"] == 0).all()
