@@ -16,6 +16,9 @@ def found(*rows):
 
 
 TRUTH = ("planted truth", "ceiling", 1.0, 0.9, 1.1, None)
+FLOOR = ("permuted labels", "floor", 0.0, -0.1, 0.1, None)
+CONSISTENCY = next(q for q in QUESTIONS if q.task == "consistency")
+MIXING = next(q for q in QUESTIONS if q.task == "batch-mixing")
 GOOD = ("scVI", "candidate", 0.7, 0.6, 0.8, "a")
 
 
@@ -33,20 +36,28 @@ GOOD = ("scVI", "candidate", 0.7, 0.6, 0.8, "a")
     ],
 )
 def test_each_branch(rows, said):
-    assert said in about_standing(found(TRUTH, *rows), "the planted truth")
+    assert said in about_standing(found(TRUTH, FLOOR, *rows), CONSISTENCY)
 
 
 def test_what_the_scale_ends_at_is_named():
-    said = about_standing(found(TRUTH, GOOD), "permuted labels")
-    assert "to permuted labels, 0.70 (95 % interval 0.60 to 0.80)" in said
+    said = about_standing(found(TRUTH, FLOOR, GOOD), MIXING)
+    ends = "from batches apart to permuted batch labels"
+    assert f"{ends}, 0.70 (95 % interval 0.60 to 0.80)" in said
+
+
+def test_floors_that_stand_high_are_not_passed_by_what_lies_above_zero():
+    high = (FLOOR[0], "floor", 0.65, 0.6, 0.7, None)
+    assert "0 of 1 representations lie above all floors" in about_standing(
+        found(TRUTH, FLOOR, high, GOOD), MIXING
+    )
+    assert "no floor was scored. scVI gets" in about_standing(found(TRUTH, GOOD), MIXING)
 
 
 def test_it_is_read_off_the_scores_of_a_chapter():
     from test_summary import table
 
     said = in_short(table(), "consistency", seed=0)
-    question = next(q for q in QUESTIONS if q.task == "consistency")
-    rows = primary_scores(table(), question, protocol="revised", **question.chosen)
-    ours = standings(rows, question, rng=np.random.default_rng(0))
-    assert said == about_standing(ours, "the planted truth")  # as the summary draws them
+    rows = primary_scores(table(), CONSISTENCY, protocol="revised", **CONSISTENCY.chosen)
+    ours = standings(rows, CONSISTENCY, rng=np.random.default_rng(0))
+    assert said == about_standing(ours, CONSISTENCY)  # as the summary draws them
     assert "3 of 3 representations lie above" in said and "to the planted truth" in said

@@ -273,6 +273,14 @@ def test_leaders_and_who_is_not_told_from_them():
     assert winners_report.about_leaders(found.iloc[:0]).startswith("No candidate was scored")
 
 
-def test_the_panel_whose_floor_stands_on_ceiling_is_marked_and_no_other():
+def test_real_batch_mixing_has_no_floor_to_be_above():
+    tables = of_all_tasks()
+    real = table({"good": ("candidate", 0.6), "permuted labels": ("floor", 1.0)}, dataset="mine")
+    real = real.assign(task="batch-mixing", metric="ilisi_ratio")
+    tables["batch-mixing"] = pd.concat([tables["batch-mixing"], real])
+    assert on_real_data(tables, rng=np.random.default_rng(0))["floor"].isna().all()
+
+
+def test_the_panel_whose_scale_ends_elsewhere_is_marked_and_no_other():
     marked = {q.title: q.panel for q in QUESTIONS if q.panel != q.title}
-    assert marked == {"batch mixing": "batch mixing, ceiling: permuted labels"}
+    assert marked == {"batch mixing": "batch mixing, from batches apart to permuted batch labels"}

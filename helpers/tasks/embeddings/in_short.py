@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from helpers.tasks.embeddings.questions import QUESTIONS, primary_scores
+from helpers.tasks.embeddings.questions import QUESTIONS, Question, primary_scores
 from helpers.tasks.embeddings.summary import standings
 from helpers.tasks.findings import with_interval
 
@@ -23,17 +23,17 @@ def in_short(scores: pd.DataFrame, task: str, *, seed: int, n_resamples: int = 1
     rows = primary_scores(scores, question, protocol="revised", **question.chosen)
     rng = np.random.default_rng(seed)
     found = standings(rows, question, n_resamples=n_resamples, rng=rng)
-    ceiling = "permuted labels" if question.ceiling is not None else "the planted truth"
-    return about_standing(found, ceiling)
+    return about_standing(found, question)
 
 
-def about_standing(found: pd.DataFrame, ceiling: str) -> str:
-    """The sentence, of the rows of `standings` of one task, and what its scale ends at."""
+def about_standing(found: pd.DataFrame, question: Question) -> str:
+    """The sentence, of the rows of `standings` of one task."""
     own = found[(found["role"] == "candidate") & found["standing"].notna()]
     if own.empty:
         return "No representation was scored on simulated screens."
     best = own.loc[own["standing"].idxmax()]
-    above = int((own["standing_low"] > 0).sum())
+    floors = found.loc[found["role"] == "floor", "standing"]
+    above = int((own["standing_low"] > floors.max()).sum())
     letters = set(best["group"] or "")
     others = [
         model
@@ -42,8 +42,10 @@ def about_standing(found: pd.DataFrame, ceiling: str) -> str:
     ]
     if own["standing_low"].isna().all():
         clear = "so few units have no interval"
+    elif floors.isna().all():
+        clear = "no floor was scored"
     else:
-        clear = f"{above} of {len(own)} representations lie above the best floor for certain"
+        clear = f"{above} of {len(own)} representations lie above all floors for certain"
     if not letters:
         told = "so few units cannot tell who leads"
     else:
@@ -51,6 +53,6 @@ def about_standing(found: pd.DataFrame, ceiling: str) -> str:
         told = told if others else "it is told from all others"
     ends = best[["standing", "standing_low", "standing_high"]]
     return (
-        f"On simulated screens {clear}. {best['model']} gets furthest of the way from the floor to "
-        f"{ceiling}, {with_interval(*ends)}; {told}."
+        f"On simulated screens {clear}. {best['model']} gets furthest of the way from "
+        f"{question.ends[0]} to {question.ends[1]}, {with_interval(*ends)}; {told}."
     )

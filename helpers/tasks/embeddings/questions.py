@@ -32,7 +32,9 @@ class Question:
         By default the primary one of the task.
     floor, ceiling : float, optional
         Where they are no model's score: batches that lie apart have a ratio near 0, permuted
-        labels have 1 by construction.
+        batch labels have 1 by construction.
+    ends : tuple of str
+        What floor and ceiling are, in words.
     chosen : mapping
         Which scores stand for the task, columns of scores or names in `params`: simulated screens,
         center-scaled. Decoders refit each coordinate, so that reconstruction takes embeddings as
@@ -45,6 +47,7 @@ class Question:
     metric: str = ""
     floor: float | None = None
     ceiling: float | None = None
+    ends: tuple[Words, Words] = ("the best floor", "the planted truth")
     chosen: Mapping[str, str] = field(
         default_factory=lambda: {"dataset": "simulated", "post": "center_scaled"}
     )
@@ -54,12 +57,19 @@ class Question:
 
     @property
     def panel(self) -> Words:
-        """Its title over a panel; marked where a floor stands on the line named ceiling."""
-        return self.title if self.ceiling is None else f"{self.title}, ceiling: permuted labels"
+        """Its title over a panel; marked where the ends of its scale are others."""
+        own = self.floor is None and self.ceiling is None
+        return self.title if own else f"{self.title}, from {self.ends[0]} to {self.ends[1]}"
 
 
 QUESTIONS = (
-    Question("batch-mixing", "batch mixing", floor=0.0, ceiling=1.0),
+    Question(
+        "batch-mixing",
+        "batch mixing",
+        floor=0.0,
+        ceiling=1.0,
+        ends=("batches apart", "permuted batch labels"),
+    ),
     Question(
         "linear-separability",
         "linear separability",

@@ -63,7 +63,7 @@ def standings(
 def on_real_data(
     tables: Mapping[str, pd.DataFrame], *, n_resamples: int = 10_000, rng
 ) -> pd.DataFrame:
-    """Candidates on real screens, task by task, above the best floor.
+    """Candidates on real screens, task by task, beside the best floor.
 
     Parameters
     ----------
@@ -76,7 +76,8 @@ def on_real_data(
     -------
     DataFrame
         `task`, `dataset`, `split`, `model`, `role`, `mean`, `low`, `high` (95 %, over clusters;
-        NaN with few), `floor` (best mean of `FLOORS`), `group`, `n_units`. Rows of the revised
+        NaN with few), `floor` (best mean of `FLOORS`; NaN where the scale of the task starts at no
+        floor), `group`, `n_units`. Rows of the revised
         protocol, with the declared post-processing, of data that are not simulated. `panel`: task
         and data set, and the split where there are several.
 
@@ -124,7 +125,9 @@ def _above_floor(scores, question, n_resamples, rng) -> pd.DataFrame:
     groups = tied(candidates, (floor, ceiling), better, n_resamples, rng)
     table = group_means(candidates, ["model"], n_resamples=n_resamples, rng=rng, sort=True)
     table = table.assign(
-        task=question.title, floor=floor, group=[groups.get(name) for name in table["model"]]
+        task=question.title,
+        floor=floor if question.floor is None else np.nan,
+        group=[groups.get(name) for name in table["model"]],
     )
     columns = ["task", "model", "role", "mean", "low", "high", "floor", "group", "n_units"]
     return table[columns].sort_values("mean", ascending=better == "lower", kind="stable")
