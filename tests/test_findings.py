@@ -105,10 +105,10 @@ def test_a_paper_is_one_row_with_its_claims_by_verdict():
         "x (means only); two",
     ]
     apart = findings.by_paper(judged.assign(page=["b", "t/b-c", "a", "b"], verdict=told))
-    assert apart.set_index("paper")[["x", "in part"]].to_numpy().tolist() == [
-        ["2", ""],
-        ["", "1"],
-        ["", "1"],
+    assert apart.set_index("paper")[["x", "in part", "both ways"]].to_numpy().tolist() == [
+        ["2", "", ""],
+        ["", "", "1"],
+        ["", "1", ""],
     ]
     untested = judged.assign(verdict=["not testable here", "not testable here: x", "y", "y"])
     assert list(findings.by_paper(untested).columns[2:-1]) == ["not testable", "y"]
@@ -302,6 +302,20 @@ def test_the_papers_tables_are_counted_without_an_interval():
 )
 def test_verdicts_by_task_come_to_a_word(judged, head):
     assert embeddings.head_of(dict(enumerate(judged))) == head
+
+
+def test_a_letter_shared_among_all_models_is_said_beside_a_decided_comparison():
+    letters = {"a": [{"a"}, {"a", "b"}], "b": [{"a"}, {"b"}], "c": [set(), set()]}
+    said = embeddings.among_all({"a": W, "b": B, "c": B}, letters)
+    assert said.endswith("the two are not told apart in a.")
+    assert embeddings.among_all({"a": U, "b": B, "c": B}, letters) == ""
+
+
+def test_the_untrained_network_stands_beside_a_difference_from_pca():
+    said = embeddings.beside_untrained({"a": B, "b": U}, {"a": W, "b": C})
+    assert "untrained is, against PCA, better in a; undecided in b. Against itself" in said
+    assert said.endswith("scVI is worse in a; too little data in b.")
+    assert embeddings.beside_untrained({}, {}) == ""
 
 
 # Foundations and explanation ----------------------------------------------------------------

@@ -165,7 +165,7 @@ def by_paper(table: pd.DataFrame) -> pd.DataFrame:
     """Of a ledger, a row a paper and page: its claims by verdict.
 
     A paper with several pages is named with each. Of a verdict stands what comes before its reason,
-    in a word or two: a mechanism is "shown", "not seen" or "in part", also where it goes both ways.
+    in a word or two: a mechanism is "shown", "not seen", "in part" or goes "both ways".
 
     Returns
     -------
@@ -174,7 +174,6 @@ def by_paper(table: pd.DataFrame) -> pd.DataFrame:
         is none, and `page`.
     """
     said = table["verdict"].str.replace(_RESERVATIONS, "", regex=True)
-    said = said.replace("both ways", "in part")
     kinds = list(said.value_counts().index)
     rows, pages = [], table.groupby("paper")["page"].nunique()
     for (paper, page), own in table.groupby(["paper", "page"], sort=False):

@@ -11,12 +11,14 @@ from helpers.tasks.embeddings.claims import columns_led, in_their_tables
 from helpers.tasks.embeddings.claims_decided import between, verdicts
 from helpers.tasks.embeddings.claims_found import found_here
 from helpers.tasks.embeddings.questions import QUESTIONS, anchors, primary_scores
+from helpers.tasks.embeddings.summary import standings
 from helpers.tasks.findings import Finding, Ledger, listed, with_interval
 from helpers.tasks.requirements import CannotAnswer
 
 ASKED = tuple(q for q in QUESTIONS if q.task != "batch-mixing")
 """Tasks on which a model can be better: mixing alone is won by what holds nothing."""
 ONE, OTHER = "scVI", "PCA of log counts"
+UNTRAINED = "untrained scVI"
 _CHAPTERS = tuple(f"embeddings/{q.task}" for q in QUESTIONS)
 
 
@@ -59,21 +61,22 @@ def difference_said(row, scale: float, verdict: str) -> str:
     return with_interval(row["difference"] * scale, *ends)
 
 
-def said_of(judged: dict[str, str], said: dict[str, str]) -> str:
+def said_of(judged: dict[str, str], said: dict[str, str] | None = None) -> str:
     """A sentence on verdicts: what is decided with its interval, what is not by name.
 
     Parameters
     ----------
     judged : dict
         Of a task to better, worse, tied, undecided or cannot.
-    said : dict
+    said : dict, optional
         Of a task to the difference in words.
     """
     parts = []
     for verdict in ("better", "worse", "tied"):
         names = [name for name, found in judged.items() if found == verdict]
         if names:
-            parts.append(f"{verdict} in " + listed(f"{name}, by {said[name]}" for name in names))
+            sizes = names if said is None else [f"{name}, by {said[name]}" for name in names]
+            parts.append(f"{verdict} in {listed(sizes)}")
     for verdict, words in (("undecided", "undecided in"), ("cannot", "too little data in")):
         if names := [name for name, found in judged.items() if found == verdict]:
             parts.append(f"{words} {listed(names)}")
@@ -82,17 +85,44 @@ def said_of(judged: dict[str, str], said: dict[str, str]) -> str:
 
 def simulated(tables, *, n_resamples: int, seed: int) -> str:
     """scVI against PCA where the truth is planted, of the way from floor to ceiling."""
-    rng, pairs = np.random.default_rng(seed), []
+    rng, pairs, letters = np.random.default_rng(seed), [], {}
     for question in ASKED:
         table = tables[f"embeddings/{question.task}"]
         rows = primary_scores(table, question, protocol="revised", **question.chosen)
         floor, ceiling = anchors(rows, question)
         row = between(rows, question, ONE, OTHER, n_resamples=n_resamples, rng=rng)
         pairs.append((row, 1 / (ceiling - floor)))
+        # the draws of the summary: its letters
+        own = np.random.default_rng(seed)
+        found = standings(rows, question, n_resamples=n_resamples, rng=own).set_index("model")
+        letters[question.title] = [set(found["group"][name] or "") for name in (ONE, OTHER)]
     judged, said = _compared(pairs, [q.title for q in ASKED])
     return (
         f"{head_of(judged)}. Of the way from floor to ceiling scVI is, against PCA: "
-        f"{said_of(judged, said)}."
+        f"{said_of(judged, said)}.{among_all(judged, letters)}"
+    )
+
+
+def among_all(judged: dict[str, str], letters: dict[str, list[set[str]]]) -> str:
+    """Which decided tasks share a letter where all models are compared at once; "" for none.
+
+    Parameters
+    ----------
+    judged : dict
+        Verdicts by task, one comparison a task.
+    letters : dict
+        Of a task to the letters of both models on the summary.
+    """
+    shared = [
+        name
+        for name, verdict in judged.items()
+        if verdict in ("better", "worse") and set.intersection(*letters[name])
+    ]
+    if not shared:
+        return ""
+    return (
+        f" This is one comparison a task: where all models are compared with each other, the two "
+        f"are not told apart in {listed(shared)}."
     )
 
 
@@ -110,7 +140,7 @@ def head_of(judged: dict[str, str]) -> str:
 
 def real(tables, *, n_resamples: int, seed: int) -> str:
     """scVI against PCA on real screens, task by task, corrected over all of them."""
-    rng, pairs, names = np.random.default_rng(seed), [], []
+    rng, pairs, names, asked = np.random.default_rng(seed), [], [], []
     for question in ASKED:
         rows = _of_real_screens(tables[f"embeddings/{question.task}"], question)
         for (dataset, _, _), own in rows.groupby(["dataset", "split", "unit_kind"]):
@@ -120,7 +150,10 @@ def real(tables, *, n_resamples: int, seed: int) -> str:
                 )
                 pairs.append((row, direction(METRICS[question.metric].better)))
                 names.append(f"{question.title} ({dataset})")
-    judged, said = _compared(pairs, _unique(names))
+                asked.append((own, question))
+    names = _unique(names)
+    asked = dict(zip(names, asked, strict=True))
+    judged, said = _compared(pairs, names)
     decided = {name: v for name, v in judged.items() if v in ("better", "worse")}
     if not decided:
         return (
@@ -130,6 +163,37 @@ def real(tables, *, n_resamples: int, seed: int) -> str:
     return (
         f"In {len(decided)} of {len(judged)} comparisons of a task and a real screen scVI and PCA "
         f"are told apart. Against PCA, scVI is {said_of(decided, said)}."
+        + beside_untrained(*_untrained({n: asked[n] for n in decided}, n_resamples, rng))
+    )
+
+
+def _untrained(asked: dict, n_resamples: int, rng) -> list[dict[str, str]]:
+    """Verdicts on the untrained network against PCA, and on scVI against it: one family."""
+    pairs = [(UNTRAINED, OTHER), (ONE, UNTRAINED)]
+    rows = {
+        (pair, name): between(own, question, *pair, margin=0.0, n_resamples=n_resamples, rng=rng)
+        for pair in pairs
+        for name, (own, question) in asked.items()
+        if (own["model"] == UNTRAINED).any()
+    }
+    judged = verdicts(rows) if rows else {}
+    return [{name: v for (p, name), v in judged.items() if p == pair} for pair in pairs]
+
+
+def beside_untrained(untrained: dict[str, str], trained: dict[str, str]) -> str:
+    """Whether a difference from PCA needs training; "" where no untrained network was scored.
+
+    Parameters
+    ----------
+    untrained, trained : dict
+        Of a comparison to the verdict on the untrained network against PCA, and on scVI against
+        that network.
+    """
+    if not untrained:
+        return ""
+    return (
+        f" The same network untrained is, against PCA, {said_of(untrained)}. Against itself "
+        f"untrained, scVI is {said_of(trained)}."
     )
 
 
