@@ -483,6 +483,8 @@ def test_columns_of_the_download_are_explained_and_metrics_have_bounds_in_words(
     assert set(results.readable(own, {"m": FACT})["task"]) == {"t"}
     few = results.readable(of(table(n_units=4)), {"m": FACT})
     assert (few["95 % interval"] == "none").all()
+    wide = results.readable(of(table()).assign(low=-0.1, high=1.2), {"m": FACT})
+    assert set(wide["95 % interval"]) == {"0.000 to 1.000"}  # no mean lies beyond the range
     free = Metric("m", "A metric", 0.0, np.inf, "lower", np.nan, "here")
     (row,) = results.metrics_of(of(table()), {"m": free}).to_dict("records")
     assert (row["range"], row["by chance"]) == ("0 to no bound", "depends on the data")

@@ -92,9 +92,9 @@ def test_the_sentence_says_what_the_table_shows():
     assert in_words(found(apart), METRICS).endswith("Each metric does in some setting.")
     one = in_words(found(apart, same), METRICS)
     assert one.startswith("In 1 of 2 settings") and "One never does" in one
-    assert "Error (made)." in one
+    assert "ranks nothing there: Error in made (page)." in one
     two = in_words(found(apart, same, depth), METRICS)
-    assert "2 never do, and rank nothing here: Depth (made); Error (made)." in two
+    assert "2 never do, and rank nothing there: Depth in made (page); Error in made (page)." in two
     for none in (found(few), found(rows("recall", {"m": 0.5}))):
         assert in_words(none, METRICS).startswith("No setting")
 
@@ -108,3 +108,4 @@ def test_the_table_of_the_page_counts_only_what_could_be_decided():
     shown = metric_reach.readable(table, METRICS).set_index("metric")
     assert shown.loc["Recall", "told apart"] == "1 of 1"
     assert shown.loc["Error", "told apart"] == "cannot"
+    assert set(shown["task"]) == {"made (page)"}

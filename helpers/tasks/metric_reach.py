@@ -8,7 +8,7 @@ import pandas as pd
 from helpers.comparisons import compare
 from helpers.metrics.facts import Metric
 from helpers.stats import MIN_UNITS
-from helpers.tasks.results import settings
+from helpers.tasks.results import settings, task_in_words
 
 _SETTING = ["page", "task", "metric", "dataset", "split", "protocol", "post", "setting"]
 _UNIT = ["cluster", "unit", "seed"]
@@ -135,13 +135,15 @@ def in_words(found: pd.DataFrame, metrics: Mapping[str, Metric]) -> str:
     )
     if never.empty:
         return f"{first} Each metric does in some setting."
-    both = zip(never["metric"], never["task"], strict=True)
-    names = sorted({f"{metrics[m].title} ({t.replace('-', ' ')})" for m, t in both})
+    names = sorted(
+        f"{metrics[row.metric].title} in {task_in_words(row.task, row.page)}"
+        for row in never.itertuples()
+    )
     shown = "; ".join(names[:8]) + (f"; and {len(names) - 8} more" if len(names) > 8 else "")
     return (
-        f"{first} {len(names)} never do, and rank nothing here: {shown}."
+        f"{first} {len(names)} never do, and rank nothing there: {shown}."
         if len(names) > 1
-        else f"{first} One never does, and ranks nothing here: {shown}."
+        else f"{first} One never does, and ranks nothing there: {shown}."
     )
 
 
@@ -149,7 +151,7 @@ def readable(found: pd.DataFrame, metrics: Mapping[str, Metric]) -> pd.DataFrame
     """`reach` as the page shows it."""
     return pd.DataFrame(
         {
-            "task": found["task"].str.replace("-", " "),
+            "task": [task_in_words(*row) for row in zip(found["task"], found["page"], strict=True)],
             "metric": [metrics[name].title for name in found["metric"]],
             "told apart": [
                 f"{told} of {asked - few}" if asked > few else "cannot"

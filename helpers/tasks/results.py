@@ -203,9 +203,13 @@ def dictionary() -> pd.DataFrame:
 
 
 def readable(found: pd.DataFrame, metrics: Mapping[str, Metric]) -> pd.DataFrame:
-    """`results` as the page shows it: columns in words, one for the interval."""
-    ends = zip(found["low"], found["high"], strict=True)
-    interval = ["none" if np.isnan(a) else f"{number(a)} to {number(b)}" for a, b in ends]
+    """`results` as the page shows it: columns in words, intervals cut at the metric's range."""
+    facts = [metrics[name] for name in found["metric"]]
+    ends = zip(found["low"], found["high"], facts, strict=True)
+    interval = [
+        "none" if np.isnan(a) else f"{number(max(a, f.low))} to {number(min(b, f.high))}"
+        for a, b, f in ends
+    ]
     return pd.DataFrame(
         {
             "task": [task_in_words(*row) for row in zip(found["task"], found["page"], strict=True)],
@@ -216,7 +220,7 @@ def readable(found: pd.DataFrame, metrics: Mapping[str, Metric]) -> pd.DataFrame
             "95 % interval": interval,
             "letters": found["group"],
             "units": found["n_units"],
-            "metric": [metrics[name].title for name in found["metric"]],
+            "metric": [fact.title for fact in facts],
             "setting": parts_in_words(found, ["split", "protocol", "post", "setting"]),
         }
     )
