@@ -151,3 +151,18 @@ def test_a_screen_gives_its_plan():
     assert 40 <= plan.cells <= 43
     bare = screen[(screen.obs["perturbation"] != "control").to_numpy()]
     assert design_report.plan_of(bare[:20]).controls == 4
+
+
+def test_what_more_cells_do_is_said_by_intervals_that_do_not_overlap():
+    ends = {"up": (0, 2), "down": (2, 0), "level": (1, 1), "lost": (1, np.nan)}
+    curve = pd.DataFrame(
+        {"metric": name, "cells": n, "difference": d, "low": d - 0.5, "high": d + 0.5}
+        for name, pair in ends.items()
+        for n, d in zip((5, 1_000), pair, strict=True)
+    )
+    assert design_report.about_cells(curve) == (
+        "From 5 to 1,000 cells of a perturbation the difference rises by up; it falls by down; it "
+        "is not shown to change by level, lost."
+    )
+    one = design_report.about_cells(curve[curve["metric"] == "up"])
+    assert one.endswith("the difference rises by up.")

@@ -68,6 +68,33 @@ def in_short(plan: Plan, table: pd.DataFrame) -> str:
     return said
 
 
+def about_cells(curve: pd.DataFrame) -> str:
+    """What more cells do to the difference, by metric: intervals at both ends that do not overlap.
+
+    Parameters
+    ----------
+    curve : DataFrame
+        `metric`, `cells`, `difference`, `low`, `high`.
+    """
+    fewest, most = curve["cells"].min(), curve["cells"].max()
+    ends = [curve[curve["cells"] == n].set_index("metric") for n in (fewest, most)]
+    first, last = ends[0], ends[1].reindex(ends[0].index)
+    rises = first["high"] < last["low"]
+    falls = last["high"] < first["low"]
+    parts = [
+        f"{words} by {', '.join(first.index[there])}"
+        for words, there in (
+            ("rises", rises),
+            ("falls", falls),
+            ("is not shown to change", ~(rises | falls)),
+        )
+        if there.any()
+    ]
+    return (
+        f"From {fewest:,} to {most:,} cells of a perturbation the difference {'; it '.join(parts)}."
+    )
+
+
 def plan_of(part) -> Plan:
     """A plan with the size of a screen of one context.
 

@@ -34,7 +34,11 @@ CLEAR = 0.02  # of the way from floor to perfect: what differs by less is the sa
 
 BLIND, PAYS_MORE, PAYS_LESS = "blind to size", "pays for doubled changes", "pays for halved changes"
 FREE = "doubling costs nothing"
-FLAT, INVERTS, SILENT = "pays for one value", "prefers ignorance", "not shown to separate"
+FLAT, INVERTS, SILENT = (
+    "pays for one value",
+    "puts a duplicate below ignorance",
+    "not shown to separate",
+)
 NEEDS_CELLS, NEEDS_COUNTS = "needs cells", "needs counts"
 BY_SCALE = "verdict changes with normalisation"
 LIKES_NOISE, GAPS = "prefers noise", "often undefined"
@@ -159,7 +163,10 @@ def _worse(denoised: float, noisy: float, floor: float) -> bool:
 def advice(flagged: list[str], needs: str) -> str:
     """When to use a metric, a sentence that follows from its flags."""
     if INVERTS in flagged:
-        return "Do not rank models by it here: it prefers predictions that know nothing."
+        return (
+            "Do not rank models by it here: a right answer with noise scores below one that knows "
+            "nothing."
+        )
     if SILENT in flagged:
         return "Do not rank models by it here: it is not shown to tell knowledge from ignorance."
     if FLAT in flagged:
@@ -172,8 +179,9 @@ def advice(flagged: list[str], needs: str) -> str:
         return "With care: it pays for noise, so that a mean looks worse than it is."
     if PAYS_LESS in flagged:
         return "With care: timid predictions raise it. Show a correlation of change beside it."
-    if NEEDS_CELLS in flagged or NEEDS_COUNTS in flagged:
-        return "With many cells and counts only: with few, it is not shown to separate."
+    lacking = {NEEDS_CELLS: "cells", NEEDS_COUNTS: "counts a cell"}
+    if needed := " and ".join(word for flag, word in lacking.items() if flag in flagged):
+        return f"With many {needed} only: with few, it is not shown to separate."
     if BLIND in flagged:
         return "For the pattern of a change. Show an error beside it: it does not see the size."
     if needs != "means":
@@ -266,9 +274,12 @@ def in_short(table: pd.DataFrame) -> str:
 
 
 def undefined_share(table: pd.DataFrame) -> str:
-    """Says which metrics have no value for some perturbations."""
+    """Says in which metrics some perturbations have no dynamic range fraction."""
     lost = table[(table["undefined"] > 0) & (table[BASE] != UNDEFINED)]
     if lost.empty:
-        return "Every metric has a value for every perturbation."
+        return "Every perturbation has a dynamic range fraction in every metric."
     parts = [f"{r.metric} ({r.undefined:.0%})" for r in lost.itertuples()]
-    return f"Without a value for some perturbations: {', '.join(parts)}."
+    return (
+        "Perturbations without a dynamic range fraction (the metric has no value, or its floor is "
+        f"perfect there): {', '.join(parts)}."
+    )
