@@ -88,9 +88,9 @@ def test_settings_turn_the_order_of_models_round_or_not():
 @pytest.mark.parametrize(
     ("verdicts", "said"),
     [
-        (["worse", "worse", "better"], "more often an advantage than not"),
-        (["better", "undecided"], "less often an advantage than not"),
-        (["better", "worse"], "as often an advantage as not"),
+        (["worse", "worse", "better"], "an advantage for some fits and a drawback for others"),
+        (["better", "undecided"], "a drawback where a score decides"),
+        (["undecided", "worse"], "an advantage where a score decides"),
         (["undecided", "tied"], "no advantage that shows here"),
         (["cannot answer"], "no question"),
         ([], "no question"),
@@ -120,7 +120,8 @@ def test_the_choices_in_short():
         "settings is shown to change the probe. Not shown to change either: seed."
     )
     untrained = (c, "fitted on", sentences.UNTRAINED, -0.9, "worse")
-    assert sentences.in_short(settings_moved(*base, few, less, *seed, untrained)) == said
+    beside = sentences.in_short(settings_moved(*base, few, less, *seed, untrained))
+    assert beside == f"Apart from the untrained network, {said}"
     said = sentences.in_short(settings_moved(*base, few))
     assert said.startswith("1 of 1 settings changes consistency for certain")
     assert said.endswith("; the probe could not be asked.")

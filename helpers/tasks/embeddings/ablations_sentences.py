@@ -27,7 +27,9 @@ def in_short(moved: pd.DataFrame) -> str:
         Of `ablations_report.against_base`.
     """
     own = moved[(moved["verdict"] != "base") & moved["difference"].notna()]
-    own = own[own["model"] != UNTRAINED]  # a floor, no setting
+    untrained = own["model"] == UNTRAINED  # a floor, no setting
+    apart = "Apart from the untrained network, " if untrained.any() else ""
+    own = own[~untrained]
     if own.empty:
         return "Too few perturbations were scored to compare one setting with another."
     parts = []
@@ -46,7 +48,7 @@ def in_short(moved: pd.DataFrame) -> str:
                 f"for certain, most of all {most['model']}, by {by}"
             )
     said = "; ".join(parts)
-    said = f"{said[0].upper()}{said[1:]}."
+    said = f"{apart}{said}." if apart else f"{said[0].upper()}{said[1:]}."
     changes = own["verdict"].isin(_DECIDED).groupby(own["factor"], sort=False).any()
     if changes.any() and not changes.all():
         said += f" Not shown to change either: {listed(changes.index[~changes])}."
@@ -156,7 +158,6 @@ def seeing_the_cells(unseen: pd.DataFrame) -> str:
         return "no question that these few perturbations can answer"
     if not worse + better:
         return "no advantage that shows here"
-    often = "as often an advantage as not"
-    if worse != better:
-        often = f"{'more' if worse > better else 'less'} often an advantage than not"
-    return f"{often}, where a score decides"
+    if worse and better:
+        return "an advantage for some fits and a drawback for others"
+    return f"{'an advantage' if worse else 'a drawback'} where a score decides"
