@@ -104,9 +104,9 @@ DEPARTURES = (
 
 
 def recipes() -> pd.DataFrame:
-    """Where each model's own code is, at the commit that was read; GPU time is nobody's guess."""
+    """Where each model's own code is, at the commit that was read."""
     columns = ["model", "repository", "commit", "genes by", "key"]
-    return pd.DataFrame(_RECIPES, columns=columns).assign(**{"GPU time": "not measured"})
+    return pd.DataFrame(_RECIPES, columns=columns)
 
 
 def refusals(cells, embedding, *, seed: int) -> pd.DataFrame:
