@@ -63,7 +63,9 @@ def test_the_unit_decides_or_does_not():
         return pd.DataFrame(rows, columns=["probe", "cells named right"])
 
     said = unit_decides(units(0.05, 0.8))
-    assert "names 5% to 80% of the same cells" in said and said.endswith("its minimum 80%.")
+    assert "names 5% to 80% of the cells that it learned from" in said and said.endswith(
+        "its minimum 80%."
+    )
     assert "does not move" in unit_decides(units(0.801, 0.8))
 
 

@@ -37,7 +37,7 @@ REQUIREMENTS = (
     Requirement(
         "known_pairs",
         LEAST_PAIRS,
-        "known pairs of perturbed genes in the database with the most",
+        "known pairs of perturbed genes, of all databases together",
     ),
 )
 

@@ -106,7 +106,7 @@ def answers(
     """Of each row of `recall` whether it can be answered: "yes", or what is missing."""
     least = {"perturbed_genes": min_perturbations, "known_pairs": min_pairs}
     needs = [
-        Requirement(r.fact, least[r.fact], r.what.removesuffix(" in the database with the most"))
+        Requirement(r.fact, least[r.fact], r.what.removesuffix(", of all databases together"))
         for r in REQUIREMENTS
     ]
     has = recalls.rename(columns={"n_perturbed": "perturbed_genes", "n_pairs": "known_pairs"})
@@ -142,7 +142,7 @@ def answerability(genes: Mapping[str, list[str]], relationships: pd.DataFrame) -
 
 
 def counted(names: list[str], n_pairs: Iterable[int]) -> dict[str, int]:
-    """What `known_relationships.REQUIREMENTS` count: genes, known pairs of the best database."""
+    """What `known_relationships.REQUIREMENTS` count: genes, known pairs of all databases."""
     return {"perturbed_genes": len(names), "known_pairs": int(max(n_pairs, default=0))}
 
 

@@ -199,6 +199,7 @@ def unit_decides(units: pd.DataFrame) -> str:
     if span("published") == f"{ends['max']['published']:.0%}":
         return "The unit of an embedding does not move the published probe."
     return (
-        f"The published probe names {span('published')} of the same cells right, by the unit in "
-        f"which they are given; one that is run to its minimum {span('run to its minimum')}."
+        f"The published probe names {span('published')} of the cells that it learned from right, "
+        "by the unit in which they are given; one that is run to its minimum "
+        f"{span('run to its minimum')}."
     )
