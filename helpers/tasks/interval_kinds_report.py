@@ -113,7 +113,7 @@ def says_disasters(found: pd.DataFrame) -> str:
     worst = beyond.loc[beyond["called"].idxmax()]
     last = beyond.iloc[-1]
     until = f", with {last['n']} still {last['called']:.0%}" if last["n"] != worst["n"] else ""
-    share = np.average(beyond["above"], weights=beyond["called"])
+    share = worst["above"]
     for_whom = (
         f"{share:.0%} of these calls are for the model whose disasters were not drawn. So the test "
         "does not err on the side of undecided: it is too sure, in favour of who has been lucky"
@@ -123,7 +123,7 @@ def says_disasters(found: pd.DataFrame) -> str:
     )
     return (
         f"Models that are equal on average are told apart in {worst['called']:.0%} of comparisons "
-        f"of {worst['n']} units{until}; {for_whom}"
+        f"of {worst['n']} units{until}. With {worst['n']} units {for_whom}"
     )
 
 
@@ -137,4 +137,6 @@ def says_others(found: pd.DataFrame) -> str:
             "promised"
         )
     named = (f"{row.data}, {row.n} units ({row.called:.0%})" for row in high.itertuples())
-    return f"It calls too many as well for {'; '.join(named)}"
+    said = f"It calls more than twice the promised 5 % as well for {'; '.join(named)}"
+    rest = own.drop(high.index)["called"]
+    return said if rest.empty else f"{said}; elsewhere at most {rest.max():.0%}"

@@ -105,9 +105,9 @@ def test_what_is_said_of_rare_disasters():
     said = report.says_disasters(called((rare, 10, 0.6, 1.0), (rare, 40, 0.3, 1.0)))
     assert said == (
         "Models that are equal on average are told apart in 60% of comparisons of 10 units, with "
-        "40 still 30%; 100% of these calls are for the model whose disasters were not drawn. So "
-        "the test does not err on the side of undecided: it is too sure, in favour of who has "
-        "been lucky"
+        "40 still 30%. With 10 units 100% of these calls are for the model whose disasters were "
+        "not drawn. So the test does not err on the side of undecided: it is too sure, in favour "
+        "of who has been lucky"
     )
     said = report.says_disasters(called((rare, 10, 0.6, 0.2)))
     assert "80% of these calls are against the model that has disasters" in said
@@ -119,7 +119,10 @@ def test_what_is_said_of_the_other_kinds():
     said = report.says_others(called(("normal", 10, 0.06, 0.5), ("rare disasters", 10, 0.6, 1)))
     assert said == "On data of the other kinds it calls at most 6%, where 5 % are promised"
     said = report.says_others(called(("tied at zero", 10, 0.22, 0.0)))
-    assert said == "It calls too many as well for tied at zero, 10 units (22%)"
+    many = "It calls more than twice the promised 5 % as well for tied at zero, 10 units (22%)"
+    assert said == many
+    said = report.says_others(called(("tied at zero", 10, 0.22, 0.0), ("normal", 10, 0.06, 0.5)))
+    assert said == f"{many}; elsewhere at most 6%"
 
 
 @pytest.mark.parametrize(
