@@ -16,6 +16,7 @@ from helpers.models.spatial.adaptive_median import adaptive_median
 from helpers.models.spatial.combat import combat
 from helpers.tasks.spatial import curation as task
 from helpers.tasks.spatial import curation_probes as probes
+from helpers.tasks.spatial import curation_report as report
 
 SMALL = {"side": 10, "n_genes": 60, "image": False}
 
@@ -261,6 +262,22 @@ def test_combat_brings_slides_together(small):
     data = task.curated.function(small, protocol="published", n_keep=12)
     spread = probes.batch_offset.function(data).set_index("layer")["spread"]
     assert spread["c_log1p"] < 0.5 * spread["log1p"]
+    assert spread["c_d_log1p"] < 0.5 * spread["log1p"]
+
+
+def test_what_is_said_of_combat():
+    def said(raw, completed, before=1.0):
+        columns = {"log1p": before, "c_log1p": raw, "c_d_log1p": completed}
+        wide = pd.DataFrame(columns, index=pd.Index(range(1, 1 + len(raw)), name="draw"))
+        tall = wide.reset_index().melt("draw", var_name="layer", value_name="spread")
+        return report.about_combat(tall)
+
+    text = said([1.3, 1.31, 1.32], [0.2, 0.21, 0.22])
+    assert "of values as they are 1.31 (95 % interval 1.29 to 1.33): more than before" in text
+    assert "of completed values 0.21 (95 % interval 0.19 to 0.23): less than before" in text
+    assert "whether that is less than before is undecided" in said([0.8, 1.2, 1.0], [0.2, 0.2, 0.2])
+    assert "one draw" in said([1.3], [0.2])
+    assert "nothing to compare" in said([0.0], [0.0], before=0.0)
 
 
 @pytest.mark.all

@@ -125,7 +125,7 @@ def moran_scores(data, *, shuffle_seed: int = 0) -> pd.DataFrame:
 
 @step
 def batch_offset(data) -> pd.DataFrame:
-    """How far apart slides are before and after ComBat, and from the truth where it is known.
+    """How far apart slides are before ComBat, after it, and after it on completed values.
 
     Parameters
     ----------
@@ -135,12 +135,12 @@ def batch_offset(data) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `layer`, `spread`: standard deviation between the slides' means of measured entries,
-        averaged over genes.
+        `layer` (log1p, c_log1p, c_d_log1p), `spread`: standard deviation between the slides'
+        means of measured entries, averaged over genes.
     """
     mask = np.asarray(data.layers["mask"])
     rows = []
-    for layer in ("log1p", "c_log1p"):
+    for layer in ("log1p", "c_log1p", "c_d_log1p"):
         means = [
             np.where(mask[own], np.asarray(data.layers[layer])[own], 0).sum(axis=0)
             / np.maximum(mask[own].sum(axis=0), 1)

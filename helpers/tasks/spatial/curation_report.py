@@ -31,8 +31,9 @@ DEPARTURES = (
         "Over all sides of the split together",
         "None",
         "design choice",
-        "It moves the mean and the variance of each gene of the test slide to those of all slides: "
-        "the error that a new slide would have is removed before anything is scored.",
+        "It moves the mean and the variance of each gene of the test slide towards those of all "
+        "slides, which a new slide cannot have. How much of the difference it removes is in the "
+        "table of the spread.",
     ),
     Departure(
         "Length of genes",
@@ -225,6 +226,11 @@ def over_sections(by: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["of", "over", "n", "mean", "low", "high"])
 
 
+def few_digits(value: float) -> str:
+    """Genes without decimals, shares with two."""
+    return number(value, 0 if abs(value) > 1 else 2)
+
+
 def about_patients(by: pd.DataFrame, name: str) -> Words:
     """What the rule keeps of a set of several patients, with both intervals."""
     found = over_sections(by).set_index(["of", "over"]).loc["genes"]
@@ -274,6 +280,37 @@ def about_lengths(bias: pd.DataFrame) -> Words:
         f"Division by length moves a gene by {moved.median():,.0f} of {size:,} places at the "
         f"median; {len(before - after)} of the {top} most counted genes are no longer among the "
         f"first {top}."
+    )
+
+
+def about_combat(spread: pd.DataFrame) -> Words:
+    """What ComBat does to the difference between slides, of raw and of completed values.
+
+    Parameters
+    ----------
+    spread : DataFrame
+        `draw`, and what `batch_offset` returns.
+    """
+    wide = spread.pivot_table("spread", "draw", "layer", dropna=False)
+    before = wide["log1p"]
+    if before.isna().any() or (before == 0).any():
+        return "The slides do not differ in level, or there is one: nothing to compare."
+    parts = []
+    for layer, name in (("c_log1p", "values as they are"), ("c_d_log1p", "completed values")):
+        ratio = wide[layer] / before
+        ends = mean_interval(ratio) if len(ratio) > 1 else (np.nan, np.nan)
+        if np.isnan(ends[0]):
+            what = "in one draw, so that nothing is said of others"
+        elif ends[1] < 1:
+            what = "less than before"
+        elif ends[0] > 1:
+            what = "more than before"
+        else:
+            what = "whether that is less than before is undecided"
+        parts.append(f"of {name} {with_interval(ratio.mean(), *ends)}: {what}")
+    return (
+        "As a multiple of the spread before ComBat, the spread between slides after it is, "
+        f"{'; '.join(parts)}."
     )
 
 
