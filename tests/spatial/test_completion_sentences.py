@@ -64,9 +64,9 @@ def test_kinds_of_masks_are_read_off_the_scores():
     kinds = report.kinds_of_masks(every)
     assert kinds == [("mask_prob", 0.1), ("mask_prob", 0.3), ("prob_median", 0.0)]
     assert [report.name_of_mask(*k) for k in kinds] == [
-        "hidden: 10% of all",
-        "hidden: 30% of all",
-        "hidden: as many as are not measured",
+        "10% hidden",
+        "30% hidden",
+        "as many hidden as are not measured",
     ]
 
 
@@ -74,7 +74,7 @@ def test_means_and_reductions_are_over_draws():
     every = table(ERRORS | {P: 0.45})
     means = report.by_cluster(every).set_index("model")
     assert means.loc["gene mean", "mean"] == pytest.approx(1.5 * 1.01)
-    assert means["n_draws"].eq(3).all() and means["low"].notna().all()
+    assert means["n_clusters"].eq(3).all() and means["low"].notna().all()
     found = report.reductions(every, P).set_index("comparator")
     assert found.loc["18 neighbours", "mean"] == pytest.approx(0.5)
     assert found.index[-1] == "18 neighbours" and found.index[0] == "zeros"
@@ -129,7 +129,7 @@ def test_who_fills_best(errors, said):
             "20% larger than that of x (95 % interval of the increase 10% to 30%).",
         ),
         ((0.2, -0.1, 0.5), "reduction \N{MINUS SIGN}10% to 50%): undecided."),
-        ((0.2, NAN, NAN), "in one draw"),
+        ((0.2, NAN, NAN), "too few draws or patients for an interval"),
     ],
 )
 def test_a_pair(row, said):
@@ -144,7 +144,7 @@ def test_a_pair(row, said):
         (1.0, 0.01, "1.0 times that at hidden"),
         (0.5, 0.01, "larger for 0 of"),
         (1.3, 9.0, "larger for 0 of"),
-        (1.3, NAN, "One draw has no interval"),
+        (1.3, NAN, "Too few draws for an interval"),
     ],
 )
 def test_hidden_and_missing(factor, half, said):
@@ -226,12 +226,13 @@ def test_values_below_zero_are_counted():
     "means, half, said",
     [
         ((0.99, 0.5, 0.1), 0.05, "reaches 82.5% against x. Against z it is 10%."),
-        ((0.99, 0.9, -0.1), 0.05, "against x and y. The error is not smaller than that of z."),
+        ((0.99, 0.9, -0.1), 0.05, "against x and y. The error is larger than that of z."),
         ((0.5, 0.4, 0.3), 0.05, "is shown to reach 82.5% against no comparator. Against z it is"),
         ((0.99, 0.98, 0.9), 0.05, "against x, y and z."),
         ((0.99, 0.85, 0.8), 0.05, "against x. Whether it does against y and z is undecided."),
         ((0.99, 0.5, 0.01), 0.05, "Against z it is 1%."),
-        ((0.99, 0.5, -0.1), NAN, "In one draw the reduction reaches 82.5% against x. The error is"),
+        ((0.99, 0.5, -0.1), NAN, "by means the reduction is above 82.5% against x."),
+        ((0.5, 0.4, -0.1), NAN, "by means the reduction is above it nowhere."),
     ],
 )
 def test_the_published_number(means, half, said):
@@ -260,20 +261,76 @@ def answer(errors, **more):
     return findings.simple_or_network(tables, n_resamples=100, seed=0)
 
 
+def reduced(mean, half):
+    row = {"comparator": "low rank", "mean": mean, "low": mean - half, "high": mean + half}
+    return pd.Series(row | {"n_clusters": 6})
+
+
 @pytest.mark.parametrize(
-    "clean, draws, said",
+    "hidden, never, said",
     [
-        (0.5, 3, "A network: of the ways without one 18 neighbours has the smallest mean error"),
-        (1.4, 3, "Not a network: "),
-        (0.5, 1, "One draw does not tell a network from simple ways: "),
+        (0.2, 0.3, "A network, by"),
+        (-0.2, -0.3, "Not a network, by"),
+        (0.0, 0.01, "Undecided between a network and simple ways, by"),
+        (NAN, NAN, "Too few draws tell a network from simple ways, by"),
+        (-0.2, 0.3, "It depends on the entries, by"),
+        (0.0, 0.3, "It depends on the entries, by"),
     ],
 )
-def test_the_finding(clean, draws, said):
-    assert answer(ERRORS | {C: clean}, draws=draws).startswith(said)
-    undecided = findings.about_network(
-        pd.Series({"mean": 0.0, "low": -0.1, "high": 0.1}), "18 neighbours", 3.0
+def test_the_finding(hidden, never, said):
+    found = {"hidden": reduced(hidden, 0.1), "never": reduced(never, 0.1)}
+    found[findings.REAL] = reduced(0.5, NAN)
+    text = findings.about_network(found, 3.0, "low rank")
+    assert text.startswith(said)
+    assert "50% smaller than that of low rank (too few draws or patients" in text
+    if hidden == -0.2:
+        assert "20% larger than that of low rank (95 % interval 10% to 30%)" in text
+    if never == 0.01:
+        assert "interval \N{MINUS SIGN}9% to 11%, undecided)" in text
+
+
+def test_the_finding_reads_all_kinds_of_entries():
+    def rows(errors, **more):
+        return pd.concat([table(errors, metric=m, **more) for m in ("masked_mse", "truth_mse")])
+
+    every = pd.concat([rows(ERRORS | {C: 0.5}), rows(ERRORS | {C: 0.8}).assign(dataset="real")])
+    text = findings.simple_or_network({findings.PAGE: every}, n_resamples=100, seed=0)
+    assert text.startswith("A network, by") and "44% smaller than that of 18 neighbours" in text
+    assert "at hidden entries of real slides it is 11% smaller" in text
+    alone = pd.concat([rows(ERRORS | {C: 0.5}), rows(ERRORS).assign(dataset="real")])
+    assert "real" not in findings.simple_or_network({findings.PAGE: alone}, n_resamples=100, seed=0)
+
+
+def test_what_replaces_nothing_is_not_among_the_smoothed():
+    rows = [(m, "u", "d", post, 1.0 + (m == "b") * (post == "smoothed"))
+            for m in "ab" for post in ("filled", "smoothed")]  # fmt: skip
+    thinned = pd.DataFrame(rows, columns=["model", "unit", "cluster", "post", "value"])
+    left = report.replacing(thinned)
+    assert left[["model", "post"]].to_numpy().tolist() == [
+        ["a", "filled"], ["b", "filled"], ["b", "smoothed"],
+    ]  # fmt: skip
+    assert "nothing to compare" in says.about_molecules(left[left["post"] == "filled"])
+
+
+@pytest.mark.parametrize(
+    "low, high, said",
+    [
+        ([0.9, 0.9], [0.95, 0.95], "by 82.5% or more against x at all 2 kinds of entries."),
+        ([0.9, 0.1], [0.95, 0.2], "or more against x at 10% hidden."),
+        ([0.9, 0.7], [0.95, 0.9], "against x at 10% hidden (undecided at 70% hidden)."),
+        ([0.1, 0.7], [0.2, 0.9], "against x shown at none (undecided at 70% hidden)."),
+        ([0.1, 0.1], [0.2, 0.2], "against no comparator, at no kind of entry."),
+        ([NAN, NAN], [NAN, NAN], "in too few draws"),
+    ],
+)
+def test_where_the_number_is_reached(low, high, said):
+    found = pd.DataFrame(
+        {"comparator": "x", "entries": ["10% hidden", "70% hidden"], "low": low, "high": high}
     )
-    assert undecided.startswith("Undecided between a network and simple ways: ")
+    assert said in says.about_where(found, "m")
+    if low[0] == 0.9:
+        never = found.assign(comparator="y", low=0.1, high=0.2)
+        assert says.about_where(pd.concat([found, never]), "m").endswith("Against y it is nowhere.")
 
 
 def test_a_finding_without_scores():
@@ -295,13 +352,14 @@ def test_claims(published, verdicts):
     every = table(ERRORS | {P: published}, rates=(0.3, 0.7), noise=0.001)
     found = findings.claims({findings.PAGE: every}, n_resamples=100, seed=0)
     assert found["verdict"].tolist() == verdicts
-    assert f"error of {P} " in found["ours"].iloc[0]
-    both = table(ERRORS | {P: published, C: 0.8})
-    found = findings.claims({findings.PAGE: both}, n_resamples=100, seed=0)
-    assert found["ours"].iloc[0] == (
-        f"error of {C} 73% smaller than that of the adaptive median, 47% smaller than that of the "
-        "mean of a gene"
-    )
+    assert found["ours"].iloc[0].startswith(f"The error of {P} is smaller by 82.5% or more")
     one = table(ERRORS | {P: published}, draws=1)
     found = findings.claims({findings.PAGE: one}, n_resamples=100, seed=0)
     assert len(found) == 2 and found["verdict"].iloc[1] == findings.OPEN
+
+
+def test_the_claim_of_the_size_goes_both_ways():
+    every = table(ERRORS | {P: 0.4, C: 0.4}, rates=(0.3,), noise=0.001)
+    found = findings.claims({findings.PAGE: every}, n_resamples=100, seed=0)
+    assert found["verdict"].iloc[0].startswith("both ways on other data: by the comparator")
+    assert "against adaptive median at the one kind of entry" in found["ours"].iloc[0]

@@ -25,7 +25,10 @@ ROLES = {
     LATENT: "ceiling",
 }
 MAIN = {"masking": "mask_prob", "rate": 0.3}
-"""The masks that a verdict is on."""
+"""The masks whose errors are drawn."""
+NEVER = "never measured"
+MIN_CLUSTERS = 3
+"""Of two values the t distribution gives an interval that says nothing."""
 
 DEPARTURES = (
     Departure(
@@ -203,12 +206,45 @@ def kinds_of_masks(table: pd.DataFrame) -> list[tuple[str, float]]:
 def name_of_mask(masking: str, rate: float) -> Words:
     """A kind of masks as people call it."""
     if masking == "prob_median":
-        return "hidden: as many as are not measured"
-    return f"hidden: {rate:.0%} of all"
+        return "as many hidden as are not measured"
+    return f"{rate:.0%} hidden"
+
+
+def replacing(thinned: pd.DataFrame) -> pd.DataFrame:
+    """Rows without those "smoothed" ones of methods that leave all seen entries as they are."""
+    wide = thinned.pivot_table("value", ["model", "unit", "cluster"], "post")
+    stay = (wide["filled"] == wide["smoothed"]).groupby(level="model").all()
+    names = stay.index[stay]
+    return thinned[~(thinned["model"].isin(names) & (thinned["post"] == "smoothed"))]
+
+
+def by_entries(table: pd.DataFrame, model: str) -> pd.DataFrame:
+    """`reductions` of a model, for each kind of masks, and at entries that were never measured.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of all metrics, of one data set.
+
+    Returns
+    -------
+    DataFrame
+        The columns of `reductions`, without the latent truth and other networks, and `entries`.
+    """
+    error = table[table["metric"] == "masked_mse"]
+    parts = [
+        reductions(of_masks(error, *kind), model).assign(entries=name_of_mask(*kind))
+        for kind in kinds_of_masks(error)
+    ]
+    truth = table[table["metric"] == "truth_mse"]
+    if len(truth):
+        parts.append(reductions(truth, model).assign(entries=NEVER))
+    found = pd.concat(parts, ignore_index=True)
+    return found[found["comparator"].isin(COMPARATORS)]
 
 
 def by_cluster(table: pd.DataFrame, by: Iterable[str] = ("model",)) -> pd.DataFrame:
-    """Mean and 95 % interval (t distribution) over clusters: draws of the data, or slides.
+    """Mean and 95 % interval (t distribution) over clusters: draws of the data, or patients.
 
     Parameters
     ----------
@@ -219,22 +255,28 @@ def by_cluster(table: pd.DataFrame, by: Iterable[str] = ("model",)) -> pd.DataFr
     Returns
     -------
     DataFrame
-        The columns of `by`, `role`, `mean`, `low`, `high` (NaN for one), `n_draws`.
+        The columns of `by`, `role`, `mean`, `low`, `high` (NaN of fewer than `MIN_CLUSTERS`),
+        `n_clusters`.
     """
     by, rows = list(by), []
     for key, group in table.groupby(by, sort=False):
-        each = group.groupby(["dataset", "split", "seed"])["value"].mean().dropna()
-        ends = mean_interval(each) if len(each) > 1 else (np.nan, np.nan)
+        each = group.groupby(["dataset", "cluster"])["value"].mean().dropna()
+        ends = _ends(each)
         # an error is not below zero, however few draws there are
         low = np.maximum(0, ends[0]) if group["metric"].iloc[0].endswith("mse") else ends[0]
         rows.append([*key, group["role"].iloc[0], each.mean(), low, ends[1], len(each)])
-    return pd.DataFrame(rows, columns=[*by, "role", "mean", "low", "high", "n_draws"])
+    return pd.DataFrame(rows, columns=[*by, "role", "mean", "low", "high", "n_clusters"])
+
+
+def _ends(each: pd.Series) -> tuple[float, float]:
+    return mean_interval(each) if len(each) >= MIN_CLUSTERS else (np.nan, np.nan)
 
 
 def reductions(table: pd.DataFrame, model: str) -> pd.DataFrame:
     """By how much a model's error is smaller than that of each other one, of the same masks.
 
-    The share 1 - error / other error is taken of the means of a draw (or slide), then averaged.
+    The share 1 - error / other error is taken of the means of a cluster (a draw, a patient),
+    then averaged.
 
     Parameters
     ----------
@@ -245,14 +287,15 @@ def reductions(table: pd.DataFrame, model: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `comparator`, `mean`, `low`, `high` (NaN for one draw), `n_draws`; the best comparator last.
+        `comparator`, `mean`, `low`, `high` (NaN of fewer than `MIN_CLUSTERS`), `n_clusters`;
+        the best comparator last.
 
     Raises
     ------
     CannotAnswer
         The model was not scored.
     """
-    wide = table.pivot_table("value", ["dataset", "split", "seed"], "model")
+    wide = table.pivot_table("value", ["dataset", "cluster"], "model")
     if model not in wide:
         raise CannotAnswer(f"{model} was not scored")
     rows = []
@@ -260,7 +303,6 @@ def reductions(table: pd.DataFrame, model: str) -> pd.DataFrame:
         share = (1 - wide[model] / wide[other]).replace([np.inf, -np.inf], np.nan).dropna()
         if share.empty:
             continue  # the truth has no error to be reduced
-        ends = mean_interval(share) if len(share) > 1 else (np.nan, np.nan)
-        rows.append((other, share.mean(), *ends, len(share)))
-    found = pd.DataFrame(rows, columns=["comparator", "mean", "low", "high", "n_draws"])
+        rows.append((other, share.mean(), *_ends(share), len(share)))
+    found = pd.DataFrame(rows, columns=["comparator", "mean", "low", "high", "n_clusters"])
     return found.sort_values("mean", ascending=False, kind="stable").reset_index(drop=True)

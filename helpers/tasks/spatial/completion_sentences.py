@@ -56,7 +56,7 @@ def about_pair(found: pd.DataFrame, model: str, other: str) -> Words:
     said = f"The error of {model} is {abs(row['mean']):.0%} "
     said += f"{'smaller' if row['mean'] >= 0 else 'larger'} than that of {other}"
     if np.isnan(row["low"]):
-        return f"{said}, in one draw."
+        return f"{said}; too few draws or patients for an interval."
     what, low, high = "reduction", row["low"], row["high"]
     if row["mean"] < 0:
         what, low, high = "increase", -high, -low
@@ -77,7 +77,7 @@ def about_truth(masked: pd.DataFrame, truth: pd.DataFrame) -> Words:
         f"(median over methods), and {missing['mean'].idxmin()} has the smallest mean."
     )
     if missing["low"].isna().all() or hidden["high"].isna().all():
-        return f"{said} One draw has no interval."
+        return f"{said} Too few draws for an interval."
     above = int((missing["low"] > hidden["high"]).sum())
     below = int((missing["high"] < hidden["low"]).sum())
     said += f" By intervals it is larger for {above} of {len(shared)} methods, smaller for {below}."
@@ -113,6 +113,8 @@ def about_rates(curve: pd.DataFrame, model: str, other: str) -> Words:
 def about_molecules(means: pd.DataFrame) -> Words:
     """Who predicts held-out molecules best, with seen entries kept and with all replaced."""
     told = means[means["model"] != LATENT]
+    if "smoothed" not in set(told["post"]):
+        return "No method replaces entries that were seen: nothing to compare."
     filled, smoothed = (
         told.loc[told.loc[told["post"] == post, "mean"].idxmin()] for post in ("filled", "smoothed")
     )
@@ -182,22 +184,60 @@ def about_below_zero(filled: np.ndarray, hidden: np.ndarray) -> Words:
 
 def about_published_number(found: pd.DataFrame, claimed: float = 0.825) -> Words:
     """Against which comparators a reduction reaches the published one."""
-    ends = [found[end].fillna(found["mean"]) for end in ("low", "high")]
-    reached, missed = ends[0] >= claimed, ends[1] < claimed
-    name, worse = found["comparator"], ends[1] <= 0
-    head = "In one draw the reduction" if found["low"].isna().all() else "The reduction"
+    name = found["comparator"]
+    if found["low"].isna().all():
+        above = name[found["mean"] >= claimed]
+        said = f"above {claimed:.1%} against {listed(above)}" if len(above) else "above it nowhere"
+        return f"Too few draws or patients for an interval; by means the reduction is {said}."
+    reached, missed, worse = reach(found, claimed)
     if reached.any():
-        said = f"{head} reaches {claimed:.1%} against {listed(name[reached])}."
+        said = f"The reduction reaches {claimed:.1%} against {listed(name[reached])}."
     else:
-        said = f"{head} is shown to reach {claimed:.1%} against no comparator."
+        said = f"The reduction is shown to reach {claimed:.1%} against no comparator."
     if len(open_ := name[~reached & ~missed]):
         said += f" Whether it does against {listed(open_)} is undecided."
     if worse.any():
-        return f"{said} The error is not smaller than that of {listed(name[worse])}."
+        return f"{said} The error is larger than that of {listed(name[worse])}."
     if missed.any():
         least = found[missed].iloc[-1]
         return f"{said} Against {least['comparator']} it is {least['mean']:.0%}."
     return said
+
+
+def reach(found: pd.DataFrame, claimed: float) -> tuple[pd.Series, pd.Series, pd.Series]:
+    """Where reductions reach the claimed one, where they do not, and where errors are larger."""
+    return found["low"] >= claimed, found["high"] < claimed, found["high"] < 0
+
+
+def about_where(found: pd.DataFrame, model: str, claimed: float = 0.825) -> Words:
+    """Against which comparators, at which entries, a reduction reaches the published one.
+
+    Parameters
+    ----------
+    found : DataFrame
+        Of `by_entries`.
+    """
+    if found["low"].isna().all():
+        return f"{model} was scored in too few draws to say where it reaches {claimed:.1%}."
+    reached, missed, _ = reach(found, claimed)
+    n, parts, nowhere = found["entries"].nunique(), [], []
+    for name in found["comparator"].unique():
+        own = found["comparator"] == name
+        there, unsure = (found["entries"][own & at] for at in (reached, ~reached & ~missed))
+        if len(there) == n:
+            many = f"all {n} kinds of entries" if n > 1 else "the one kind of entry"
+            parts.append(f"against {name} at {many}")
+        elif len(there) or len(unsure):
+            at = f"at {listed(there)}" if len(there) else "shown at none"
+            at += f" (undecided at {listed(unsure)})" if len(unsure) else ""
+            parts.append(f"against {name} {at}")
+        else:
+            nowhere.append(name)
+    head = f"The error of {model} is smaller by {claimed:.1%} or more"
+    if not parts:
+        return f"{head} against no comparator, at no kind of entry."
+    said = f"{head} {'; '.join(parts)}."
+    return f"{said} Against {listed(nowhere)} it is nowhere." if nowhere else said
 
 
 def about_floor(table: pd.DataFrame, claimed: float = 0.825) -> Words:
