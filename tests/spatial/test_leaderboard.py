@@ -53,13 +53,27 @@ def test_subsets_are_one_cluster_with_their_set():
 
 
 def test_ranks_are_over_data_sets_and_bound_by_places():
-    found = task.standings(metric="mse", n_resamples=2_000, seed=0).result()
+    asked = {"metric": "mse", "n_resamples": 2_000, "seed": 0}
+    pairs = task.pairs(**asked).result()
+    found = task.standings(task.pairs(**asked), **asked).result()
     assert found["n"].eq(25).all() and found["n_clusters"].eq(23).all()
     assert found["mean rank"].mean() == pytest.approx(5)
     assert (found["low"] <= found["place"]).all() and (found["place"] <= found["high"]).all()
     assert set(found["model"].iloc[-2:]) == {"HisToGene", "BLEEP"}
-    pairs = task.pairs(metric="mse", n_resamples=2_000, seed=0).result()
     assert len(pairs) == 36
+
+
+@pytest.mark.parametrize("metric", ["mse", "pcc"])
+def test_letters_and_the_count_of_pairs_agree(metric):
+    asked = {"metric": metric, "n_resamples": 2_000, "seed": 3}
+    pairs = task.pairs(**asked).result()
+    letters = task.standings(task.pairs(**asked), **asked).result().set_index("model")["letters"]
+    apart = pairs["verdict"].isin(["better", "worse"])
+    without = [
+        not set(letters[one]) & set(letters[other])
+        for one, other in zip(pairs["model"], pairs["other"], strict=True)
+    ]
+    assert apart.tolist() == without
 
 
 def test_rows_are_a_score_table():
@@ -115,8 +129,25 @@ def test_sentence_on_copies():
 
 
 def test_sentence_on_what_was_tested():
-    a = pd.DataFrame({"mean PCC": [0.3, 0.2], "data sets": 11}, index=["A", "B"])
-    assert "the same model" in report.about_tested(a, a.assign(**{"data sets": 15}))
-    other = a.assign(**{"mean PCC": [0.2, 0.3]})
-    assert "another model" in report.about_tested(a, other)
-    assert "\N{MINUS SIGN}1.00" in report.about_tested(a, other)
+    def said(first, second):
+        rows = [
+            (f"{side}{i}", model, value + 0.01 * i * (model == "A"))
+            for side, half in (("t", first), ("v", second))
+            for i in range(6)
+            for model, value in zip("AB", half, strict=True)
+        ]
+        table = pd.DataFrame(rows, columns=["data set", "model", "pcc"])
+        tested = table["data set"].str.startswith("t")
+        return report.about_tested(table, tested, rng=np.random.default_rng(0))
+
+    assert said((0.5, 0.3), (0.4, 0.3)).endswith("on the other 6 it has too.")
+    assert said((0.5, 0.3), (0.2, 0.4)).endswith("another model leads.")
+    assert said((0.28, 0.3), (0.2, 0.4)).endswith("is not shown.")
+    assert "A less B: 0.225 (95 % interval" in said((0.5, 0.3), (0.2, 0.4))
+
+
+def test_the_size_of_the_table_is_counted():
+    assert report.about_size(leaderboard()) == (
+        "9 models, 26 data sets, 233 pairs of numbers (not printed: HisToGene on VMB)."
+    )
+    assert "(no cell is empty)" in report.about_size(leaderboard().dropna())

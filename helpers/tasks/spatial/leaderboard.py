@@ -90,14 +90,29 @@ def weights(table: pd.DataFrame) -> pd.DataFrame:
     return found.sort_values("share", ascending=False, kind="stable", ignore_index=True)
 
 
+def ranked(metric: str) -> pd.DataFrame:
+    """Rank of each model in each data set that all have, 1 the best."""
+    wide = leaderboard().pivot_table(metric, "data set", "model", sort=False).dropna()
+    return wide.rank(axis=1, ascending=BETTER[metric] == "lower")
+
+
 @step
-def standings(*, metric: str, n_resamples: int, seed: int) -> pd.DataFrame:
+def pairs(*, metric: str, n_resamples: int, seed: int) -> pd.DataFrame:
+    """Every pair of models over data sets: see `helpers.comparisons.compare`, of ranks."""
+    ranks, rng = ranked(metric), np.random.default_rng(seed)
+    return compare(ranks, clusters(ranks.index), better="lower", n_resamples=n_resamples, rng=rng)
+
+
+@step
+def standings(pairs, *, metric: str, n_resamples: int, seed: int) -> pd.DataFrame:
     """Ranks of the models over data sets, by a metric, and who is told apart from whom.
 
     A model is ranked in each data set, so that none decides by its scale; the ranks are compared.
 
     Parameters
     ----------
+    pairs : DataFrame
+        Result of `pairs`, by the same metric: letters are of these verdicts.
     metric : {"mse", "pcc"}
     n_resamples, seed : int
 
@@ -107,22 +122,10 @@ def standings(*, metric: str, n_resamples: int, seed: int) -> pd.DataFrame:
         `model`, `mean rank` (over data sets that all models have), `low`, `high` of its place
         among the models (all models at once), `place`, `letters`, `n` (data sets), `n_clusters`.
     """
-    wide = leaderboard().pivot_table(metric, "data set", "model", sort=False).dropna()
-    ranks = wide.rank(axis=1, ascending=BETTER[metric] == "lower")
+    ranks, rng = ranked(metric), np.random.default_rng(seed)
     groups = clusters(ranks.index)
-    rng = np.random.default_rng(seed)
     places = rank_intervals(ranks, groups, better="lower", n_resamples=n_resamples, rng=rng)
-    pairs = compare(ranks, groups, better="lower", n_resamples=n_resamples, rng=rng)
     letters = tie_groups(pairs, list(places.index))
     found = places.rename(columns={"mean": "mean rank", "rank": "place"}).drop(columns="share_best")
     found = found.assign(letters=letters, n=len(ranks), n_clusters=len(set(groups)))
     return found.reset_index()
-
-
-@step
-def pairs(*, metric: str, n_resamples: int, seed: int) -> pd.DataFrame:
-    """Every pair of models over data sets: see `helpers.comparisons.compare`, of ranks."""
-    wide = leaderboard().pivot_table(metric, "data set", "model", sort=False).dropna()
-    ranks = wide.rank(axis=1, ascending=BETTER[metric] == "lower")
-    rng = np.random.default_rng(seed)
-    return compare(ranks, clusters(ranks.index), better="lower", n_resamples=n_resamples, rng=rng)

@@ -3,8 +3,9 @@
 import pandas as pd
 
 from helpers import scores
+from helpers.stats import cluster_bootstrap
 from helpers.tasks.departures import Departure
-from helpers.tasks.findings import listed
+from helpers.tasks.findings import listed, with_interval
 from helpers.tasks.spatial.leaderboard import clusters
 from helpers.words import Words
 
@@ -20,7 +21,7 @@ DEPARTURES = (
         "Means of errors on the scale of each data set",
         "Ranks in each data set, compared over data sets",
         "design choice",
-        "The data set with the largest errors otherwise decides the order alone.",
+        "In a mean of errors the data set with the largest ones has the largest weight.",
     ),
     Departure(
         "Independent data sets",
@@ -34,14 +35,14 @@ DEPARTURES = (
         "15 of 26 in the same columns: the validation slide, on which the checkpoint was chosen",
         "Shown apart",
         "design choice",
-        "Where selection and report coincide, the model with most settings to choose from gains.",
+        "There the slide that chose the checkpoint is the one that is reported.",
     ),
     Departure(
         "Which model is best",
         "The smallest mean",
         "Letters of what is told apart, over all pairs",
         "design choice",
-        "A difference in the third digit over 26 data sets is one that another 26 would turn.",
+        "A difference of means says nothing without its interval over data sets.",
     ),
 )
 
@@ -65,6 +66,22 @@ def rows(table: pd.DataFrame) -> pd.DataFrame:
         for column, metric in PRINTED.items()
     ]
     return pd.concat(parts, ignore_index=True)
+
+
+def lacking(table: pd.DataFrame) -> Words:
+    """Which cells of the printed table are empty."""
+    empty = table[table[["mse", "pcc"]].isna().any(axis=1)]
+    if empty.empty:
+        return "no cell is empty"
+    cells = [f"{r['model']} on {r['data set']}" for r in empty.to_dict("records")]
+    return f"not printed: {listed(cells)}"
+
+
+def about_size(table: pd.DataFrame) -> Words:
+    """How many models, data sets and pairs of numbers the printed table has."""
+    pairs = table[["mse", "pcc"]].notna().all(axis=1).sum()
+    models, sets = table["model"].nunique(), table["data set"].nunique()
+    return f"{models} models, {sets} data sets, {pairs} pairs of numbers ({lacking(table)})."
 
 
 def about_average(means: pd.DataFrame) -> Words:
@@ -139,17 +156,35 @@ def about_copies(found: pd.DataFrame) -> Words:
     return f"{head} copied: {listed(cells)}. Which of the two is right the page does not say."
 
 
-def about_tested(with_test: pd.DataFrame, without: pd.DataFrame) -> Words:
-    """Whether the order is the same on data sets with and without a slide to test on."""
-    names = [m for m in with_test.index if m in without.index]
-    a, b = with_test.loc[names, "mean PCC"], without.loc[names, "mean PCC"]
-    rho = a.rank().corr(b.rank())
+def about_tested(table: pd.DataFrame, tested: pd.Series, *, rng) -> Words:
+    """Whether another model leads on data sets with a slide to test on than on those without.
+
+    Parameters
+    ----------
+    table : DataFrame
+        `data set`, `model`, `pcc`.
+    tested : Series of bool
+        Which of its rows are of a data set with a slide to test on.
+    rng : numpy.random.Generator
+        Of the bootstrap over clusters of data sets.
+    """
+    halves = [
+        table[rows].pivot_table("pcc", "data set", "model", sort=False)
+        for rows in (tested, ~tested)
+    ]
+    one, other = (half.mean().idxmax() for half in halves)
     said = (
-        f"On the {int(with_test['data sets'].max())} data sets with a slide to test on "
-        f"{a.idxmax()} has the highest mean correlation, on the other "
-        f"{int(without['data sets'].max())} {b.idxmax()} "
-        f"(rank correlation of the two orders {rho:.2f})"
-    ).replace("-", "\N{MINUS SIGN}")
-    if a.idxmax() == b.idxmax():
-        return f"{said}: the same model leads."
-    return f"{said}: another model leads."
+        f"On the {len(halves[0])} data sets with a slide to test on {one} has the highest mean "
+        f"correlation, on the other {len(halves[1])}"
+    )
+    if one == other:
+        return f"{said} it has too."
+    each = [(half[one] - half[other]).dropna() for half in halves]
+    gaps = [cluster_bootstrap(gap, clusters(gap.index), rng=rng) for gap in each]
+    said += (
+        f" {other}. {one} less {other}: {with_interval(*gaps[0], 3)} on the former, "
+        f"{with_interval(*gaps[1], 3)} on the latter"
+    )
+    if gaps[0][1] > 0 > gaps[1][2]:
+        return f"{said}: another model leads."
+    return f"{said}: that another model leads is not shown."
