@@ -148,8 +148,8 @@ def patients(dataset, relations=(SAME, OTHER)):
 def test_on_another_patient():
     said = findings.on_another_patient(patients("mob"), **GIVEN)
     assert said == (
-        "The correlation is 0.10 on another patient and 0.40 on the same one, in mob "
-        "(1 individual): few, and described only."
+        "The correlation is 0.10 on another patient (n = 1) and 0.40 on the same one (n = 1), in "
+        "mob: n counts patients, who are few: described only."
     )
     for tables in (patients("simulated, likeness 1"), patients("mob", (SAME,))):
         with pytest.raises(CannotAnswer):

@@ -8,6 +8,7 @@ from helpers import scores
 from helpers.data.errors import DataError
 from helpers.data.spatial import patches
 from helpers.data.spatial.simulate import TissueKnobs, simulate
+from helpers.data.spatial.spared import card
 from helpers.metrics.spatial.facts import METRICS
 from helpers.tasks.requirements import CannotAnswer
 from helpers.tasks.spatial import patients as task
@@ -56,6 +57,9 @@ def test_rows_are_a_score_table(found):
     parts = [report.rows(t, dataset="s", seed=0, one_section=o) for o, t in found.items()]
     table = scores.check(pd.concat(parts), METRICS)
     assert set(table["role"]) == {"candidate", "floor", "ceiling"}
+    assert set(table["cluster"]) == {"patient 1", "patient 2"}
+    drawn = report.rows(found[True], dataset="simulated, likeness 0", seed=7, one_section=True)
+    assert set(drawn["cluster"]) == {"draw 7"}
 
 
 def test_one_section_is_refused():
@@ -116,3 +120,30 @@ def test_sentence_on_likeness():
     assert "the others teach more" in report.about_likeness(pd.concat(turned))
     alone = [part.assign(low=np.nan, high=np.nan) for part in parts]
     assert "as a description" in report.about_likeness(pd.concat(alone))
+
+
+@pytest.mark.parametrize(
+    "alike, half, said",
+    [
+        (0.29, 0.04, "It depends on how alike patients are. Simulated: a correlation of 0.10"),
+        (0.02, 0.03, "A model is worth less where patients are alike. "),
+        (0.12, 0.04, "That it depends on how alike patients are is not shown. "),
+        (0.29, np.nan, "Too few draws say "),
+    ],
+)
+def test_in_short(alike, half, said):
+    parts = [table(half=half).assign(likeness=0.0)]
+    parts.append(table(other=alike, half=half).assign(likeness=1.0))
+    found = pd.concat(parts)
+    text = report.in_short(found, pd.DataFrame())
+    assert text.startswith(said) and "Real" not in text
+    real = table().assign(data="d", n=3)
+    text = report.in_short(found, real)
+    assert text.endswith("only: d 0.10 (n = 3) on other patients, 0.30 (n = 3) on the same one.")
+    assert "Real" not in report.in_short(found, real[real["relation"] == task.OTHER])
+
+
+def test_data_sets_that_do_not_hold_patients_apart_are_counted():
+    said = report.about_apart(card())
+    assert "26 data sets of SpaRED, 19 do not hold patients apart: 7 of these have a slide" in said
+    assert "the other 12 report" in said

@@ -168,7 +168,7 @@ def thinned_rows(
 
 
 def label_rows(found: pd.DataFrame, *, model: str, dataset: str) -> pd.DataFrame:
-    """Result of `by_labels` as rows; a gene is a unit."""
+    """Result of `by_labels` as rows; a gene is a unit, their data set one cluster."""
     return scores.rows(
         task="completion-labels",
         dataset=dataset,
@@ -177,6 +177,7 @@ def label_rows(found: pd.DataFrame, *, model: str, dataset: str) -> pd.DataFrame
         role="floor" if model in ("raw", "smoothed raw") else ROLES[model],
         unit_kind="gene",
         unit=found["gene"],
+        cluster=dataset,
         seed=0,
         value=found["label_share"],
     )

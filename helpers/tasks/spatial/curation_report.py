@@ -83,7 +83,7 @@ DEPARTURES = (
 
 
 def score_rows(found: pd.DataFrame, *, dataset: str, seed: int) -> pd.DataFrame:
-    """Result of `moran_scores` as rows of the score table; a gene is a unit."""
+    """Result of `moran_scores` as rows of the score table: a gene is a unit, a draw a cluster."""
     return scores.rows(
         task=TASK,
         dataset=dataset,
@@ -92,6 +92,7 @@ def score_rows(found: pd.DataFrame, *, dataset: str, seed: int) -> pd.DataFrame:
         role=found["layer"].map(ROLES),
         unit_kind="gene",
         unit=found["gene"],
+        cluster=f"{dataset}, draw {seed}",
         seed=seed,
         value=found["moran"],
     )

@@ -113,15 +113,14 @@ def on_another_patient(tables, *, n_resamples: int, seed: int) -> Words:
     for name, group in real.groupby("dataset", sort=False):
         mean = group.groupby("split")["value"].mean()
         if SAME in mean and OTHER in mean:
-            n = group["cluster"].nunique()
-            many = f"{n} individual{'s' if n > 1 else ''}"
+            n = group.groupby("split")["cluster"].nunique()
             parts.append(
-                f"{mean[OTHER]:.2f} on another patient and {mean[SAME]:.2f} on the same one, in "
-                f"{name} ({many})"
+                f"{mean[OTHER]:.2f} on another patient (n = {n[OTHER]}) and {mean[SAME]:.2f} on "
+                f"the same one (n = {n[SAME]}), in {name}"
             )
     if not parts:
         raise CannotAnswer("no data set has two sections of one patient, and another patient")
-    return f"The correlation is {'; '.join(parts)}: few, and described only."
+    return f"The correlation is {'; '.join(parts)}: n counts patients, who are few: described only."
 
 
 def best_predictor(tables, *, n_resamples: int, seed: int) -> Words:

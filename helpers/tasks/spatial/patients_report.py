@@ -18,7 +18,7 @@ ROLES = {RIDGE: "candidate", MEAN: "floor", OWN: "ceiling"}
 DEPARTURES = (
     Departure(
         "What is apart",
-        "19 of 26 data sets of SpaRED test on sections of a patient who also trains",
+        "In most data sets of SpaRED sections of one patient stand on several sides of the split",
         "Both are scored, side by side",
         "design choice",
         "A model is used on new patients. What holds within one is another question.",
@@ -41,7 +41,11 @@ DEPARTURES = (
 
 
 def rows(found: pd.DataFrame, *, dataset: str, seed: int, one_section: bool) -> pd.DataFrame:
-    """Result of `between` as rows: a section is a unit, its patient a cluster."""
+    """Result of `between` as rows: a section is a unit; its patient a cluster, or the whole draw.
+
+    Patients of one simulated draw share its genes and its train sections.
+    """
+    simulated = dataset.startswith("simulated")
     parts = [
         scores.rows(
             task=TASK,
@@ -54,7 +58,7 @@ def rows(found: pd.DataFrame, *, dataset: str, seed: int, one_section: bool) -> 
             role="floor" if ROLES[model] != "candidate" and metric in BLIND else ROLES[model],
             unit_kind="slide",
             unit=[f"{s} from {t}" for s, t in zip(part["slide"], part["train"], strict=True)],
-            cluster=[f"{p}, draw {seed}" for p in part["patient"]],
+            cluster=f"draw {seed}" if simulated else part["patient"],
             seed=seed,
             n=part["n_genes"],
             value=part[metric],
@@ -165,15 +169,67 @@ def about_individuals(found: pd.DataFrame) -> Words:
     ).replace("-", "\N{MINUS SIGN}")
 
 
-def about_likeness(found: pd.DataFrame) -> Words:
-    """How the loss between patients goes with how alike their genes' effects are, simulated."""
+def about_apart(card: pd.DataFrame) -> Words:
+    """How many data sets of SpaRED hold patients apart, and what the others report."""
+    within = card[card["patients"] == "within"]
+    tested, n = int((within["test"] > 0).sum()), len(within)
+    return (
+        f"Of the {len(card)} data sets of SpaRED, {n} do not hold patients apart: {tested} of "
+        f"these have a slide to test on, the other {n - tested} report the slide that validates."
+    )
+
+
+def in_short(found: pd.DataFrame, real: pd.DataFrame) -> Words:
+    """What is left on another patient, by how alike simulated patients are, and on real sections.
+
+    Parameters
+    ----------
+    found, real : DataFrame
+        Of `means`, by likeness and by data set; the latter is empty where none was scored.
+    """
+    own = found[(found["model"] == RIDGE) & (found["relation"] == OTHER)]
+    ends = own.sort_values("likeness")
+    low, high = ends.iloc[0], ends.iloc[-1]
+    if np.isnan([low["high"], high["low"], low["low"], high["high"]]).any():
+        head = "Too few draws say whether a model is worth more where patients are alike"
+    elif high["low"] > low["high"]:
+        head = "It depends on how alike patients are"
+    elif high["high"] < low["low"]:
+        head = "A model is worth less where patients are alike"
+    else:
+        head = "That it depends on how alike patients are is not shown"
+    said = f"{head}. Simulated: {_likenesses(found)}."
+    parts = []
+    for name, group in real.groupby("data", sort=False) if len(real) else ():
+        by = group[group["model"] == RIDGE].set_index("relation")
+        if SAME in by.index and OTHER in by.index:
+            parts.append(
+                f"{name} {_value(by.loc[OTHER])} on other patients, {_value(by.loc[SAME])} on the "
+                "same one"
+            )
+    if parts:
+        said += f" Real sections, described only: {'; '.join(parts)}."
+    return said.replace("-0.", "\N{MINUS SIGN}0.")
+
+
+def _value(row: pd.Series) -> str:
+    n = int(row["n"])
+    return f"{row['pearson']:.2f} (n = {n})"
+
+
+def _likenesses(found: pd.DataFrame) -> str:
+    """The correlation at each likeness, within and between patients."""
     wide = found[found["model"] == RIDGE].pivot_table("pearson", "likeness", "relation")
-    steps = [
+    return "a correlation of " + "; ".join(
         f"{row[OTHER]:.2f} between and {row[SAME]:.2f} within at a likeness of {x:g}"
         for x, row in wide.iterrows()
-    ]
-    said = f"The correlation is {'; '.join(steps)}.".replace("-", "\N{MINUS SIGN}")
-    least = found[found["likeness"] == wide.index[0]]
+    )
+
+
+def about_likeness(found: pd.DataFrame) -> Words:
+    """How the loss between patients goes with how alike their genes' effects are, simulated."""
+    said = f"There is {_likenesses(found)}.".replace("-", "\N{MINUS SIGN}")
+    least = found[found["likeness"] == found["likeness"].min()]
     same, other = _pair(least)
     if _overlap(same, other):
         return f"{said} What patients that differ teach is undecided: the intervals overlap."
