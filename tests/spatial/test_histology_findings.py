@@ -62,7 +62,11 @@ def test_completion_or_zeros():
         (["lower", "lower"], ["lower", "lower"], "Yes: without zeros"),
         (["lower", "lower"], ["lower", "equal"], "For some: without zeros"),
         (["lower", "lower"], ["equal", "higher"], "No; what helps is not to train on zeros: "),
-        (["lower", "higher"], ["equal", "equal"], "No: without zeros in the loss the error is"),
+        (
+            ["lower", "higher"],
+            ["equal", "equal"],
+            "No: without zeros in the loss the squared error",
+        ),
         (["lower", "lower"], ["equal", "undecided"], "Shown for none: without zeros"),
     ],
 )
@@ -90,6 +94,7 @@ def test_claims_are_judged_by_the_control():
     found = findings.claims(tables, **GIVEN).set_index("claim")["verdict"]
     assert found.tolist() == [findings.SHOWN, findings.NOT_SHOWN, "reproduced (names only)"]
     ours = findings.claims(tables, **GIVEN)["ours"]
+    assert ours.iloc[0].endswith("3 of 3 models (2 small networks; others are simple)")
     assert "lower for 0 of 3, equal or higher for 3" in ours.iloc[1]
     assert ours.iloc[2].startswith("26 by name, 24 that share no slide")
     better = findings.claims(tables | cells(completed=1.0), **GIVEN)["verdict"]

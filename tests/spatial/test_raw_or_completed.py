@@ -82,18 +82,63 @@ def test_sentence_on_what_completion_adds():
     assert "For no model" in report.about_added(effects, 0.2)
     better = task.effects(task.errors(tables(completed=1.0)), region=0.2)
     said = report.about_added(better, 0.2)
-    assert "completion is better: ViT and ridge on stain" in said and "For 2 of 2" in said
+    assert "better: ViT and ridge on stain" in said and "For 2 of 2" in said
     worse = task.effects(task.errors(tables(completed=2.0)), region=0.2)
-    assert "completion is worse" in report.about_added(worse, 0.2)
+    assert "worse: ViT" in report.about_added(worse, 0.2)
     one = {k: t.head(1) for k, t in tables().items()}
     open_ = task.effects(task.errors(one), region=0.2)
     said = report.about_added(open_, 0.2)
-    assert "undecided: ViT" in said and "is completion shown" in said
+    assert (
+        "undecided: ViT" in said
+        and "is completion shown" in said
+        and "\N{PLUS-MINUS SIGN}0.20" in said
+    )
 
 
-def test_sentence_on_the_ridge():
-    said = report.about_band(task.cell_means(task.errors(tables(masked=3.0))))
-    assert "3.01" in said and "on another simulated tissue it had" in said
+def test_intervals_hold_for_all_models_at_once():
+    one, many = (task.errors(tables(models=names)) for names in (("ViT",), ("ViT", "EGN", "BLEEP")))
+    for found in (one, many):
+        found[task.named(MASKED)] += 0.01 * (found["patient"] == "p1")
+    widths = [
+        (own["patient high"] - own["patient low"]).iloc[-1]
+        for own in (task.effects(found, region=0.2) for found in (one, many))
+    ]
+    assert widths[1] == pytest.approx(3 * widths[0], rel=0.01)  # one degree of freedom: 1 / alpha
+
+
+@pytest.mark.parametrize(
+    ("vit", "patients", "said"),
+    [
+        (2.5, 4, "for 1 of 2 models, which so learn nothing of use: ViT. By intervals"),
+        (1.4, 4, "below that of the mean of a gene for all 2 models."),
+        (1.4, 4, "it is shown to be below for ViT and EGN."),
+        (2.5, 2, "Of one patient there is no interval."),
+    ],
+)
+def test_what_is_above_the_mean_of_a_gene(vit, patients, said):
+    cells = {"ViT": vit, "EGN": 1.4, "gene mean": 2.0}
+    every = {(m, c): genes(e).head(patients) for m, e in cells.items() for c in CELLS}
+    text = report.about_learned(task.against_mean(task.errors(every), "gene mean"))
+    assert said in text
+    none = pd.DataFrame({"model": ["A"], "difference": 0.1, "low": -0.1, "high": 0.2})
+    assert "shown to be below for none" in report.about_learned(none)
+
+
+def test_correlations_are_paired_too():
+    found = task.errors(tables(), of="pearson")
+    assert found[task.named(MASKED)].eq(0.7).all()
+    for change, said in (
+        (
+            -0.1,
+            "of 2 of 2 models; by intervals over patients (95 %, for all models at once) a rise",
+        ),
+        (-0.1, "is shown for ViT and ridge on stain, a fall for none."),
+        (0.1, "a rise is shown for none, a fall for ViT and ridge on stain."),
+    ):
+        moved = found.assign(**{task.named(PUBLISHED): found[task.named(MASKED)] + change})
+        assert said in report.about_correlation_added(task.effects(moved, region=0.0))
+    one = task.effects(found[found["patient"] == "p0"], region=0.0)
+    assert report.about_correlation_added(one).endswith("one patient has no interval.")
 
 
 def test_sentence_on_correlations():

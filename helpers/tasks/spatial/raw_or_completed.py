@@ -21,13 +21,15 @@ ADDED = "completed instead of masked loss"
 """The effect that decides whether completion adds anything."""
 
 
-def errors(tables: dict[tuple, pd.DataFrame]) -> pd.DataFrame:
-    """Squared error of each model in each cell on each held-out slide.
+def errors(tables: dict[tuple, pd.DataFrame], *, of: str = "mse") -> pd.DataFrame:
+    """Error of each model in each cell on each held-out slide.
 
     Parameters
     ----------
     tables : dict
         Of (model, cell) to a result of `scored_genes`.
+    of : {"mse", "pearson"}
+        The squared error, or one minus the correlation.
 
     Returns
     -------
@@ -37,7 +39,7 @@ def errors(tables: dict[tuple, pd.DataFrame]) -> pd.DataFrame:
     parts = {}
     for (model, cell), table in tables.items():
         one = by_slide(table).set_index(["slide", "patient"])
-        parts.setdefault(model, {})[named(cell)] = one["mse"]
+        parts.setdefault(model, {})[named(cell)] = one["mse"] if of == "mse" else 1 - one[of]
     wide = {model: pd.DataFrame(cells) for model, cells in parts.items()}
     return pd.concat(wide, names=["model"]).reset_index()
 
@@ -68,16 +70,16 @@ def effects(found: pd.DataFrame, *, region: float) -> pd.DataFrame:
     DataFrame
         `model`, `effect` (of `EFFECTS`), `difference` (above 0: the first cell has the smaller
         error), `low`, `high` (95 % interval over slides), `patient low`, `patient high` (over the
-        means of patients), `verdict`: *equal* where the interval over patients lies within the
-        region, *lower* or *higher* error where it lies beyond zero, else *undecided*; `n_slides`,
-        `n_patients`.
+        means of patients, 95 % for all models of an effect at once, by Bonferroni), `verdict`:
+        *equal* where the interval over patients lies within the region, else *lower* or *higher*
+        error where it lies beyond zero, else *undecided*; `n_slides`, `n_patients`.
     """
-    rows = []
+    rows, at_once = [], 1 - 0.05 / found["model"].nunique()
     for model, own in found.groupby("model", sort=False):
         for effect, (first, second) in EFFECTS.items():
             gain = own[named(second)] - own[named(first)]
             patient = gain.groupby(own["patient"]).mean()
-            ends, by_patient = _ends(gain), _ends(patient)
+            ends, by_patient = _ends(gain), _ends(patient, at_once)
             row = {"model": model, "effect": effect, "difference": gain.mean()}
             row |= {"low": ends[0], "high": ends[1]}
             row |= {"patient low": by_patient[0], "patient high": by_patient[1]}
@@ -97,9 +99,25 @@ def verdict(low: float, high: float, region: float) -> str:
     return "higher" if high < 0 else "undecided"
 
 
-def _ends(values) -> tuple[float, float]:
+def _ends(values, confidence: float = 0.95) -> tuple[float, float]:
     values = np.asarray(values, dtype=float)
-    return mean_interval(values) if len(values) > 1 else (np.nan, np.nan)
+    return mean_interval(values, confidence=confidence) if len(values) > 1 else (np.nan, np.nan)
+
+
+def against_mean(found: pd.DataFrame, floor: str) -> pd.DataFrame:
+    """By how much the masked loss brings each model below the mean of a gene, over patients.
+
+    Returns
+    -------
+    DataFrame
+        `model`, `difference` (above 0: below the mean of a gene), `low`, `high` (95 % for all
+        models at once, by Bonferroni; NaN of one patient).
+    """
+    cell = found.pivot_table(named(MASKED), "patient", "model", sort=False)
+    gains = cell.drop(columns=floor).rsub(cell[floor], axis=0)
+    at_once = 1 - 0.05 / gains.shape[1]
+    rows = [(m, gain.mean(), *_ends(gain, at_once)) for m, gain in gains.items()]
+    return pd.DataFrame(rows, columns=["model", "difference", "low", "high"])
 
 
 def cell_means(found: pd.DataFrame) -> pd.DataFrame:

@@ -9,8 +9,6 @@ from helpers.tasks.spatial.raw_or_completed import ADDED, RAW, named
 from helpers.words import Words
 
 TASK = "raw-or-completed"
-SPECIFIED = {RAW: 9.61, MASKED: 1.41, PUBLISHED: 1.47}
-"""Errors of one ridge on another simulated tissue, measured before this page was made."""
 
 DEPARTURES = (
     Departure(
@@ -49,7 +47,7 @@ def about_gap(means: pd.DataFrame) -> Words:
     """How much of the gap between raw and completed targets the masked loss closes."""
     raw, completed, masked = (means[named(c)] for c in (RAW, PUBLISHED, MASKED))
     said = (
-        f"Over {len(means)} models the median error is {raw.median():.2f} on zeros, "
+        f"Over {len(means)} small models the median error is {raw.median():.2f} on zeros, "
         f"{completed.median():.2f} on completed targets, and {masked.median():.2f} with zeros left "
         "out of the loss and nothing completed"
     )
@@ -64,9 +62,9 @@ def about_added(found: pd.DataFrame, region: float) -> Words:
     own = found[found["effect"] == ADDED]
     parts = []
     for word, said in (
-        ("equal", "equal within the region"),
-        ("higher", "completion is worse"),
-        ("lower", "completion is better"),
+        ("equal", "equal"),
+        ("higher", "worse"),
+        ("lower", "better"),
         ("undecided", "undecided"),
     ):
         names = own.loc[own["verdict"] == word, "model"].tolist()
@@ -74,26 +72,40 @@ def about_added(found: pd.DataFrame, region: float) -> Words:
             parts.append(f"{said}: {listed(names)}")
     n = int(own["n_patients"].iloc[0])
     head = (
-        f"Completed targets against the masked loss, over {n} patients and with "
-        f"differences below {region:.2f} counted as none: {'; '.join(parts)}."
+        f"By squared error over {n} patients, completed targets are, against the masked loss, "
+        f"{'; '.join(parts)}. Equal: the interval (95 %, for all models at once) lies within "
+        f"\N{PLUS-MINUS SIGN}{region:.2f}; better or worse: it does not, and lies beyond zero."
     )
     better = (own["verdict"] == "lower").sum()
     if better == 0 and (own["verdict"] == "undecided").any():
-        return f"{head} For no model is completion shown to add anything."
+        return f"{head} For no model is completion shown to lower the error further."
     if better == 0:
-        return f"{head} For no model does completion add anything to not training on zeros."
-    return f"{head} For {better} of {len(own)} models completion adds to it."
+        return f"{head} For no model does completion lower the error further."
+    return f"{head} For {better} of {len(own)} models completion lowers it further."
 
 
-def about_band(means: pd.DataFrame) -> Words:
-    """The ridge beside what the specification of this page measured on another tissue."""
-    row = means.set_index("model").loc["ridge on stain"]
-    ours = ", ".join(f"{row[named(cell)]:.2f}" for cell in SPECIFIED)
-    theirs = ", ".join(f"{value:.2f}" for value in SPECIFIED.values())
-    return (
-        f"The ridge has {ours} on average (zeros, masked loss, completed); on another simulated "
-        f"tissue it had {theirs}."
+def about_learned(found: pd.DataFrame) -> Words:
+    """How many models learn what the mean of a gene does not know.
+
+    Parameters
+    ----------
+    found : DataFrame
+        Of `against_mean`.
+    """
+    n, above = len(found), found.loc[found["difference"] < 0, "model"].tolist()
+    said = "With the masked loss the mean error is "
+    said += (
+        f"above that of the mean of a gene for {len(above)} of {n} models, which so learn nothing "
+        f"of use: {listed(above)}."
+        if above
+        else f"below that of the mean of a gene for all {n} models."
     )
+    if found["low"].isna().all():
+        return f"{said} Of one patient there is no interval."
+    shown = found.loc[found["low"] > 0, "model"].tolist()
+    if not shown:
+        return f"{said} By intervals over patients it is shown to be below for none."
+    return f"{said} By intervals over patients it is shown to be below for {listed(shown)}."
 
 
 def about_correlation(wide: pd.DataFrame) -> Words:
@@ -110,3 +122,28 @@ def about_correlation(wide: pd.DataFrame) -> Words:
         f"{cells[PUBLISHED]:.2f} completed and {cells[MASKED]:.2f} with the masked loss (medians "
         "over models)."
     ).replace("-", "\N{MINUS SIGN}")
+
+
+def about_correlation_added(found: pd.DataFrame) -> Words:
+    """Whether completed targets raise the correlation over the masked loss, patient by patient.
+
+    Parameters
+    ----------
+    found : DataFrame
+        `effects` of one minus the correlation, without a region.
+    """
+    own = found[found["effect"] == ADDED]
+    raised, n = int((own["difference"] > 0).sum()), len(own)
+    said = (
+        f"Against the masked loss completed targets raise the mean correlation of {raised} of {n} "
+        "models"
+    )
+    if own["patient low"].isna().all():
+        return f"{said}; one patient has no interval."
+    names = {w: own.loc[own["verdict"] == w, "model"].tolist() for w in ("lower", "higher")}
+    higher = listed(names["lower"]) if names["lower"] else "none"
+    lower = listed(names["higher"]) if names["higher"] else "none"
+    return (
+        f"{said}; by intervals over patients (95 %, for all models at once) a rise is shown for "
+        f"{higher}, a fall for {lower}."
+    )
