@@ -80,6 +80,89 @@ def test_verdicts(ends, expected, verdict):
     assert findings.verdict_on(row.replace(6, 2), expected=expected) == "undecided"
 
 
+@pytest.mark.parametrize(
+    "verdicts, one",
+    [
+        ([findings.SHOWN, findings.SHOWN], findings.SHOWN),
+        ([findings.NOT_SHOWN], findings.NOT_SHOWN),
+        ([findings.SHOWN, findings.NOT_SHOWN, "undecided"], findings.BOTH),
+        ([findings.SHOWN, "undecided"], "undecided"),
+        ([], "undecided"),
+    ],
+)
+def test_one_verdict_of_several(verdicts, one):
+    assert findings.together(verdicts) == one
+
+
+def of_edges(**values):
+    return score_rows(
+        {
+            (kind, model, seed, WHOLE): pd.DataFrame(
+                [("as predicted", PRIMARY, value + 0.001 * seed * len(model), 9)],
+                columns=["post", "metric", "value", "n"],
+            )
+            for kind, by_model in values.items()
+            for model, value in by_model.items()
+            for seed in range(4)
+        }
+    )
+
+
+def test_users_of_interventions_are_judged_against_all_observers_in_each_kind():
+    asked = {"NOTEARS": 0.5, "correlation": 0.3}
+    found = findings.against_observers(
+        of_edges(
+            linear=asked | {"GIES-like": 0.4, "sparse inverse": 0.9},
+            cyclic=asked | {"GIES-like": 0.5},
+        )
+    )
+    assert found.to_numpy().tolist() == [
+        ["linear", "GIES-like", "worse than NOTEARS", findings.SHOWN],
+        ["linear", "sparse inverse", "better than NOTEARS and correlation", findings.NOT_SHOWN],
+        ["cyclic", "GIES-like", "undecided", "undecided"],
+    ]
+    assert findings.against_observers(of_edges(linear=asked)).empty
+
+
+def test_claim_on_interventions():
+    row = findings._of_interventions(of_edges(linear={"NOTEARS": 0.5, "GIES-like": 0.4}))
+    assert row[2] == "average precision of planted edges, linear: GIES-like worse than NOTEARS"
+    assert row[-1] == findings.SHOWN
+    assert findings._of_interventions(of_edges(linear={"NOTEARS": 0.5}))[2:5:2] == [
+        "not run here",
+        "not testable here",
+    ]
+
+
+def on_cells(gap):
+    return rows(
+        task="networks-on-cells",
+        dataset="cells",
+        model=["Mean Difference"] * 3 + ["NOTEARS"] * 3,
+        metric="mean_wasserstein",
+        protocol="revised",
+        role="candidate",
+        unit_kind="split",
+        unit=["a", "b", "c"] * 2,
+        seed=0,
+        value=[1 + gap, 2 + gap, 3 + gap, 1, 2, 3],
+    )
+
+
+def test_claim_on_the_challenge_rests_on_distance_edges_and_cells():
+    def claim(cells, edges):
+        table = planted()
+        best = (table["metric"] == PRIMARY) & (table["model"] == "Mean Difference")
+        table.loc[best, "value"] += edges
+        return findings._of_challenge({findings.PLANTED: table, findings.CELLS: cells})
+
+    assert claim(called(), 0.5)[-1] == findings.SHOWN
+    assert claim(called(), -0.5)[-1] == findings.BOTH
+    own = claim(on_cells(-0.1), 0.5)
+    assert own[-1] == "undecided"
+    assert own[2].endswith("splits of the same cells: cells \N{MINUS SIGN}0.100")
+
+
 GAPS = {"better": (0.02, 0.04), "worse": (-0.04, -0.02), "open": (-0.02, 0.04)}
 
 
@@ -131,7 +214,7 @@ def test_claims_with_and_without_real_cells():
     found = findings.rows({findings.PLANTED: planted(), findings.CELLS: called()}, **GIVEN)
     assert found["verdict"].tolist() == [
         "mechanism not seen on other data",
-        "mechanism shown on other data",
+        "undecided",
         "mechanism shown on other data",
         "not testable here",
     ]

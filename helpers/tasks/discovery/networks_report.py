@@ -151,7 +151,13 @@ def over_draws(table: pd.DataFrame, by=("dataset", "model")) -> pd.DataFrame:
 
 
 def gaps(
-    table: pd.DataFrame, metric: str, reference: str, *, kind: str, split: str = WHOLE
+    table: pd.DataFrame,
+    metric: str,
+    reference: str,
+    *,
+    kind: str,
+    split: str = WHOLE,
+    confidence: float = 0.95,
 ) -> pd.DataFrame:
     """How much better each model is than a reference, over draws of one kind.
 
@@ -166,7 +172,8 @@ def gaps(
     rows = {}
     for model in wide.columns.drop(reference):
         own = (sign * (wide[model] - wide[reference])).dropna()
-        ends = mean_interval(own) if len(own) > 1 else (np.nan, np.nan)
+        known = len(own) > 1
+        ends = mean_interval(own, confidence=confidence) if known else (np.nan, np.nan)
         rows[model] = [own.mean(), *ends, len(own)]
     return pd.DataFrame.from_dict(rows, orient="index", columns=["mean", "low", "high", "n_draws"])
 
