@@ -114,7 +114,7 @@ def test_linear_models_by_verdict():
     [
         ({}, "to a second measurement LPM goes 67% of the way"),
         ({LPM: 0.7}, "goes 133% of the way. The planted truth itself has 0.80 against one noisy"),
-        ({LPM: 0.1}, "LPM (0.10) lies below the copy (0.30)"),
+        ({LPM: 0.1}, "LPM (0.10) lies below the plain copy (0.30)"),
         ({DUPLICATE: 0.2}, "nothing is left to be won"),
     ],
 )
@@ -140,11 +140,41 @@ def test_flattened_values_beside_the_mean_of_the_context():
     assert "the mean of the context correlates by 0.50, LPM by 0.60. The first knows no" in said
 
 
-def test_what_two_mistakes_cost():
+@pytest.mark.parametrize(
+    "off, uncovered, said",
+    [
+        (0.6, 0.6, "the share is lower for covered pairs (repaired less one row off: 0.20"),
+        (
+            0.9,
+            0.6,
+            "higher for covered pairs (repaired less one row off: \N{MINUS SIGN}0.10",
+        ),
+        (0.6, None, "is lower for covered pairs"),
+        (0.6, 0.8, "; not shown to differ for uncovered pairs."),
+    ],
+)
+def test_what_two_mistakes_cost(off, uncovered, said):
+    rank = {"metric": "profile_rank"}
+    parts = [rows(dict(zip(task.BOOSTED, (0.8, off, 0.5), strict=True)), **rank)]
+    if uncovered:
+        values = dict(zip(task.BOOSTED, (0.8, uncovered, 0.5), strict=True))
+        parts.append(rows(values, stratum="uncovered", **rank))
+    found = report.about_mistakes(pd.concat(parts), GATE)
+    assert said in found and f"in the world {GATE}" in found and "of 12 covered pairs" in found
+    assert ("uncovered" in found) == bool(uncovered) and "nan" not in found
+
+
+def test_too_few_pairs_show_no_cost_of_a_mistake():
     values = dict(zip(task.BOOSTED, (0.8, 0.6, 0.5), strict=True))
-    said = report.about_mistakes(rows(values, metric="profile_rank"), GATE)
-    assert "repaired, 60% one row off, 50% without the prefix, where 50 % is chance." in said
-    assert "uncovered" not in said
+    said = report.about_mistakes(rows(values, n=4, metric="profile_rank"), GATE)
+    assert said.endswith("is not shown to differ for covered pairs.") and "nan" not in said
+
+
+def test_intervals_of_means_stay_in_the_range_of_the_metric():
+    table = rows({LPM: 0.8}, metric="profile_rank")
+    table["value"] = [*[1.0] * (len(table) - 1), 0.0]
+    found = report.means(table)
+    assert found["low"].min() >= 0 and found["high"].max() <= 1
 
 
 # --------------------------------------------------------------------------- transfer
@@ -166,9 +196,9 @@ def agreement(n=60, between=0.3, donors=0.5):
     return table
 
 
-def test_shares_are_of_medians_where_the_ceiling_is_known():
+def test_shares_are_of_means_where_the_ceiling_is_known():
     found = report.transfer_shares(agreement()).set_index("changed in K562")
-    known = agreement().dropna()[["random", "between", "donors"]].median()
+    known = agreement().dropna()[["random", "between", "donors"]].mean()
     share = (known["between"] - known["random"]) / (known["donors"] - known["random"])
     assert found.loc["all", "share"] == pytest.approx(share)
     assert found.loc["all", "n"] == 59 and found.loc["10 or fewer", "n"] == 19
@@ -184,7 +214,7 @@ def test_what_is_said_of_transfer():
     assert "a plain copy goes 60% of the way" in said and "59 to 59 a state" in said
     table["between"] += table["n_changed_k562"] / 1_000
     said = report.about_transfer(report.transfer_shares(table))
-    known = table.dropna().groupby("n_changed_k562")["between"].median()
+    known = table.dropna().groupby("n_changed_k562")["between"].mean()
     assert f"is {known[5]:.2f} where ten or fewer genes change in K562, {known[80]:.2f}" in said
     assert known[80] - known[5] > 0.05  # each number in its place
     table["donors"] = 0.0  # no ceiling above the floor

@@ -32,7 +32,7 @@ ROLES = MappingProxyType(
         **dict.fromkeys(BOOSTED, "candidate"),
         "nearest context, scaled": "candidate",
         "additive two-way": "candidate",
-        "copy, recentred": "candidate",
+        "copy, recentred": "floor",
         COPY: "floor",
         "readout mean": "floor",
         "global mean": "floor",

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from helpers import scores
-from helpers.comparisons import compare, equivalence_margin, paired
+from helpers.comparisons import as_family, compare, equivalence_margin, paired
 from helpers.metrics.discovery.facts import METRICS
 from helpers.stats import MIN_UNITS
 from helpers.summaries import group_means
@@ -113,8 +113,11 @@ def metric_table(rows: pd.DataFrame, world: str) -> pd.DataFrame:
 
 
 def means(rows: pd.DataFrame, *, n_resamples: int = 2_000) -> pd.DataFrame:
-    """Mean over pairs with its interval, in the order of `ROLES`."""
+    """Mean of one metric over pairs, with its interval in its range, in the order of `ROLES`."""
     table = group_means(rows, ["dataset", "model"], n_resamples=n_resamples)
+    fact = METRICS[rows["metric"].iloc[0]]
+    ends = ["low", "high"]
+    table[ends] = table[ends].clip(fact.low, fact.high)
     order = list(ROLES)
     return table.sort_values("model", key=lambda names: names.map(order.index), kind="stable")
 
@@ -141,16 +144,18 @@ def against_lpm(rows: pd.DataFrame, *, seed: int, n_resamples: int = 5_000) -> p
     return pd.concat(parts, ignore_index=True)
 
 
-def _pair(own, other: str, margin: float, seed: int, n_resamples: int) -> pd.DataFrame:
-    both = own[own["model"].isin([LPM, other])]
+def _pair(
+    own, other: str, margin: float, seed: int, n_resamples: int, model: str = LPM
+) -> pd.DataFrame:
+    both = own[own["model"].isin([model, other])]
     wide = both.pivot_table("value", ["seed", "unit"], "model").dropna()
     if len(wide) < MIN_UNITS or wide.shape[1] < 2:
-        row = {"model": LPM, "other": other, "verdict": "cannot", "n_units": len(wide)}
+        row = {"model": model, "other": other, "verdict": "cannot", "n_units": len(wide)}
         empty = dict.fromkeys(("difference", "low", "high", "p_value", "p_holm"), np.nan)
         return pd.DataFrame([row | empty])
     table = paired(both, missing="drop")
     return compare(
-        table.table[[LPM, other]],
+        table.table[[model, other]],
         table.clusters,
         better=METRICS[both["metric"].iloc[0]].better,
         margin=margin,
@@ -235,15 +240,15 @@ def about_linear(pairs: pd.DataFrame, world: str) -> Words:
 
 
 def about_ceiling(rows: pd.DataFrame, world: str) -> Words:
-    """Where the model stands between the copy and a second measurement."""
+    """Where the model stands between the plain copy and a second measurement."""
     own = rows[rows["dataset"] == f"simulated: {world}"].groupby("model")["value"].mean()
     if own.reindex([COPY, DUPLICATE, TRUTH, LPM]).isna().any():
         return "A copy, a second measurement or the planted truth was not scored."
     floor, top, best = own[COPY], own[DUPLICATE], own[TRUTH]
     if not top > floor:
         return (
-            f"A second measurement correlates by {top:.2f}, no more than the copy ({floor:.2f}): "
-            "nothing is left to be won."
+            f"A second measurement correlates by {top:.2f}, no more than the plain copy "
+            f"({floor:.2f}): nothing is left to be won."
         )
     share = (own[LPM] - floor) / (top - floor)
     truth = (
@@ -251,8 +256,11 @@ def about_ceiling(rows: pd.DataFrame, world: str) -> Words:
         f"measurement {top:.2f}"
     )
     if share < 0:
-        return f"LPM ({own[LPM]:.2f}) lies below the copy ({floor:.2f}). {truth}."
-    said = f"From the copy ({floor:.2f}) to a second measurement LPM goes {share:.0%} of the way."
+        return f"LPM ({own[LPM]:.2f}) lies below the plain copy ({floor:.2f}). {truth}."
+    said = (
+        f"From the plain copy ({floor:.2f}) to a second measurement LPM goes {share:.0%} of the "
+        "way."
+    )
     if share > 1:
         return f"{said} {truth}: a model that averages over many profiles may pass a noisy repeat."
     return f"{said} {truth}."
@@ -287,7 +295,9 @@ def about_flattened(rows: pd.DataFrame, world: str) -> Words:
     )
 
 
-def about_mistakes(rows: pd.DataFrame, world: str) -> Words:
+def about_mistakes(
+    rows: pd.DataFrame, world: str, *, seed: int = 0, n_resamples: int = 5_000
+) -> Words:
     """What two mistakes of a released baseline cost, where a gene was seen elsewhere and where not.
 
     Parameters
@@ -296,20 +306,32 @@ def about_mistakes(rows: pd.DataFrame, world: str) -> Words:
         Of both strata.
     """
     own = rows[(rows["dataset"] == f"simulated: {world}") & (rows["metric"] == "profile_rank")]
-    value = own.groupby(["split", "model"])["value"].mean()
-    told = {}
-    for stratum in ("covered", "uncovered"):
-        if stratum in value.index.get_level_values(0):
-            right, off, blind = (value[stratum, name] for name in BOOSTED)
-            told[stratum] = (
-                f"{right:.0%} of other profiles lie farther away for {stratum} pairs when it is "
-                f"repaired, {off:.0%} one row off, {blind:.0%} without the prefix"
+    own = own[own["model"].isin(BOOSTED)]
+    right, off, _ = BOOSTED
+    told, costs = [], {}
+    for stratum, part in own.groupby("split", sort=False):
+        found = means(part).set_index("model")
+        shares = ", ".join(
+            f"{with_interval(*found.loc[name, ['mean', 'low', 'high']])} {how}"
+            for name, how in zip(
+                BOOSTED, ("repaired", "one row off", "without the prefix"), strict=True
             )
-    said = f"Boosted trees: {'; '.join(told.values())}, where 50 % is chance."
+        )
+        told.append(f"of {found['n_units'].min()} {stratum} pairs {shares}")
+        costs[stratum] = _pair(part, off, 0.0, seed, n_resamples, right)
+    lost = []
+    for stratum, row in zip(costs, as_family(pd.concat(costs)).to_dict("records"), strict=True):
+        by = with_interval(row["difference"], row["low"], row["high"])
+        word = {"better": "lower", "worse": "higher"}.get(row["verdict"])
+        lost.append(
+            f"{word} for {stratum} pairs (repaired less one row off: {by})"
+            if word
+            else f"not shown to differ for {stratum} pairs"
+        )
     return (
-        f"{said} Without the prefix the baseline knows no perturbation. One row off, trees can "
-        "still tell a covered gene by whatever vector it got; what the embedding says of it is "
-        "lost."
+        f"Boosted trees in the world {world}, share of other profiles that lie farther, where 0.50 "
+        f"is chance: {'; '.join(told)}. Without the prefix the baseline knows no perturbation. One "
+        f"row off, the share is {'; '.join(lost)}."
     )
 
 
@@ -333,7 +355,7 @@ def transfer_shares(
     Returns
     -------
     DataFrame
-        `state`, `changed in K562`, medians `floor`, `between`, `ceiling` over knock-downs whose
+        `state`, `changed in K562`, means `floor`, `between`, `ceiling` over knock-downs whose
         ceiling is known, `share` = (between - floor) / (ceiling - floor) with its percentile
         interval over knock-downs `low`, `high`, and `n`. NaN where the ceiling is not above the
         floor.
@@ -346,10 +368,8 @@ def transfer_shares(
             values = part[["random", "between", "donors"]].to_numpy()
             if len(values) < MIN_UNITS:
                 continue
-            floor, between, ceiling = np.median(values, axis=0)
-            drawn = np.median(
-                values[rng.integers(len(values), size=(n_resamples, len(values)))], axis=1
-            )
+            floor, between, ceiling = values.mean(axis=0)
+            drawn = values[rng.integers(len(values), size=(n_resamples, len(values)))].mean(axis=1)
             share, drawn = _share(floor, between, ceiling), _share(*drawn.T)
             ends = np.nanquantile(drawn, [0.025, 0.975]) if np.isfinite(share) else [np.nan] * 2
             rows.append([state, name, floor, between, ceiling, float(share), *ends, len(values)])
@@ -395,9 +415,9 @@ def about_transfer(shares: pd.DataFrame) -> Words:
     way = f": a plain copy goes {span} of the way" if np.isfinite([low, high]).all() else ""
     said = (
         f"Of knock-downs whose ceiling is known ({least:,} to {most:,} a state), "
-        f"effects in K562 cells agree with those in T cells by a median correlation of "
+        f"effects in K562 cells agree with those in T cells by a mean correlation of "
         f"{own['between'].min():.2f} to {own['between'].max():.2f}, random pairs by "
-        f"{own['floor'].median():.3f}, halves of the donors by {own['ceiling'].min():.2f} to "
+        f"{own['floor'].mean():.3f}, halves of the donors by {own['ceiling'].min():.2f} to "
         f"{own['ceiling'].max():.2f}{way}. That is the most that can be said, as halves of the "
         "donors are noisier than all of them."
     )
