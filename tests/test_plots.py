@@ -550,6 +550,8 @@ def test_panels_keep_rows_and_say_what_is_missing():
     assert drawn == [[[0.5, 0.0]]]
     assert [t.get_text() for t in right.texts] == ["b", "not scored"]
     assert right.texts[1].xy[1] == 1
+    ticks = {t.get_text() for t in left.get_xticklabels()}
+    assert {"0\nfloor", "1\nceiling"} < ticks and "0.4" in ticks  # names take no number away
 
 
 def test_a_row_that_is_not_scored_says_so_where_no_line_crosses_the_words():

@@ -118,7 +118,7 @@ def side_by_side(
     note : str, optional
         Column of a short text at the right edge, such as the letter of a tie group.
     references : mapping, optional
-        Of value to the tick label that stands for it, with a line in every panel.
+        Of value to its name, which stands below its number, with a line in every panel.
     line : str, optional
         Column with one value a panel, where a line is drawn. Panels then have axes of their own;
         otherwise they share one.
@@ -162,9 +162,10 @@ def side_by_side(
         ax.set_title(title, fontsize=8)
         name_rows(ax, labels)
         ax.tick_params(axis="x", labelbottom=True)
-        if references:
-            ax.set_xticks(list(references), list(references.values()), fontsize=8)
-    for found in absent:  # the limits of shared axes are known now
+    # the limits of shared axes are known now
+    for ax in axes[: len(names) if references else 0]:
+        _name_ticks(ax, references)
+    for found in absent:
         draw_absent(*found)
     for ax in axes[len(names) :]:
         ax.set_visible(False)
@@ -174,6 +175,17 @@ def side_by_side(
         given |= dict(column=column, row=row, line=line, xlabel=fill(xlabel, 40), n_columns=1)
         figure.for_phone = partial(side_by_side, frame, **given)
     return figure
+
+
+def _name_ticks(ax, references: Mapping[float, str]) -> None:
+    """Ticks of references, a name below each number, and of other numbers that leave room."""
+    low, high = ax.get_xlim()
+    room = 0.15 * (high - low)
+    ticks = {t: f"{t:.3g}" for t in ax.get_xticks() if low <= t <= high}
+    ticks = {t: s for t, s in ticks.items() if min(abs(t - value) for value in references) > room}
+    ticks |= {value: f"{value:.3g}\n{name}" for value, name in references.items()}
+    ax.set_xticks(list(ticks), list(ticks.values()), fontsize=8)
+    ax.set_xlim(low, high)
 
 
 def _title(name: str, width: int) -> str:
