@@ -79,7 +79,7 @@ def gains(edges, calls):
         ((0.1, 0.2), (0.02, 0.04), "raises the average precision"),
         ((-0.2, -0.1), (0.02, 0.04), "lowers the average precision"),
         ((-0.2, 0.1), (0.02, 0.04), "makes calls where there is no effect"),
-        ((-0.2, 0.1), (-0.02, 0.04), "which is not certain"),
+        ((-0.2, 0.1), (-0.02, 0.04), "whether the filter changes the share is undecided"),
         ((np.nan, np.nan), (np.nan, np.nan), "In one network the filter moves"),
     ],
 )
@@ -96,7 +96,9 @@ def test_about_filter():
     }
     said = report.about_filter(pd.DataFrame(found), 299)
     assert "keeps 1 of 2 arms: 1 fall by less than 30 %" in said
-    assert "1 change 50 genes or fewer, of the 299" in said
+    assert "and 1 change 50 genes or fewer." in said
+    few = report.about_filter(pd.DataFrame(found), 24)
+    assert "none can change more than 50 other genes, as 24 are measured" in few
     assert said.endswith("are 90 to 200 in an arm, more than 100 in 1 arms.")
 
 
@@ -139,11 +141,21 @@ def test_protocols_side_by_side():
     one = judged({"GuanLab": 0.5, "correlation": 0.2, "random": 0.1}, "published")
     other = judged({"GuanLab": 0.1, "correlation": 0.2, "random": 0.1}, "revised")
     said = report.about_protocols(one, other)
-    assert "GuanLab is first, 0.50" in said and "in ours correlation; 1 of 1 pairs" in said
-    assert "as in ours; 0 of 1 pairs" in report.about_protocols(one, judged(
+    assert "GuanLab is first, 0.50" in said and "in ours correlation; by their means 1 of 1" in said
+    assert "Beside the filter" not in said
+    assert "as in ours; by their means 0 of 1 pairs" in report.about_protocols(one, judged(
         {"GuanLab": 0.5, "correlation": 0.2, "random": 0.1}, "revised"))  # fmt: skip
     few = pd.concat([one, judged({"sparse inverse": 0.9}, "published").assign(n=2)])
     assert report.about_protocols(few, other).endswith("too few edges: sparse inverse.")
+    more = other.assign(n=20, split="300 cells an arm")
+    more = more[more["unit"] != "split 0"]
+    assert report.about_protocols(one, more).endswith(
+        "Beside the filter differ edges of a network (9 against 20), splits (3 against 2) and "
+        "cells (all against 300 cells an arm): the filter alone does not explain it."
+    )
+    assert "sparse inverse" not in report.side_by_side(few, other)["model"].tolist()
+    absent = pd.concat([other, judged({"sparse inverse": 0.9}, "revised")])
+    assert "left out" in report.side_by_side(few, absent).to_numpy()
     table = report.side_by_side(one, other)
     assert table.shape == (3, 5) and table["model"].tolist() == ["GuanLab", "correlation", "random"]
     assert table["distance, published"].iloc[0].startswith("0.50 (0.50 to")

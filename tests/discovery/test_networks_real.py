@@ -196,17 +196,24 @@ DUPLICATE = "Mean Difference, other half"
 
 
 def test_about_methods_and_duplicate():
-    own = {"GuanLab": [0.5, 0.52], "correlation": [0.1, 0.3], "random": [0.2, 0.21]}
+    own = {"GuanLab": [0.5, 0.51], "correlation": [0.1, 0.3], "random": [0.2, 0.21]}
     said = report.about_methods(rows(own))
-    assert said.startswith("GuanLab has the best mean, 0.51")
-    assert "correlation cannot be told from random pairs" in said
+    assert said.startswith("GuanLab has the best mean of 2 methods, 0.505")
+    assert said.endswith(
+        "over splits, random pairs 0.205; not told from random pairs: correlation."
+    )
     sure = {"GuanLab": [0.5, 0.51], "random": [0.2, 0.21]}
-    assert "every method is better" in report.about_methods(rows(sure))
+    assert "; each method that is compared is better" in report.about_methods(rows(sure))
     lower = report.about_methods(rows(sure, "false_omission_rate"), "false_omission_rate")
-    assert "GuanLab cannot be told" in lower
+    assert lower.endswith(
+        "; no method that is compared is shown to be better than random pairs; worse than random "
+        "pairs: GuanLab."
+    )
+    one = report.about_methods(rows({"GuanLab": [0.5], "random": [0.2]}))
+    assert "no method that is compared is shown" in one and "nan" not in one
     two = rows({"sparse inverse": [0.9, 0.9]}).assign(n=2)
     said = report.about_methods(pd.concat([rows(sure), two]))
-    assert said.startswith("GuanLab has the best mean")
+    assert said.startswith("GuanLab has the best mean of 1 methods")
     assert said.endswith("Left out, for fewer edges than were asked in some split: sparse inverse.")
     for duplicate, said in (
         ([0.5, 0.51], "reaches 0.505, random pairs 0.105: that is the room"),
@@ -226,9 +233,14 @@ def known_rows(values):
 def test_about_known():
     sure = {"GuanLab": [0.3, 0.31], "random": [-0.1, 0.1]}
     said = report.about_known(known_rows(sure))
-    assert (
-        "1 methods and 1 lists" in said and "in 1 of 1 cases, most of all GuanLab on CORUM" in said
-    )
+    assert said.startswith("In 1 of 1 cases (methods: 1; lists: 1) the edges")
+    assert "(Holm), most of all GuanLab on CORUM" in said
+    many = {"GuanLab": [0.3, 0.31], "random": [-0.1, 0.1]}
+    many |= {m: [0.1, 0.114] for m in ("correlation", "NOTEARS", "sortnregress")}
+    found = known_rows(many).set_index("model")
+    assert found.loc["NOTEARS", "low"] > 0 and found.loc["NOTEARS", "p_holm"] > 0.05
+    assert found["p_holm"].isna().tolist() == [m == "random" for m in found.index]
+    assert "In 1 of 4 cases" in report.about_known(known_rows(many))
     chance = {"GuanLab": [-0.3, 0.31], "random": [-0.1, 0.1]}
     assert report.about_known(known_rows(chance)).endswith("tell these methods from chance.")
     same = {"GuanLab": [0.3, 0.31], "random": [0.1, 0.11]}

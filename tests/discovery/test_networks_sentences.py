@@ -220,7 +220,7 @@ def test_about_left_out(rows, said):
     columns = ["left out", "turned", "low", "high", "first stays"]
     drawn = pd.DataFrame([["none", 0, 0, 0, 1.0], ["b", 1.5, 1.0, 2.0, 0.5]], columns=columns)
     told = says.about_left_out(found, drawn)
-    assert said in told and told.startswith("By mean rank over all metrics and kinds a is")
+    assert said in told and told.startswith("By mean rank over 4 metrics and all kinds a is")
     assert (
         "are 1.5 (95 % interval 1.0 to 2.0), where b is left out; the first place stays in 50%"
         in told

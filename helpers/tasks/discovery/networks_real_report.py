@@ -4,11 +4,12 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from helpers import scores
 from helpers.data.sets.results_genernib import CONTROLS
 from helpers.metrics.discovery.network_facts import METRICS
-from helpers.stats import mean_interval
+from helpers.stats import holm, mean_interval
 from helpers.summaries import draw_means
 from helpers.tasks.discovery.networks import DUPLICATE
 from helpers.tasks.discovery.networks_real import SERIES
@@ -22,7 +23,10 @@ REPORTED = "networks-reported"
 def score_rows(
     asked: Mapping[tuple, pd.DataFrame], *, dataset: str, split: str, protocol: str = "revised"
 ) -> pd.DataFrame:
-    """Rows of the score table, from results of `judged_on_cells` by (method, seed)."""
+    """Rows of the score table, from results of `judged_on_cells` by (method, seed).
+
+    Splits are of the same cells: one cluster.
+    """
     parts = [
         scores.rows(
             task=TASK,
@@ -35,6 +39,7 @@ def score_rows(
             role=ROLES[model],
             unit_kind="split",
             unit=f"split {seed}",
+            cluster=dataset,
             seed=seed,
             n=found["n"].to_numpy(),
             value=found["value"].to_numpy(),
@@ -45,7 +50,10 @@ def score_rows(
 
 
 def called_rows(found: pd.DataFrame, *, dataset: str, seed: int) -> pd.DataFrame:
-    """Result of `called_by_size` as rows: the empty network's false omission rate."""
+    """Result of `called_by_size` as rows: the empty network's false omission rate.
+
+    Draws are of the same cells: one cluster.
+    """
     return scores.rows(
         task=TASK,
         dataset=dataset,
@@ -55,6 +63,7 @@ def called_rows(found: pd.DataFrame, *, dataset: str, seed: int) -> pd.DataFrame
         role=np.where(found["series"] == SERIES[-1], "floor", "candidate"),
         unit_kind="draw",
         unit=[f"draw {d}" for d in found["draw"]],
+        cluster=dataset,
         seed=seed,
         n=found["n"].to_numpy(),
         value=found["share"].to_numpy(),
@@ -150,34 +159,45 @@ def about_effects(means: pd.DataFrame) -> str:
 def complete(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Rows of methods that had as many edges as were asked in every split, and other methods.
 
-    A network of the two surest pairs has a larger mean distance than any of twenty.
+    A network of the two surest pairs has a larger mean distance than any of twenty. Of the others
+    stays what is of a whole ranking.
     """
     n_edges = table[table["metric"] == PRIMARY].groupby("model", sort=False)["n"].min()
     few = [m for m in n_edges.index[n_edges < n_edges.max()] if m in METHODS]
-    return table[~table["model"].isin(few)], few
+    ranking = table["metric"] == "direct_average_precision"
+    return table[~table["model"].isin(few) | ranking], few
 
 
 def about_methods(table: pd.DataFrame, metric: str = PRIMARY) -> str:
-    """Which method is first on cells, and which cannot be told from random pairs."""
+    """Which method is first on cells, and which are better than random pairs, or are not."""
     own, few = complete(table)
-    first = best(over_splits(own, metric))
+    means = over_splits(own, metric)
+    first, chance = best(means), means.set_index("model").loc["random", "mean"]
     wide = own[own["metric"] == metric].pivot_table("value", "unit", "model")
     sign = 1 if METRICS[metric].better == "higher" else -1
-    same = []
+    sides: dict[str, list] = {"better": [], "worse": [], "open": []}
     for model in [m for m in METHODS if m in wide]:
         gap = (sign * (wide[model] - wide["random"])).dropna()
-        if len(gap) < 2 or mean_interval(gap)[0] <= 0:
-            same.append(model)
-    said = with_interval(first["mean"], first["low"], first["high"])
-    told = f"{first['model']} has the best mean, {said} over splits"
-    if not same:
-        told += "; every method is better than random pairs"
-    else:
-        told += f"; {listed(same)} cannot be told from random pairs"
+        low, high = mean_interval(gap) if len(gap) > 1 else (np.nan, np.nan)
+        sides["better" if low > 0 else "worse" if high < 0 else "open"].append(model)
+    n = sum(map(len, sides.values()))
+    said = with_interval(first["mean"], first["low"], first["high"], 3)
+    told = [
+        f"{first['model']} has the best mean of {n} methods, {said} over splits, random pairs "
+        f"{number(chance, 3)}"
+    ]
+    if len(sides["better"]) == n:
+        told.append("each method that is compared is better than random pairs")
+    elif not sides["better"]:
+        told.append("no method that is compared is shown to be better than random pairs")
+    if 0 < len(sides["better"]) < n and sides["open"]:
+        told.append(f"not told from random pairs: {listed(sides['open'])}")
+    if sides["worse"]:
+        told.append(f"worse than random pairs: {listed(sides['worse'])}")
     left = (
         f" Left out, for fewer edges than were asked in some split: {listed(few)}." if few else ""
     )
-    return f"{told}.{left}"
+    return f"{'; '.join(told)}.{left}"
 
 
 def about_duplicate(table: pd.DataFrame) -> str:
@@ -196,9 +216,22 @@ def about_duplicate(table: pd.DataFrame) -> str:
 
 
 def known_hits(table: pd.DataFrame) -> pd.DataFrame:
-    """Hits beyond those of rewired networks, by method and list: means over splits, intervals."""
+    """Hits beyond those of rewired networks, by method and list: means over splits, intervals.
+
+    `p_holm` of a t test over splits, over all methods and lists; NaN of one split, and for what is
+    no method.
+    """
     own = table[table["metric"] == "known_pairs_excess"]
-    return draw_means(own, ["metric", "post", "model", "role"], metrics=METRICS)
+    found = draw_means(own, ["metric", "post", "model", "role"], metrics=METRICS)
+    values = own.groupby(["post", "model"])["value"].agg(["mean", "sem"]).dropna()
+    keys = pd.MultiIndex.from_frame(found[["post", "model"]])
+    values = values.reindex(keys).reset_index()
+    asked = values["model"].isin(METHODS) & (values["sem"] > 0)
+    p = 2 * stats.t.sf((values["mean"] / values["sem"]).abs(), found["n_draws"] - 1)
+    found["p_holm"] = np.nan
+    if asked.any():
+        found.loc[asked, "p_holm"] = holm(p[asked])
+    return found
 
 
 def about_known(means: pd.DataFrame) -> str:
@@ -207,10 +240,11 @@ def about_known(means: pd.DataFrame) -> str:
     if own.empty:
         return "No network had edges in two splits or more: known pairs are not asked."
     lists, n = own["post"].nunique(), own["model"].nunique()
-    sure = own[own["low"] > 0]
+    sure = own[(own["mean"] > 0) & (own["p_holm"] <= 0.05)]
     head = (
-        f"Of {n} methods and {lists} lists, the edges lie on known pairs more often than those of "
-        f"degree-matched random networks in {len(sure)} of {len(own)} cases"
+        f"In {len(sure)} of {len(own)} cases (methods: {n}; lists: {lists}) the edges lie on known "
+        "pairs more often than those of degree-matched random networks, over splits of the same "
+        "cells and corrected for all cases (Holm)"
     )
     floor = means[(means["model"] == "random") & (means["low"] > 0)]
     if len(floor):
@@ -257,7 +291,7 @@ def about_controls(table: pd.DataFrame) -> str:
 
 
 def about_stability(found: pd.DataFrame) -> str:
-    """Whether a published order hangs on who takes part; of `left_out`."""
+    """Whether a published order depends on who takes part; of `left_out`."""
     whole, rest = found.iloc[0], found.iloc[1:]
     changed = rest[(rest["first"] != whole["first"]) & (rest["left out"] != whole["first"])]
     turned = int(rest["turned"].max())

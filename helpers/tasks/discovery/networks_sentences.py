@@ -7,6 +7,7 @@ from helpers.tasks.discovery.networks import DUPLICATE
 from helpers.tasks.discovery.networks_report import (
     METHODS,
     PRIMARY,
+    RANKED,
     best,
     gaps,
     kind_of,
@@ -213,7 +214,7 @@ def _of_means(found: pd.DataFrame) -> str:
     whole, rest = found.iloc[0], found.iloc[1:]
     moved = rest[rest["turned"] > 0]
     others = rest[(rest["left out"] != whole["first"]) & (rest["first"] != whole["first"])]
-    head = f"By mean rank over all metrics and kinds {whole['first']} is first."
+    head = f"By mean rank over {len(RANKED)} metrics and all kinds {whole['first']} is first."
     if moved.empty:
         return f"{head} No pair of methods turns round when another one is left out."
     told = (

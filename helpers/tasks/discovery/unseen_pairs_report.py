@@ -384,7 +384,7 @@ def _share(floor, between, ceiling):
 
 def transfer_rows(table: pd.DataFrame, dataset: str) -> pd.DataFrame:
     """Correlations as rows: the floor, the copy, the ceiling."""
-    named = {"random": ("random pair", "floor"), "between": ("copy from K562", "reported")}
+    named = {"random": ("random pair", "floor"), "between": ("copy from K562", "floor")}
     named["donors"] = ("other donors", "ceiling")
     parts = [
         scores.rows(
