@@ -248,6 +248,30 @@ def test_more_of_either(least, most, word, verdict):
     assert "is not shown to change" in scaling_report.about_gains(found.assign(verdict="undecided"))
 
 
+def test_gains_in_short_name_each_candidate_and_are_corrected_together():
+    models = (scaling.LPM, "low-rank linear", "copy, recentred")
+    found = scaling_report.gains(scaled(0.3, 0.5, models=models), **GIVEN)
+    assert len(found) == 6 and (found["p_holm"] >= found["p_value"]).all()
+    said = scaling_report.in_short(found)
+    assert said.startswith("More perturbations of the context help LPM (0.2")
+    assert (
+        "nan" not in said
+        and said.count("help") == 2
+        and said.count("low-rank linear") == 2
+        and "copy" not in said
+    )
+    for verdict, word in (
+        ("worse", "harm LPM (0.2"),
+        ("undecided", "are not shown to help LPM (0.2"),
+        ("cannot", "cannot be followed for LPM and low-rank linear."),
+    ):
+        assert word in scaling_report.in_short(found.assign(verdict=verdict))
+    first = found["model"] == scaling.LPM
+    mixed = found.assign(verdict=found["verdict"].mask(first, "undecided"))
+    assert "; they help low-rank linear" in scaling_report.in_short(mixed)
+    assert scaling_report.in_short(found[:0]) == "No model was followed over either axis."
+
+
 def test_who_leads():
     both = [scaled(0.3, 0.5), scaled(0.4, 0.45, models=["low-rank linear"])]
     said = scaling_report.about_rivals(pd.concat(both, ignore_index=True))

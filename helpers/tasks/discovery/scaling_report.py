@@ -6,14 +6,15 @@ import numpy as np
 import pandas as pd
 
 from helpers import scores
-from helpers.comparisons import compare
+from helpers.comparisons import as_family, compare
+from helpers.plots.page import number
 from helpers.stats import MIN_UNITS
 from helpers.summaries import group_means
 from helpers.tasks.discovery.scaling import LPM, ROLES, TASK
-from helpers.tasks.findings import with_interval
+from helpers.tasks.findings import listed, with_interval
 from helpers.words import Words
 
-AXES = {"share": "perturbations of the context", "n_others": "other contexts"}
+AXES = {"share": "perturbations of the context", "other contexts": "other contexts"}
 MAIN = "profile_pearson_centred"
 
 
@@ -25,7 +26,7 @@ def score_rows(
         task=TASK,
         dataset="simulated: context gate",
         model=model,
-        params={"share": share, "n_others": n_others},
+        params={"share": share, "other contexts": n_others},
         metric=found["metric"],
         role=ROLES[model],
         unit_kind="perturbation",
@@ -38,7 +39,7 @@ def score_rows(
 
 
 def told(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the main metric with `share` and `n_others` as columns."""
+    """Rows of the main metric with `share` and `other contexts` as columns."""
     own = rows[rows["metric"] == MAIN].reset_index(drop=True)
     return own.join(pd.DataFrame(own["params"].map(json.loads).tolist()))
 
@@ -54,7 +55,7 @@ def curve(rows: pd.DataFrame, axis: str) -> pd.DataFrame:
 def gains(rows: pd.DataFrame, *, seed: int, n_resamples: int = 5_000) -> pd.DataFrame:
     """With the most of each axis less with the least, paired over test pairs, by model.
 
-    *cannot* below six pairs.
+    *cannot* below six pairs. `p_holm` and the verdict are corrected over all rows.
     """
     own, parts = told(rows), []
     for axis in AXES:
@@ -65,9 +66,9 @@ def gains(rows: pd.DataFrame, *, seed: int, n_resamples: int = 5_000) -> pd.Data
             part = along[(along["model"] == model) & along[axis].isin(ends)]
             wide = part.pivot_table("value", ["seed", "unit"], axis).reindex(columns=ends).dropna()
             row = {"axis": AXES[axis], "model": model, "least": ends[0], "most": ends[1]}
-            empty = dict.fromkeys(("difference", "low", "high", "p_value"), np.nan)
+            kept = ("difference", "low", "high", "p_value", "p_holm", "least_p", "least_p_holm")
             if len(wide) < MIN_UNITS or ends[0] == ends[1]:
-                parts.append(row | empty | {"verdict": "cannot"})
+                parts.append(row | dict.fromkeys(kept, np.nan) | {"verdict": "cannot"})
                 continue
             (found,) = compare(
                 wide[[ends[1], ends[0]]].set_axis(["most", "least"], axis=1),
@@ -76,8 +77,35 @@ def gains(rows: pd.DataFrame, *, seed: int, n_resamples: int = 5_000) -> pd.Data
                 n_resamples=n_resamples,
                 rng=np.random.default_rng(seed),
             ).to_dict("records")
-            parts.append(row | {k: found[k] for k in (*empty, "verdict")})
-    return pd.DataFrame(parts)
+            parts.append(row | {k: found[k] for k in (*kept, "verdict")})
+    return as_family(pd.DataFrame(parts)).drop(columns=["least_p", "least_p_holm"])
+
+
+def in_short(found: pd.DataFrame) -> Words:
+    """The answer of the page, of `gains`: which models each axis helps."""
+    told = []
+    for axis, own in found[found["model"].map(ROLES) == "candidate"].groupby("axis", sort=False):
+        sides: dict[str, list] = {}
+        for row in own.to_dict("records"):
+            by = ", ".join(
+                [
+                    number(row["difference"], 2),
+                    f"{number(row['low'], 2)} to {number(row['high'], 2)}",
+                ]
+            )
+            word = {"better": "help", "worse": "harm", "cannot": "cannot be followed for"}
+            word = word.get(row["verdict"], "are not shown to help")
+            named = row["model"] if row["verdict"] == "cannot" else f"{row['model']} ({by})"
+            sides.setdefault(word, []).append(named)
+        said = "; they ".join(f"{word} {listed(names)}" for word, names in sides.items())
+        told.append(f"More {axis} {said}.")
+    if not told:
+        return "No model was followed over either axis."
+    return (
+        f"{' '.join(told)} In brackets: the gain with its 95 % interval; what is shown is "
+        "corrected for all comparisons. The steps of the two are unlike, so that their gains are "
+        "not compared."
+    )
 
 
 def about_gains(found: pd.DataFrame, model: str = LPM) -> Words:
