@@ -14,9 +14,9 @@ from helpers.tasks.prediction_panel import DUPLICATE
 from helpers.tasks.requirements import CannotAnswer
 
 GIVEN = {"n_resamples": 2_000, "seed": 0}
-SIMPLE = {"no change": 9.0, "additive": 5.0, "linear model": 5.0, DUPLICATE: 3.0}
+SIMPLE = {"no change": 9.0, "mean": 6.0, "additive": 5.0, "linear model": 5.0, DUPLICATE: 3.0}
 SIMPLE |= {"linear model, gene sets": 5.0}
-ROLES = {"no change": "floor", DUPLICATE: "ceiling"}
+ROLES = {"no change": "floor", "mean": "floor", DUPLICATE: "ceiling"}
 BETTER, TIED, WORSE = 4.0, 5.0, 6.0
 
 
@@ -54,15 +54,24 @@ def verdicts(**given):
 
 def test_claims_of_models_made_small():
     shown, hidden = claims.SHOWN, claims.NOT_SHOWN
-    assert verdicts() == [shown, hidden, shown, hidden, shown, shown]
-    assert verdicts(shift=BETTER, saturate=BETTER)[:4] == [claims.BOTH, shown, shown, shown]
+    # Of all, of the graph against the mean, against the sets and at home; then two of each other.
+    assert verdicts() == [shown, shown, hidden, shown, hidden, shown, hidden, shown]
+    assert verdicts(shift=BETTER, saturate=BETTER)[:5] == [claims.BOTH, shown, shown, shown, shown]
+    assert verdicts(shift=WORSE)[1:3] == [hidden, hidden]
     assert verdicts(add=BETTER, saturate=BETTER, shift=BETTER, home=WORSE) == [
-        hidden, shown, hidden, shown, hidden, hidden,
+        hidden, shown, shown, hidden, shown, hidden, shown, hidden,
     ]  # fmt: skip
 
 
+def test_at_home_the_graph_network_is_compared_with_what_has_its_sets():
+    pairs = deep.pairs_of(tables(), **GIVEN)
+    other = pairs.set_index("world")["other"]
+    assert other["world of graph"] == "linear model, gene sets"
+    assert other["world of latent"] == other["world of attention"] == "linear model"
+
+
 def test_what_is_open_is_undecided_and_too_few_conditions_are_no_evidence():
-    assert set(verdicts(noise=6.0)) <= {claims.UNDECIDED, claims.IN_PART}
+    assert set(verdicts(noise=12.0)) <= {claims.UNDECIDED, claims.IN_PART}
     assert set(verdicts(n=4)[1:]) == {claims.UNDECIDED}
     unscored = tables()[deep.PAGE]
     unscored["value"] = np.nan
@@ -86,7 +95,7 @@ def test_a_world_that_was_not_scored_is_not_testable():
     home = {deep.PAGE: rows[rows["task"] == deep.AT_HOME].reset_index(drop=True)}
     found = deep.rows(home, **GIVEN)["verdict"].tolist()
     none, shown = claims.UNTESTABLE, claims.SHOWN
-    assert found == [none, none, shown, none, shown, shown]
+    assert found == [none, none, none, shown, none, shown, none, shown]
     with pytest.raises(CannotAnswer, match="simulated"):
         deep.answer(home, **GIVEN)
 

@@ -197,7 +197,10 @@ def test_tuning_is_said():
     )
     table = words.trial_table({"world": {task.GRAPH: found, "lost": found.assign(error=np.nan)}})
     assert table[["best", "worst", "chosen"]].iloc[0].tolist() == [1.0, 3.0, '{"n_dims": 8}']
-    assert "smaller by 50%" in words.tuning_said(table) and "200% above" in words.tuning_said(table)
+    assert "smaller by 50%" in words.tuning_said(table)
+    assert words.tuning_said(table).endswith(
+        "above the best by 200% in the middle case, and by 200% at most (graph network)."
+    )
     assert words.tuning_said(words.trial_table({})) == "No model was tuned."
     same = words.trial_table({"world": {task.GRAPH: found.iloc[[0]]}})
     assert same["chosen"].item() == "as it is"
@@ -205,7 +208,7 @@ def test_tuning_is_said():
 
 def against(*rows):
     columns = ["dataset", "model", "verdict", "difference", "low", "high"]
-    return pd.DataFrame(rows, columns=columns).assign(role="candidate")
+    return pd.DataFrame(rows, columns=columns).assign(role="candidate", p_holm=0.01, margin=3.0)
 
 
 def at_home(verdict):
@@ -219,17 +222,22 @@ def at_home(verdict):
 def test_home_is_said():
     assert words.home_said(at_home("better")).startswith("At home each of them wins")
     said = words.home_said(at_home("undecided"))
-    assert "Not each of them is shown to win at home: masked transformer" in said
-    assert "These do: graph network" in said
+    assert said.startswith("Shown to win at home: graph network")
+    assert "Not shown to win at home: masked transformer" in said
     assert "not scored" in words.home_said(at_home("better").iloc[:2])
     open_ = at_home("undecided").assign(high=-0.5, p_holm=0.07, n_clusters=12)
     assert words.home_said(open_).count("p = 0.07, corrected") == 1
     few = at_home("cannot").assign(high=-0.5, p_holm=0.16, n_clusters=6)
-    assert "6 conditions are too few for a test. These do" in words.home_said(few)
-    assert words.away_said(at_home("better")) == "None of them is scored away from home."
+    assert "6 conditions are too few for a test." in words.home_said(few)
+    assert words.home_said(few.iloc[2:]).startswith("Not shown to win at home")
+    assert words.away_said(at_home("better")) == "Away from home no comparison can be tested."
     away = against(("world of graph", task.LATENT, "better", -1.0, -2.0, -0.5))
     assert "1 of 1" in words.away_said(away)
-    assert "none of 1 comparisons" in words.away_said(away.assign(verdict="worse"))
+    assert "none of 1 comparisons shows" in words.away_said(away.assign(verdict="worse"))
+    both = pd.concat([away.assign(verdict="worse"), away.assign(verdict="cannot")])
+    beside = "(of 1 more the conditions are too few for a test)"
+    assert f"none of 1 comparisons {beside} shows" in words.away_said(both)
+    assert words.away_said(away.assign(verdict="cannot")).endswith(f"can be tested {beside}.")
 
 
 def test_the_answer_in_short():
@@ -244,6 +252,10 @@ def test_the_answer_in_short():
     )
     assert "None is shown to do so where effects add (against additive)" in said
     assert "No small deep model is shown" in words.in_short(pairs.iloc[:1], rival)
+    little = pairs.iloc[1:].assign(verdict="tied")
+    assert "(against additive; latent-additive autoencoder is better by less than" in (
+        words.in_short(little, rival)
+    )
     assert "None is shown" not in words.in_short(pairs.iloc[1:], rival)
     assert "No deep model was compared" in words.in_short(pairs.iloc[:0], rival)
 
@@ -277,6 +289,9 @@ def test_probes_are_said():
         f"Not shown to lose by both, when kept from the names of perturbations: {task.GRAPH}."
         in (words.probes_said({task.GRAPH: kept}))
     )
+    ahead = lost.assign(verdict=["worse", "better"], difference=-0.2, low=-0.3, high=-0.1)
+    said = words.probes_said({task.GRAPH: ahead})
+    assert f"{task.GRAPH} (blind to the perturbation it is better, by" in said
     other = kept.assign(model=kept["model"].str.replace(task.GRAPH, task.LATENT))
     both = words.probes_said({task.GRAPH: lost, task.LATENT: other})
     assert f"perturbations: {task.LATENT}. Shown" in both

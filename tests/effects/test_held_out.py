@@ -157,6 +157,49 @@ class TestAgainst:
         none = pairs[pairs["role"] == "ceiling"]
         assert report.verdict_said(none, "it") == "No model was compared with it."
 
+    def test_certain_gains_that_do_not_matter_are_said(self):
+        rows = table({"additive": 5, "slight": 4.9, "no change": 9, DUPLICATE: 3})
+        pairs = report.against(rows, "additive", metric="l2", seed=0)
+        assert pairs.set_index("model").loc["slight", "verdict"] == "tied"
+        said = report.by_little_said(pairs)
+        assert said.startswith("slight is better by less than matters (\N{MINUS SIGN}0.1")
+        assert said.endswith(f"within the margin of {pairs['margin'].iloc[0]:.2f})")
+        assert report.by_little_said(pairs.assign(high=0.1)) == ""
+        assert report.by_little_said(pairs.assign(p_holm=0.2)) == ""
+        short = doubles_report.in_short(pairs)
+        assert short.startswith("In no simulated world") and f"Where d, {said}." in short
+
+    @pytest.mark.parametrize(
+        "pearson, text",
+        [
+            (0.9, "better by pearson delta."),
+            (0.5, "worse by pearson delta."),
+            (0.7, "the same by pearson delta."),
+            (np.nan, "not to be tested by pearson delta."),
+        ],
+    )
+    def test_other_metrics_may_say_otherwise(self, pearson, text):
+        pairs = report.against(self.rows, "additive", metric="l2", seed=0)
+        other = table({"additive": 0.7, "good": pearson, "no change": 0}, metric="pearson_delta")
+        if pearson == 0.7:
+            other = other.assign(value=0.7)
+        given = dict(seed=0, n_resamples=500, metrics=("l2", "pearson_delta"))
+        rows = pd.concat([self.rows, other])
+        said = report.other_metrics_said(rows, pairs, **given)
+        assert said.startswith("By the other metrics of the table: Where d, good against additive")
+        assert said.endswith(text)
+        none = report.other_metrics_said(rows, pairs[pairs["model"] == "bad"], **given)
+        assert none.startswith("By error no model is shown")
+
+    def test_a_mean_over_few_conditions_is_none(self):
+        rows = pd.concat([table({"m": 2}), table({"m": 0.5}, metric="pearson_delta")])
+        few = rows["metric"].eq("pearson_delta") & (rows["unit"] != "u0")
+        shown = report.metric_table(
+            rows.assign(value=rows["value"].mask(few)), ("l2", "pearson_delta")
+        )
+        assert shown["l2"].notna().all() and shown["pearson_delta"].isna().all()
+        assert report.metric_table(rows, ("l2", "pearson_delta"))["pearson_delta"].notna().all()
+
     def test_a_model_without_values_cannot_be_compared(self):
         rows = pd.concat([self.rows, table({"empty": np.nan})])
         pairs = report.against(rows, "additive", metric="l2", seed=0).set_index("model")

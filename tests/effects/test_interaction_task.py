@@ -201,6 +201,9 @@ class TestSentences:
         assert text in words.in_short(pairs.assign(difference=0.1), rows)
         nothing = words.in_short(pairs.assign(difference=np.nan), rows)
         assert nothing == "Where w, there is nothing to find."
+        null = {"dataset": words.NOTHING, "difference": 0.1}
+        said = words.in_short(pairs.assign(**null), rows.assign(dataset=words.NOTHING))
+        assert said == "Where nothing interacts, there is nothing to find."
         assert words.in_short(pairs.iloc[:0], rows).startswith("No model was compared")
 
     @pytest.mark.parametrize(

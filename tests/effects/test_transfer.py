@@ -131,7 +131,7 @@ def pairs_of(verdict, model=words.COPIED, difference=-0.5):
     return pd.DataFrame(
         [
             dict(dataset="simulated: w", model=model, role="candidate", verdict=verdict)
-            | dict(difference=difference, low=-0.6, high=-0.4, n_units=9)
+            | dict(difference=difference, low=-0.6, high=-0.4, n_units=9, p_holm=0.01, margin=0.7)
         ]
     )
 
@@ -139,8 +139,12 @@ def pairs_of(verdict, model=words.COPIED, difference=-0.5):
 class TestSentences:
     def test_in_short(self):
         assert "where w, copied change changes its error by" in words.in_short(pairs_of("better"))
-        assert "where w, nothing is shown" in words.in_short(pairs_of("tied"))
-        both = pd.concat([pairs_of("tied"), pairs_of("tied").assign(dataset="simulated: v")])
+        assert "where w, copied change is better by less than matters" in words.in_short(
+            pairs_of("tied")
+        )
+        open_ = pairs_of("tied").assign(high=0.1)
+        assert "where w, nothing is shown" in words.in_short(open_)
+        both = pd.concat([open_, open_.assign(dataset="simulated: v")])
         assert "where w or v, nothing is shown" in words.in_short(both)
         assert words.in_short(pairs_of("tied").iloc[:0]).startswith("No model")
 
@@ -167,10 +171,12 @@ class TestSentences:
         )
 
     def test_pooling(self):
-        alone, together = "linear model, P of other contexts", "linear model, pooled"
-        said = words.pooling_said(self.rows(**{alone: 2, together: 1}), "d")
-        assert "contexts together 1.00, trained on the context alone 2.00" in said
-        assert words.pooling_said(self.rows(**{alone: 1}), "d").startswith("The linear model was")
+        carried, together = "linear model, P of other contexts", "linear model, pooled"
+        both = {carried: 2, together: 1}
+        said = words.pooling_said(self.rows(**both, **{"linear model, own context": 3}), "d")
+        assert "of 1.00 if trained on all contexts together, of 2.00 if trained on the" in said
+        assert said.endswith("of 3.00 if trained on the context alone.")
+        assert words.pooling_said(self.rows(**both), "d").startswith("The linear model was")
 
     def test_blind(self):
         rows = self.rows(

@@ -196,7 +196,7 @@ class TestLabels:
 def pairs_of(verdicts: dict, dataset="simulated: w"):
     rows = [
         dict(dataset=dataset, model=m, role="candidate", verdict=v, difference=-0.5)
-        | dict(low=-0.6, high=-0.4, n_units=9)
+        | dict(low=-0.6, high=-0.4, n_units=9, p_holm=0.01, margin=0.7)
         for m, v in verdicts.items()
     ]
     return pd.DataFrame(rows)
@@ -211,7 +211,15 @@ class TestSentences:
         both = pd.concat([open_, open_.assign(dataset="simulated: v")])
         assert words.in_short(both).startswith("Where w or v, no model is shown")
         said = words.in_short(pairs_of({"a": "tied", task.OWN_GENE: "better"}))
+        assert said.startswith("Where w, a is better by less than matters (\N{MINUS SIGN}0.50, ")
         assert said.endswith("is better than the mean in 1 of 1 worlds.")
+        slight = pairs_of({task.OWN_GENE: "tied"})
+        assert words.in_short(slight).endswith(
+            "in 0 of 1 worlds, and by less than matters in 1 (within a margin of 0.70)."
+        )
+        two = pd.concat([slight, slight.assign(dataset="simulated: v", margin=0.2)])
+        assert words.in_short(two.reset_index(drop=True)).endswith("of 0.20 to 0.70).")
+        assert words.in_short(slight.assign(high=0.1)).endswith("in 0 of 1 worlds.")
         assert words.in_short(pairs_of({task.OWN_GENE: "worse"})).startswith("To know no more")
         assert words.in_short(pairs_of({"a": "better"}).iloc[:0]).startswith("No model")
 

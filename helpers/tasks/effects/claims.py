@@ -11,6 +11,7 @@ import pandas as pd
 
 from helpers.comparisons import as_family
 from helpers.tasks.effects.held_out_report import against, chosen
+from helpers.tasks.effects.interactions_report import MATCHED, NOTHING
 from helpers.tasks.effects.summary import simulated
 from helpers.tasks.findings import listed
 from helpers.tasks.verdicts import BOTH, IN_PART, NOT_SHOWN, SHOWN, UNTESTABLE
@@ -50,10 +51,10 @@ def found_here(
     """
     given = dict(n_resamples=n_resamples, seed=seed)
     doubles = _pairs(simulated(tables, "doubles"), "additive", "l2", given)
-    plain = _pairs(simulated(tables, "interactions"), "no change", "interaction_auroc", given)
-    matched = _pairs(
-        simulated(tables, "interactions"), "no change", "interaction_auroc_matched", given
-    )
+    interact = simulated(tables, "interactions")
+    interact = interact[interact["dataset"] != NOTHING]
+    plain = _pairs(interact, "no change", "interaction_auroc", given)
+    matched = _pairs(interact, "no change", MATCHED, given)
     unseen = _pairs(simulated(tables, "unseen-perturbations"), "mean", "l2", given)
     transfer = _pairs(simulated(tables, "transfer"), "mean, own context", "l2", given)
     missing = "predictions of the models on one set of genes"
@@ -75,22 +76,22 @@ def found_here(
         ),
         (
             "The mean of the training perturbations is not beaten by a linear model of that screen",
-            *_one(unseen, "linear model", better=False),
+            *one(unseen, "linear model", better=False),
             "more perturbations",
         ),
         (
             "A linear model with random embeddings of genes is as good as the mean",
-            *_one(unseen, "linear model, random G", better=False),
+            *one(unseen, "linear model, random G", better=False),
             "nothing: their scores say it",
         ),
         (
             "What is known of perturbations from elsewhere makes the linear model better",
-            *_one(unseen, "linear model, known P", better=True),
+            *one(unseen, "linear model, known P", better=True),
             "screens of other lines",
         ),
         (
             "An embedding from another context makes the linear model better than the mean",
-            *_one(transfer, "linear model, P of other contexts", better=True),
+            *one(transfer, "linear model, P of other contexts", better=True),
             "screens of other lines",
         ),
         (
@@ -136,7 +137,7 @@ def none_better(pairs: pd.DataFrame) -> tuple[str, str]:
     return "; ".join(said) or "nothing to compare", verdict_of(bears)
 
 
-def _one(pairs: pd.DataFrame, model: str, *, better: bool) -> tuple[str, str]:
+def one(pairs: pd.DataFrame, model: str, *, better: bool) -> tuple[str, str]:
     """Whether one model is (or is not) better than the reference, world by world."""
     own = pairs[pairs["model"] == model] if len(pairs) else pairs
     if own.empty:

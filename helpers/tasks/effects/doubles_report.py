@@ -7,7 +7,7 @@ import pandas as pd
 
 from helpers.tasks.departures import Departure
 from helpers.tasks.effects.doubles import REFERENCE
-from helpers.tasks.effects.held_out_report import enough_cells
+from helpers.tasks.effects.held_out_report import by_little_said, enough_cells
 from helpers.tasks.findings import listed, with_interval
 from helpers.tasks.prediction_panel import DUPLICATE
 from helpers.tasks.requirements import FEWEST_COMBINATIONS, Requirement, pairs_with_members
@@ -70,22 +70,25 @@ def in_short(pairs: pd.DataFrame) -> str:
     own = pairs[pairs["role"] == "candidate"]
     if own.empty:
         return "No model was compared with adding the single effects."
-    better, not_ = [], []
+    better, little, not_ = [], [], []
     for dataset, rows in own.groupby("dataset", sort=False):
         world = dataset.removeprefix("simulated: ")
         ahead = rows[rows["verdict"] == "better"]
         if ahead.empty:
-            not_.append(world)
+            slight = by_little_said(rows)
+            little.extend([f" Where {world}, {slight}."] if slight else [])
+            not_.extend([] if slight else [world])
             continue
         best = ahead.loc[ahead["difference"].idxmin()]
         by = with_interval(*best[["difference", "low", "high"]])
         better.append(f"{world}: {best['model']} changes the error by {by}")
+    rest = f" Where {listed(not_)}, no model is shown to be better." if not_ else ""
+    rest = "".join(little) + rest
     if not better:
         return (
-            "In no simulated world is a model shown to predict two perturbations better than "
-            f"adding their single effects ({listed(not_)})."
+            "In no simulated world is a model shown to predict two perturbations better, by as "
+            f"much as matters, than adding their single effects.{rest}"
         )
-    rest = f" Where {listed(not_)}, no model is shown to be better." if not_ else ""
     return f"Adding the single effects can be beaten where {'; '.join(better)}.{rest}"
 
 
@@ -148,7 +151,7 @@ def real_said(rows: pd.DataFrame) -> str:
 
 
 def strata_said(rows: pd.DataFrame) -> str:
-    """How the error of the best model grows as less of a double was seen, in one data set."""
+    """How the error of the best candidate grows as less of a double was seen, in one data set."""
     own = rows[(rows["metric"] == "l2") & (rows["post"] == "raw")]
     means = own.groupby(["split", "model"])["value"].mean()
     role = own.groupby("model")["role"].first()
@@ -164,7 +167,9 @@ def strata_said(rows: pd.DataFrame) -> str:
         said.append(f"{there.min() / floor:.2f} with {stratum} ({there.idxmin()})")
     if not said:
         return "What was seen of a double cannot be told apart here."
-    return f"The least error over that of the mean is {listed(said)}."
+    return (
+        f"The least error of a model, floors left out, is, over that of the mean, {listed(said)}."
+    )
 
 
 def splits_said(table: pd.DataFrame) -> str:

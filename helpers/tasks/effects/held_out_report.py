@@ -13,7 +13,7 @@ from helpers.data.effects.published_splits import published_reports
 from helpers.metrics.effects.facts import METRICS
 from helpers.stats import MIN_UNITS
 from helpers.summaries import group_means
-from helpers.tasks.findings import listed, with_interval
+from helpers.tasks.findings import listed, subject, with_interval
 from helpers.tasks.prediction_panel import DUPLICATE
 from helpers.tasks.prediction_scene import FEWEST
 
@@ -144,9 +144,9 @@ def against(
     -------
     DataFrame
         Rows of `helpers.comparisons.compare` with the column `by`, corrected together as a family
-        within each of its values. A difference within a tenth of the way from no change to the
-        technical duplicate is *tied*. With fewer than six conditions, or none in common, the
-        verdict is *cannot* and there is no p-value.
+        within each of its values. A difference within `margin`, a tenth of the way from no change
+        to the technical duplicate, is *tied*. With fewer than six conditions, or none in common,
+        the verdict is *cannot* and there is no p-value.
     """
     better, parts = METRICS[metric].better, []
     for value, own in rows.groupby(by, sort=False):
@@ -160,7 +160,7 @@ def against(
         if found:
             table = pd.concat(found, ignore_index=True)
             table["role"] = table["model"].map(role)
-            parts.append(as_family(table).assign(**{by: value}))
+            parts.append(as_family(table).assign(**{by: value, "margin": margin}))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
@@ -203,12 +203,14 @@ def means(rows: pd.DataFrame, *, n_resamples: int = 2_000, seed: int = 0) -> pd.
 def metric_table(rows: pd.DataFrame, metrics=SHOWN) -> pd.DataFrame:
     """Models x metrics, means over the conditions that a model predicts, by data set and model.
 
-    A model that predicts none has no row.
+    A model that predicts none has no row. NaN stands for a metric that is defined for fewer than
+    half of the conditions that a model predicts.
     """
     raw = rows[rows["post"] == "raw"]
-    table = raw[raw["metric"].isin(metrics)].pivot_table(
-        "value", ["dataset", "model"], "metric", dropna=False, sort=False
-    )
+    grouped = raw[raw["metric"].isin(metrics)].groupby(["dataset", "model", "metric"], sort=False)
+    table = grouped["value"].mean().unstack("metric")  # noqa: PD010
+    n = grouped["value"].count().unstack("metric")  # noqa: PD010
+    table = table.where(n.ge(n.max(axis=1) / 2, axis=0)).rename_axis(columns=None)
     return without_kind(table[list(metrics)].dropna(how="all").reset_index())
 
 
@@ -264,6 +266,58 @@ def verdict_said(pairs: pd.DataFrame, reference: str) -> str:
     return text[0].upper() + text[1:]
 
 
+def by_little_said(pairs: pd.DataFrame) -> str:
+    """The best of the *tied* candidates that are certainly better, of errors; empty for none."""
+    own = pairs[(pairs["role"] == "candidate") & (pairs["verdict"] == "tied")]
+    own = own[(own["high"] < 0) & (own["p_holm"] <= 0.05)]
+    if own.empty:
+        return ""
+    best = own.loc[own["difference"].idxmin()]
+    return (
+        f"{subject(best['model'])} is better by less than matters "
+        f"({_signed(best['difference'])}, within the margin of {best['margin']:.2f})"
+    )
+
+
+def other_metrics_said(
+    rows: pd.DataFrame, pairs: pd.DataFrame, *, seed: int, n_resamples: int, metrics=SHOWN
+) -> str:
+    """What the other metrics of a table say of the models that have the best verdict by error.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Score table of the data sets.
+    pairs : DataFrame
+        Of `against`, by the first of the metrics.
+    """
+    own = pairs[(pairs["role"] == "candidate") & (pairs["verdict"] == "better")]
+    said = []
+    for dataset, each in own.groupby("dataset", sort=False):
+        best = each.loc[each["difference"].idxmin()]
+        names = ["no change", DUPLICATE, best["model"], best["other"]]
+        kept = rows[(rows["dataset"] == dataset) & rows["model"].isin(names)]
+        found = []
+        for metric in metrics[1:]:
+            given = dict(metric=metric, seed=seed, n_resamples=n_resamples)
+            table = against(chosen(kept, metric), best["other"], **given)
+            found.append(table[table["model"] == best["model"]].assign(metric=metric))
+        table = as_family(pd.concat(found, ignore_index=True))
+        alike = table[["low", "high"]].abs().max(axis=1) < 1e-9
+        verdicts = table["metric"].groupby(table["verdict"].mask(alike, "the same"))
+        by = {word: listed(names).replace("_", " ") for word, names in verdicts}
+        words = ("better", "worse", "the same", "tied", "undecided", "cannot")
+        told = "; ".join(f"{word} by {by[word]}" for word in words if word in by)
+        told = told.replace("cannot by", "not to be tested by")
+        world = dataset.removeprefix("simulated: ")
+        said.append(
+            f"Where {world}, {subject(best['model'])} against {subject(best['other'])} is {told}."
+        )
+    if not said:
+        return "By error no model is shown to be better, and no other metric is asked."
+    return f"By the other metrics of the table: {' '.join(said)}"
+
+
 def _signed(value: float) -> str:
     return f"{value:+.2f}".replace("-", "\N{MINUS SIGN}")
 
@@ -300,8 +354,8 @@ def gaps_said(rows: pd.DataFrame) -> str:
         return "Every model predicts every scored condition."
     each = listed(f"{model} lacks {share:.0%}" for model, share in lost.items())
     return (
-        f"Not every model predicts every scored condition: {each}. "
-        "They are compared on what they predict, and again with the mean in these gaps."
+        f"Not every model predicts every scored condition: {each}. A model is compared on those "
+        "that it predicts."
     )
 
 

@@ -18,6 +18,8 @@ NEEDS = (
     Requirement("pairs", FEWEST_COMBINATIONS, "pairs of genes perturbed together and each alone"),
 )
 MATCHED = "interaction_auroc_matched"
+NOTHING = "simulated: nothing interacts"
+"""A world where all calls are false: to find them is no merit."""
 
 DEPARTURES = (
     Departure(
@@ -132,7 +134,7 @@ def in_short(pairs: pd.DataFrame, rows: pd.DataFrame) -> str:
     for dataset, each in own.groupby("dataset", sort=False):
         world = dataset.removeprefix("simulated: ")
         scored = each[each["difference"].notna()]
-        if scored.empty:
+        if scored.empty or dataset == NOTHING:
             said.append(f"where {world}, there is nothing to find")
             continue
         verdicts = set(scored["verdict"])

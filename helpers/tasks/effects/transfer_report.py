@@ -7,6 +7,7 @@ import pandas as pd
 
 from helpers import scores
 from helpers.tasks.departures import Departure
+from helpers.tasks.effects.held_out_report import by_little_said
 from helpers.tasks.effects.transfer import REFERENCE, TASK, in_common
 from helpers.tasks.findings import listed, subject, with_interval
 from helpers.tasks.prediction_panel import DUPLICATE
@@ -64,6 +65,9 @@ def in_short(pairs: pd.DataFrame) -> str:
     for dataset, rows in own.groupby("dataset", sort=False):
         world = dataset.removeprefix("simulated: ")
         ahead = rows[rows["verdict"] == "better"]
+        if ahead.empty and (slight := by_little_said(rows)):
+            said.append(f"where {world}, {slight}")
+            continue
         if ahead.empty:
             none.append(world)
             continue
@@ -79,14 +83,18 @@ def pooling_said(rows: pd.DataFrame, dataset: str) -> str:
     """The error of the linear model, trained on all contexts and on one."""
     own = rows[(rows["dataset"] == dataset) & (rows["metric"] == "l2") & (rows["post"] == "raw")]
     by = own.groupby("model")["value"].mean()
-    alone, together = (
-        by.get(m, np.nan) for m in ("linear model, P of other contexts", "linear model, pooled")
+    names = (
+        "linear model, pooled",
+        "linear model, P of other contexts",
+        "linear model, own context",
     )
-    if np.isnan([alone, together]).any():
+    together, carried, alone = (by.get(m, np.nan) for m in names)
+    if np.isnan([together, carried, alone]).any():
         return "The linear model was not trained on both."
     return (
-        f"The mean error of the linear model is, trained on all contexts together {together:.2f}, "
-        f"trained on the context alone {alone:.2f}, with one embedding."
+        f"The linear model has a mean error of {together:.2f} if trained on all contexts together, "
+        f"of {carried:.2f} if trained on the context with the embedding of the others, and of "
+        f"{alone:.2f} if trained on the context alone."
     )
 
 

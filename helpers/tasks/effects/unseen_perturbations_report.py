@@ -7,7 +7,12 @@ import pandas as pd
 
 from helpers import scores
 from helpers.tasks.departures import Departure
-from helpers.tasks.effects.held_out_report import IMPUTED, enough_cells, without_kind
+from helpers.tasks.effects.held_out_report import (
+    IMPUTED,
+    by_little_said,
+    enough_cells,
+    without_kind,
+)
 from helpers.tasks.effects.perturbation_labels import COPIED, RATE, STRENGTH
 from helpers.tasks.effects.perturbation_labels import ROLES as LABEL_ROLES
 from helpers.tasks.effects.perturbation_labels import TASK as LABEL_TASK
@@ -96,6 +101,9 @@ def in_short(pairs: pd.DataFrame) -> str:
     for dataset, rows in own[own["model"] != OWN_GENE].groupby("dataset", sort=False):
         world = dataset.removeprefix("simulated: ")
         ahead = rows[rows["verdict"] == "better"]
+        if ahead.empty and (slight := by_little_said(rows)):
+            said.append(f"where {world}, {slight}")
+            continue
         if ahead.empty:
             none.append(world)
             continue
@@ -110,9 +118,17 @@ def in_short(pairs: pd.DataFrame) -> str:
     simple = own[own["model"] == OWN_GENE]
     if len(simple):
         n = int((simple["verdict"] == "better").sum())
+        slight = [bool(by_little_said(simple.loc[[row]])) for row in simple.index]
+        margins = sorted(simple.loc[slight, "margin"].map("{:.2f}".format))
+        beside = (
+            f", and by less than matters in {len(margins)} (within a margin of "
+            f"{' to '.join(dict.fromkeys([margins[0], margins[-1]]))})"
+            if margins
+            else ""
+        )
         text += (
-            f" To know no more than that the perturbed gene itself changes is better than the mean "
-            f"in {n} of {len(simple)} worlds."
+            " To know no more than that the perturbed gene itself changes is better than the mean "
+            f"in {n} of {len(simple)} worlds{beside}."
         )
     text = text.strip()
     return text[0].upper() + text[1:]
