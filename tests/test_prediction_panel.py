@@ -250,9 +250,24 @@ def test_floors_and_ceilings_are_said_for_every_case():
     table = pd.DataFrame({"noise-free": [0.8, np.nan], panel.DUPLICATE: [0.6, 0.5]})
     assert "is not known" in report.of_ceilings(table)
     table[panel.PLANTED] = [0.82, 0.7]
-    assert "Of 1 metrics" in report.of_ceilings(table)
-    assert "for 1." in report.of_ceilings(table)
+    assert report.of_ceilings(table).endswith("by all 1 metrics that have one.")
+    far = table.assign(**{"noise-free": [0.1, np.nan]})
+    assert report.of_ceilings(far).endswith("by 0 of 1 metrics that have one.")
     assert "No metric here" in report.of_ceilings(table.assign(**{"noise-free": np.nan}))
+
+
+def test_a_metric_that_prefers_a_duplicate_to_the_truth_is_named(scored):
+    l2 = scored[scored["metric"] == "l2"]
+    said = "By 1 of 1 metrics the planted truth is better than a duplicate; by none the duplicate"
+    assert report.of_truth(l2).startswith(said)
+    turned = l2.assign(value=-l2["value"])
+    assert report.of_truth(turned).endswith("; the duplicate is the better one by l2.")
+    same = l2.assign(value=1.0)
+    assert "By 0 of 1 metrics" in report.of_truth(same) and "undecided are l2;" in (
+        report.of_truth(same)
+    )
+    for less in (l2[l2["model"] != panel.PLANTED], l2.assign(value=np.nan)):
+        assert report.of_truth(less).startswith("Planted truth and a duplicate cannot")
 
 
 def test_all_controls_stand_in_one_table(scored):

@@ -9,7 +9,7 @@ from helpers import scores
 from helpers.data.contract import CONTROL
 from helpers.metrics.facts import Metric
 from helpers.metrics.predicted.facts import PREDICTION_METRICS
-from helpers.stats import cluster_bootstrap
+from helpers.stats import MIN_UNITS, cluster_bootstrap
 from helpers.summaries import group_means
 from helpers.tasks.findings import with_interval
 from helpers.tasks.prediction_panel import (
@@ -313,7 +313,36 @@ def of_ceilings(table: pd.DataFrame) -> str:
         step=(known[DUPLICATE] - known[PLANTED]).abs(),
     )
     closer = int((own["gap"] < own["step"]).sum())
+    n = f"all {closer}" if closer == len(own) else f"{closer} of {len(own)}"
     return (
-        f"Of {len(own)} metrics with a formula for the noise-free ceiling, it is closer to planted "
-        f"truth than the duplicate is for {closer}."
+        f"The formula of the noise-free ceiling is closer to planted truth than the duplicate is, "
+        f"by {n} metrics that have one."
     )
+
+
+def of_truth(score_table: pd.DataFrame, facts: Mapping[str, Metric] = PREDICTION_METRICS) -> str:
+    """Says by which metrics the planted truth is better than a duplicate, and by which worse."""
+    found = {"better": [], "worse": [], "undecided": []}
+    for name, fact in facts.items():
+        own = wide(score_table[score_table["metric"] == name], name)
+        if not {PLANTED, DUPLICATE} <= set(own.columns):
+            continue
+        gain = (own[PLANTED] - own[DUPLICATE]).dropna().to_numpy()
+        if len(gain) < MIN_UNITS:
+            continue
+        _, low, high = cluster_bootstrap(
+            gain if fact.better == "higher" else -gain,
+            np.arange(len(gain)),
+            n_resamples=N_RESAMPLES,
+            rng=np.random.default_rng(0),
+        )
+        found["better" if low > 0 else "worse" if high < 0 else "undecided"].append(name)
+    if not any(found.values()):
+        return "Planted truth and a duplicate cannot be compared here."
+    n = sum(map(len, found.values()))
+    said = f"By {len(found['better'])} of {n} metrics the planted truth is better than a duplicate"
+    if open_ := found["undecided"]:
+        said += f", undecided are {_listed(open_)}"
+    if worse := found["worse"]:
+        return f"{said}; the duplicate is the better one by {_listed(worse)}."
+    return f"{said}; by none the duplicate is."

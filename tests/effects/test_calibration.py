@@ -50,7 +50,7 @@ def test_published_predictions_score_as_published(paths):
 def test_what_models_claim_is_counted():
     def claimed(*rows):
         columns = ["model", "synergy", "buffering", "opposite"]
-        rest = [("no_change", 0, 500, 0), ("lost", np.nan, np.nan, np.nan)]
+        rest = [("no change", 0, 500, 0), ("lost", np.nan, np.nan, np.nan)]
         return pd.DataFrame([*rows, *rest], columns=columns)
 
     a, b, tie = ("a", 1, 300, 199), ("b", 300, 1, 199), ("c", 250, 250, 0)

@@ -172,7 +172,7 @@ def of_calls(results: Mapping[int, dict], *, planted: bool) -> str:
 def of_claimed(claimed: pd.DataFrame) -> str:
     """Says how many models claim buffering more often than any other class of interaction."""
     classes = ["synergy", "buffering", "opposite"]
-    own = claimed[claimed["model"] != "no_change"].dropna(subset=classes)
+    own = claimed[claimed["model"] != "no change"].dropna(subset=classes)
     if own.empty:
         return "No model's claims are at hand."
     most = int((own["buffering"] > own[["synergy", "opposite"]].max(axis=1)).sum())
