@@ -189,16 +189,24 @@ def test_published_tables_without_runs_of_their_size_or_with_one_draw(monkeypatc
 
 def overlaps(inside, between):
     names = list(FAMILIES)
-    kinds = pd.Series(FAMILIES)
+    kinds = pd.Series(FAMILIES).replace("model", "explanation")
     values = np.where(np.equal.outer(kinds.to_numpy(), kinds.to_numpy()), inside, between)
     values = values + 0.001 * np.add.outer(np.arange(len(names)), np.arange(len(names)))
     return pd.DataFrame(values, names, names)
 
 
 def test_families_are_told_apart_by_dealing_the_methods_anew():
-    # nine methods, three of them tests: 84 ways to deal them, and the true one is the best
+    # twelve methods, three of them tests: 220 ways to deal them, and the true one is the best
     apart, p = families_apart(overlaps(0.8, 0.3))
-    assert apart == pytest.approx(0.5, abs=0.01) and p == pytest.approx(1 / 84)
+    assert apart == pytest.approx(0.5, abs=0.01) and p == pytest.approx(1 / 220)
+    # tests that agree with models read directly, which explanations do not
+    mixed = overlaps(0.8, 0.3)
+    models = [name for name, family in FAMILIES.items() if family == "model"]
+    tests = [name for name, family in FAMILIES.items() if family == "test"]
+    mixed.loc[tests, models] = mixed.loc[models, tests] = 0.8
+    others = [name for name, family in FAMILIES.items() if family == "explanation"]
+    mixed.loc[models, others] = mixed.loc[others, models] = 0.3
+    assert families_apart(mixed)[1] > 0.05
     apart, p = families_apart(overlaps(0.3, 0.8))
     assert apart < 0 and p > 0.9
     hole = overlaps(0.8, 0.3)
@@ -218,13 +226,13 @@ def listed(wide):
 
 def test_lists_of_tests_and_of_explanations():
     ours, found = claims.families(listed(overlaps(0.8, 0.3)))
-    assert found == SHOWN and "50 points more" in ours and "p = 0.012" in ours
+    assert found == SHOWN and "49 points more" in ours and "p = 0.005" in ours
     assert claims.families(listed(overlaps(0.3, 0.8)))[1] == NOT_SHOWN
     noise = np.random.default_rng(1).random((15, 15))
-    wide = overlaps(0.501, 0.5) + 0.1 * (noise + noise.T)
+    wide = overlaps(0.52, 0.5) + 0.1 * (noise + noise.T)
     assert families_apart(wide)[0] > 0 and families_apart(wide)[1] > 0.05
     assert claims.families(listed(wide))[1] == UNDECIDED
-    wide = overlaps(0.5, 0.52) + 0.1 * (noise + noise.T)
+    wide = overlaps(0.5, 0.501) + 0.1 * (noise + noise.T)
     assert families_apart(wide)[0] < 0 and families_apart(wide)[1] < 0.95
     assert claims.families(listed(wide))[1] == UNDECIDED
     hole = overlaps(0.8, 0.3)
@@ -236,7 +244,7 @@ def test_lists_of_tests_and_of_explanations():
         claims.families({claims.METHODS: given[given["task"] == "retraining"]})
 
 
-def anew(best, others, everything):
+def anew(best, others, everything, lists=()):
     chosen = {("best", 10): best, ("random without best", 50): others}
     practice = pd.concat(
         table(
@@ -247,9 +255,16 @@ def anew(best, others, everything):
         for (selection, k), value in chosen.items()
         if value is not None
     )
+    of_lists = {("d", f"MLP on genes of {name}", "retrained_accuracy"): v for name, v in lists}
+    given = {"k": 20, "selection": "best"}
+    methods = table(of_lists, task="retraining", params=given, draws=(0.0,)) if lists else practice
     means = {("d, true classes", "MLP", claims.ACCURACY): everything}
     means |= {("d, true classes", "logistic regression", claims.ACCURACY): 0.9}
-    return {claims.PRACTICE: practice.reset_index(drop=True), claims.FAITHFUL: table(means)}
+    return {
+        claims.PRACTICE: practice.reset_index(drop=True),
+        claims.FAITHFUL: table(means),
+        claims.METHODS: methods,
+    }
 
 
 @pytest.mark.parametrize(
@@ -269,12 +284,36 @@ def test_few_genes_and_lower_ones(best, others, small, lower):
     assert claims.lower_ranks(given)[1] == lower
 
 
+@pytest.mark.parametrize(
+    "best, lists, verdict, said",
+    [
+        (
+            0.9,
+            [("Welch t", 0.89)],
+            SHOWN,
+            "of 1 other choice of list and number",
+        ),
+        (0.9, [("Welch t", 0.7)], UNDECIDED, "0 reach it"),
+        (0.7, [("Welch t", 0.89), ("weights", 0.7)], UNDECIDED, "1 reaches it"),
+        (0.7, [("Welch t", 0.7), ("weights", 0.6)], NOT_SHOWN, "of 2 other choices"),
+        (0.7, [("random order", 0.9), ("weights", 0.6)], NOT_SHOWN, "of 1 other choice"),
+    ],
+)
+def test_a_small_set_is_judged_by_all_lists(best, lists, verdict, said):
+    ours, found = claims.small_sets(anew(best, 0.9, 0.9, lists))
+    assert found == verdict and said in ours and ours.startswith("an MLP trained on the best 10")
+
+
 def test_without_others_or_without_training_anew_there_is_nothing_to_judge_by():
     given = anew(0.9, None, 0.9)
     with pytest.raises(CannotAnswer, match="too few real genes"):
         claims.lower_ranks(given)
-    with pytest.raises(CannotAnswer, match="trained anew"):
-        claims.small_sets(given | {claims.PRACTICE: given[claims.PRACTICE].assign(task="x")})
+    for page in (claims.PRACTICE, claims.METHODS):
+        with pytest.raises(CannotAnswer, match="trained anew"):
+            claims.small_sets(given | {page: given[page].assign(task="x")})
+    large = given[claims.PRACTICE].assign(params='{"k": 500, "selection": "best"}')
+    with pytest.raises(CannotAnswer, match="10 or 20 best genes"):
+        claims.small_sets(given | {claims.PRACTICE: large})
 
 
 @pytest.mark.parametrize("deep, verdict", [(0.91, SHOWN), (0.7, NOT_SHOWN)])

@@ -31,8 +31,8 @@ NAMES = {"logistic regression": "LR", "MLP": "MLP"}
 CLOSE = 0.05
 """Accuracies closer than this are alike: models that the later paper calls close differ by as much
 (BRCA-pam, 92.3 and 87.1 %)."""
-SMALL = 10
-"""Genes of a small set."""
+SMALL = (10, 20)
+"""Genes of small sets."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def shared_genes(tables) -> tuple[str, str]:
         )
         for model, name in NAMES.items()
     }
-    return f"loses: {_beside(falls)}", verdict_of(falls.values())
+    return f"FA of a sample falls by: {_beside(falls)}", verdict_of(falls.values())
 
 
 def lost_by_mixing(tables, model: str) -> pd.Series:
@@ -165,14 +165,14 @@ def mixed_classes(tables) -> tuple[str, str]:
     """What averages lose when a class hides five subtypes."""
     lost = {name: lost_by_mixing(tables, model) for model, name in NAMES.items()}
     falls = {name: change(0 * own, own) for name, own in lost.items()}
-    return f"loses: {_beside(falls)}", verdict_of(falls.values())
+    return f"FA of a class falls by: {_beside(falls)}", verdict_of(falls.values())
 
 
 def network_loses_less(tables) -> tuple[str, str]:
     """What logistic regression loses by hidden subtypes, less what the MLP loses."""
     regression, network = (lost_by_mixing(tables, model) for model in NAMES)
     more = change(network, regression)
-    return f"the loss of LR less that of the MLP: {points(more)}", verdict_of([more])
+    return f"FA of a class, the fall of LR less that of the MLP: {points(more)}", verdict_of([more])
 
 
 def diffusion(tables) -> tuple[str, str]:
@@ -186,7 +186,7 @@ def diffusion(tables) -> tuple[str, str]:
         )
         for name in NAMES.values()
     }
-    return f"gains: {_beside(gains)}", verdict_of(gains.values())
+    return f"FA of a sample rises by: {_beside(gains)}", verdict_of(gains.values())
 
 
 def published_tables(tables) -> tuple[str, str]:
@@ -212,7 +212,7 @@ def published_tables(tables) -> tuple[str, str]:
 
 
 def families(tables) -> tuple[str, str]:
-    """Whether lists of one kind share more genes than a test and an explanation."""
+    """Whether lists of one kind share more genes than a test and a learned list."""
     table = scores_of(tables, METHODS)
     real = table.loc[table["task"] == "retraining", "dataset"]
     own = table[(table["task"] == "rank-overlap") & table["dataset"].isin(real)]
@@ -224,15 +224,16 @@ def families(tables) -> tuple[str, str]:
     if np.isnan(apart):
         raise CannotAnswer("some lists were not made")
     ours = (
-        f"two lists of one kind share {100 * apart:.0f} points more of their best genes than a "
-        f"test and an explanation do (p = {p:.3f}, over all ways to deal the methods)"
+        f"two lists of one kind, tests or learned, share {100 * apart:.0f} points more of their "
+        f"best genes than a test and a learned list do (p = {p:.3f}, over all ways to deal the "
+        "methods)"
     ).replace("-", "\N{MINUS SIGN}")
     return ours, SHOWN if p <= 0.05 else NOT_SHOWN if p >= 0.95 else UNDECIDED
 
 
-def _trained_anew(tables) -> pd.DataFrame:
+def _trained_anew(tables, page: str = PRACTICE) -> pd.DataFrame:
     """Scores of an MLP trained anew on `k` real genes of a `selection`."""
-    own = scores_of(tables, PRACTICE)
+    own = scores_of(tables, page)
     own = own[own["task"] == "retraining"]
     if own.empty:
         raise CannotAnswer("no model was trained anew on real genes")
@@ -241,14 +242,36 @@ def _trained_anew(tables) -> pd.DataFrame:
 
 
 def small_sets(tables) -> tuple[str, str]:
-    """Accuracy on the ten best genes, less that on all."""
-    table, anew = scores_of(tables, FAITHFUL), _trained_anew(tables)
+    """Accuracy on few best genes, less that on all: by several trainings, and by other lists.
+
+    The other lists are trained once. Where numbers or lists disagree it is undecided.
+    """
+    table = scores_of(tables, FAITHFUL)
     real = table[table["dataset"].str.endswith(", true classes")]
     everything = means_of(real, "seed", model="MLP", metric=ACCURACY)
-    best = means_of(anew[anew["k"] == SMALL], "seed", selection="best")
-    found = change(everything, best)
-    ours = f"an MLP trained on the {SMALL} best genes, less one on all: {points(found)}"
-    return ours, verdict_of([found], above=-CLOSE)
+    best, lists = (
+        anew[anew["k"].isin(SMALL) & (anew["selection"] == "best")]
+        for anew in (_trained_anew(tables), _trained_anew(tables, METHODS))
+    )
+    if best.empty:
+        raise CannotAnswer(f"no model was trained anew on the {SMALL[0]} or {SMALL[1]} best genes")
+    found = {
+        f"{k} genes": change(everything, own.groupby("seed")["value"].mean())
+        for k, own in best.groupby("k")
+    }
+    lists = lists[lists["model"].str.startswith("MLP on genes of ")]
+    others = lists.loc[~lists["model"].str.endswith(" random order"), "value"]
+    n, near = len(others), int((others - everything.mean() > -CLOSE).sum())
+    ours = f"an MLP trained on the best {_beside(found)}, less one on all"
+    verdicts = {verdict_of([one], above=-CLOSE) for one in found.values()}
+    if n:
+        ours += (
+            f"; of {n} other choice{'s' * (n > 1)} of list and number, each trained once, {near} "
+            f"reach{'es' * (near == 1)} it or miss{'es' * (near == 1)} it by less than "
+            f"{100 * CLOSE:.0f} points"
+        )
+        verdicts |= {SHOWN} if near == n else {NOT_SHOWN} if near == 0 else {UNDECIDED}
+    return ours, verdicts.pop() if len(verdicts) == 1 else UNDECIDED
 
 
 def lower_ranks(tables) -> tuple[str, str]:
@@ -258,9 +281,9 @@ def lower_ranks(tables) -> tuple[str, str]:
     if others.empty:
         raise CannotAnswer("too few real genes to leave the best ones out")
     most = int(others["k"].max())
-    best = means_of(anew[anew["k"] == SMALL], "seed", selection="best")
+    best = means_of(anew[anew["k"] == SMALL[0]], "seed", selection="best")
     found = change(best, means_of(others[others["k"] == most], "seed"))
-    ours = f"an MLP trained on {most} others, less one on the {SMALL} best: {points(found)}"
+    ours = f"an MLP trained on {most} others, less one on the {SMALL[0]} best: {points(found)}"
     return ours, verdict_of([found], above=-CLOSE)
 
 
@@ -275,7 +298,9 @@ def simple_and_deep(tables) -> tuple[str, str]:
 
 SMALLER = "designs of the same kind, with fewer genes, classes and samples"
 LATER = f"{SMALLER}; the published values are of later work"
-ONE_SET = f"one data set, intervals over trainings; alike is within {100 * CLOSE:.0f} points"
+ONE_SET = "one data set, intervals over trainings"
+ENOUGH = f"{ONE_SET}; enough is an interval wholly above a loss of {100 * CLOSE:.0f} points"
+ALIKE = f"{ONE_SET}; alike is an interval wholly within {100 * CLOSE:.0f} points of zero"
 OF_2023 = (
     Claim(
         "Ranking features by importance is not enough to robustly identify biomarkers",
@@ -321,17 +346,17 @@ OF_2025 = (
         "one data set, whose genes its makers chose",
         families,
     ),
-    Claim("A small set of top genes suffices to classify", "abstract", ONE_SET, small_sets),
+    Claim("A small set of top genes suffices to classify", "abstract", ENOUGH, small_sets),
     Claim(
         "Similar accuracy is reached with genes of lower rank, if there are more of them",
         "abstract",
-        ONE_SET,
+        ENOUGH,
         lower_ranks,
     ),
     Claim(
         "Simple and deep models classify alike",
         "README, balanced accuracy, LR (L2) less MLP: \N{MINUS SIGN}1.0 to 3.3 points",
-        ONE_SET,
+        ALIKE,
         simple_and_deep,
     ),
 )

@@ -98,8 +98,9 @@ def overlap_rows(
 def families_apart(table: pd.DataFrame) -> tuple[float, float]:
     """How much more of their best genes two lists of one kind share than two of different kinds.
 
-    Kinds are tests and explanations. As pairs of lists are not independent, the p-value deals the
-    methods to kinds of the same sizes in all ways (a permutation of objects, as by Mantel 1967).
+    Kinds are tests, and what is learned: explanations, and models read directly. As pairs of lists
+    are not independent, the p-value deals the methods to kinds of the same sizes in all ways (a
+    permutation of objects, as by Mantel 1967).
 
     Parameters
     ----------
@@ -109,25 +110,23 @@ def families_apart(table: pd.DataFrame) -> tuple[float, float]:
     Returns
     -------
     difference : float
-        In [-1, 1]: the mean over pairs of tests and that over pairs of explanations, averaged,
-        less the mean over pairs of a test and an explanation. NaN if a list is missing.
+        In [-1, 1]: the mean over pairs of one kind less that over pairs of a test and a learned
+        list. NaN if a list is missing.
     p : float
         Share of the ways that give as much or more, one-sided.
     """
-    kind = {name: family for name, family in FAMILIES.items() if family in ("test", "explanation")}
-    values = table.reindex(index=list(kind), columns=list(kind)).to_numpy(float)
-    n, n_tests = len(kind), list(kind.values()).count("test")
+    is_test = {name: family == "test" for name, family in FAMILIES.items() if family != "no class"}
+    values = table.reindex(index=list(is_test), columns=list(is_test)).to_numpy(float)
+    n, pair = len(is_test), ~np.eye(len(is_test), dtype=bool)
 
     def difference(tests) -> float:
-        inside = np.isin(np.arange(n), tests)
-        pair = ~np.eye(n, dtype=bool)
-        means = [
-            values[np.ix_(one, one)][pair[np.ix_(one, one)]].mean() for one in (inside, ~inside)
-        ]
-        return np.mean(means) - values[np.ix_(inside, ~inside)].mean()
+        chosen = np.isin(np.arange(n), tests)
+        same = np.equal.outer(chosen, chosen)
+        return values[same & pair].mean() - values[~same].mean()
 
-    found = difference([i for i, family in enumerate(kind.values()) if family == "test"])
+    true = np.flatnonzero(list(is_test.values()))
+    found = difference(true)
     if np.isnan(found):
         return np.nan, np.nan
-    dealt = [difference(list(tests)) for tests in combinations(range(n), n_tests)]
+    dealt = [difference(tests) for tests in combinations(range(n), len(true))]
     return found, float(np.mean(np.array(dealt) >= found - 1e-12))

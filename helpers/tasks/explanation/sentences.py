@@ -259,7 +259,7 @@ def first_component(lists: pd.DataFrame) -> str:
 
 
 def families(apart: float, p: float) -> str:
-    """Whether lists of one kind share more genes than a test and an explanation.
+    """Whether lists of one kind share more genes than a test and a learned list.
 
     Parameters
     ----------
