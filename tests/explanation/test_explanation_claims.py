@@ -293,15 +293,15 @@ def test_few_genes_and_lower_ones(best, others, small, lower):
             SHOWN,
             "of 1 other choice of list and number",
         ),
-        (0.9, [("Welch t", 0.7)], UNDECIDED, "0 reach it"),
-        (0.7, [("Welch t", 0.89), ("weights", 0.7)], UNDECIDED, "1 reaches it"),
+        (0.9, [("Welch t", 0.7)], UNDECIDED, "0 are less than"),
+        (0.7, [("Welch t", 0.89), ("weights", 0.7)], UNDECIDED, "1 is less than"),
         (0.7, [("Welch t", 0.7), ("weights", 0.6)], NOT_SHOWN, "of 2 other choices"),
         (0.7, [("random order", 0.9), ("weights", 0.6)], NOT_SHOWN, "of 1 other choice"),
     ],
 )
 def test_a_small_set_is_judged_by_all_lists(best, lists, verdict, said):
     ours, found = claims.small_sets(anew(best, 0.9, 0.9, lists))
-    assert found == verdict and said in ours and ours.startswith("an MLP trained on the best 10")
+    assert found == verdict and said in ours and "10 genes" in ours
 
 
 def test_without_others_or_without_training_anew_there_is_nothing_to_judge_by():

@@ -159,29 +159,32 @@ def test_how_many_published_values_another_draw_may_have():
     assert sentences.reproduced(None).startswith("Not answered in this build")
 
 
-def two_cases(first, second, half=0.1):
-    means = pd.DataFrame({"mean": [first, second]})
-    return means.assign(low=means["mean"] - half, high=means["mean"] + half)
-
-
 def said_of_habits(**cases):
-    numbered = {f"{i} {name}": two for i, (name, two) in enumerate(cases.items(), start=1)}
-    return sentences.habits(sentences.both_cases(dict.fromkeys(numbered, ("a gap", 0)), numbered))
+    numbered = {
+        f"{i} {name}": pd.DataFrame({"without": two[0], "with": two[1]})
+        for i, (name, two) in enumerate(cases.items(), start=1)
+    }
+    return sentences.habits(dict.fromkeys(numbered, "a gap"), numbered)
 
 
 def test_what_habits_change():
-    up, down, close = two_cases(0.2, 0.6), two_cases(0.9, 0.1), two_cases(0.5, 0.55)
+    up, down = ([0.1, 0.2, 0.3], [0.6, 0.71, 0.8]), ([0.9, 0.8, 1.0], [0.1, 0.01, 0.2])
+    close, one_draw = ([0.5, 0.6, 0.4], [0.6, 0.5, 0.5]), ([0.1], [0.9])
     said = said_of_habits(up=up, down=down, close=close)
-    assert said.startswith("Of 3 habits with intervals, 2 change what was measured")
-    assert "down\N{RIGHT DOUBLE QUOTATION MARK} (a gap): 90 % (95 % interval 80 to 100)" in said
-    assert said.endswith("10 % (95 % interval 0 to 20) in the second. Undecided: close.")
-    said = said_of_habits(up=up, one_draw=two_cases(0.1, 0.9, np.nan))
-    assert said.startswith("Of 1 habit with intervals, 1 changes") and "Undecided" not in said
-    assert said_of_habits(close=close).startswith("None of 1 habit with intervals is shown")
-    one = said_of_habits(one=two_cases(0.1, 0.9, np.nan), less=two_cases(0.1, 0.2, np.nan))
+    assert said.startswith("Of 3 habits that were tried without and with, 2 change what was")
+    # -80, -79, -80 points: their mean and Student's t with 2 degrees at 1 - 0.05 / 3
+    assert "down\N{RIGHT DOUBLE QUOTATION MARK} (a gap): 90 % without, 10 % with" in said
+    assert "a change of \N{MINUS SIGN}82 to \N{MINUS SIGN}77 points" in said
+    assert said.endswith("95 % for all of them together). Undecided: close.")
+    # each draw is 1 point above itself, though the draws differ by more than that
+    paired = said_of_habits(paired=([0.1, 0.5, 0.9], [0.11, 0.51, 0.911]), one_draw=one_draw)
+    assert paired.startswith("Of 1 habit that was tried without and with, 1 changes what was")
+    assert paired.endswith("a change of 1 to 1 points (paired by draw; 95 %).")
+    assert said_of_habits(close=close).startswith("None of 1 habit that was tried without and")
+    one = said_of_habits(one=one_draw, less=([0.1], [0.2]))
     assert one.startswith("Too few draws for an interval; by means, most changes with")
-    assert one.endswith("(a gap): 10 % in the first case, 90 % in the second.")
-    assert said_of_habits(lost=two_cases(np.nan, 0.9)) == "No habit was scored in both cases."
+    assert one.endswith("(a gap): 10 % without, 90 % with.")
+    assert said_of_habits(lost=([np.nan], [0.9])) == "No habit was scored in both cases."
 
 
 @pytest.mark.parametrize(

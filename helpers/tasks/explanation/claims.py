@@ -262,13 +262,12 @@ def small_sets(tables) -> tuple[str, str]:
     lists = lists[lists["model"].str.startswith("MLP on genes of ")]
     others = lists.loc[~lists["model"].str.endswith(" random order"), "value"]
     n, near = len(others), int((others - everything.mean() > -CLOSE).sum())
-    ours = f"an MLP trained on the best {_beside(found)}, less one on all"
+    ours = f"an MLP trained on the best genes by its explanation, less one on all: {_beside(found)}"
     verdicts = {verdict_of([one], above=-CLOSE) for one in found.values()}
     if n:
         ours += (
             f"; of {n} other choice{'s' * (n > 1)} of list and number, each trained once, {near} "
-            f"reach{'es' * (near == 1)} it or miss{'es' * (near == 1)} it by less than "
-            f"{100 * CLOSE:.0f} points"
+            f"{'are' if near != 1 else 'is'} less than {100 * CLOSE:.0f} points below one on all"
         )
         verdicts |= {SHOWN} if near == n else {NOT_SHOWN} if near == 0 else {UNDECIDED}
     return ours, verdicts.pop() if len(verdicts) == 1 else UNDECIDED

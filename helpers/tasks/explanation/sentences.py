@@ -6,76 +6,68 @@ import numpy as np
 import pandas as pd
 
 from helpers.plots.page import number
+from helpers.stats import mean_interval
 from helpers.tasks.explanation.attribution_published import TITLES
 from helpers.tasks.findings import listed
 
 
-def both_cases(summary: Mapping[str, tuple], cases: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Rows of `habits`: of each item, by its number and name, both cases with their intervals.
+def habits(measured: Mapping[str, str], cases: Mapping[str, pd.DataFrame]) -> str:
+    """Which habits change what they are shown by, by the differences of draws.
 
     Parameters
     ----------
-    summary : mapping
-        Of the item to what was measured, first of a tuple.
+    measured : mapping
+        Of the item, a number and a name, to what was measured.
     cases : mapping
-        Of the item to two rows `mean`, `low`, `high`.
+        Of the items that were tried without and with a habit to their values, in shares: a row a
+        draw, the case without first.
     """
-    rows = {}
-    for item, two in cases.items():
-        row = {"measured": summary[item][0]}
-        for case, (mean, low, high) in zip(
-            ("first", "second"), two[["mean", "low", "high"]].to_numpy(), strict=True
-        ):
-            row |= {case: mean, f"{case} low": low, f"{case} high": high}
-        rows[item.split(" ", 1)[1]] = row
-    return pd.DataFrame.from_dict(rows, orient="index")
-
-
-def habits(cases: pd.DataFrame) -> str:
-    """Which habits change what they are shown by, by intervals over draws.
-
-    Parameters
-    ----------
-    cases : DataFrame indexed by habit
-        `measured`, what was; of both cases in shares, the one without the habit first:
-        `first`, `first low`, `first high`, `second`, `second low`, `second high`.
-    """
-    scored = cases.dropna(subset=["first", "second"])
-    if scored.empty:
+    changes = {}
+    for item, values in cases.items():
+        first, second = values.dropna().to_numpy().T
+        if len(first):
+            changes[item] = (first.mean(), second.mean(), second - first)
+    if not changes:
         return "No habit was scored in both cases."
-    ends = ["first low", "first high", "second low", "second high"]
-    known = scored.dropna(subset=ends)
-    if known.empty:
-        return f"Too few draws for an interval; by means, most changes with {_most(scored)}."
-    n = len(known)
-    apart = known[
-        (known["first high"] < known["second low"]) | (known["second high"] < known["first low"])
-    ]
-    if apart.empty:
+    n = sum(len(change) > 1 for *_, change in changes.values())
+    ends = {
+        item: 100 * np.array(mean_interval(change, confidence=1 - 0.05 / n))
+        for item, (*_, change) in changes.items()
+        if len(change) > 1
+    }
+
+    def most(items) -> str:
+        item = max(items, key=lambda item: abs(changes[item][1] - changes[item][0]))
+        first, second, _ = changes[item]
+        said = (
+            f"\N{LEFT DOUBLE QUOTATION MARK}{_name(item)}\N{RIGHT DOUBLE QUOTATION MARK} "
+            f"({measured[item]}): {100 * first:.0f} % without, {100 * second:.0f} % with"
+        )
+        if item not in ends:
+            return said
+        low, high = (number(end, 0) for end in ends[item])
+        return f"{said}, a change of {low} to {high} points"
+
+    if not n:
+        return f"Too few draws for an interval; by means, most changes with {most(changes)}."
+    apart = [item for item, (low, high) in ends.items() if low > 0 or high < 0]
+    tried = f"{n} habit{'s' * (n > 1)} that {'were' if n > 1 else 'was'} tried without and with"
+    level = f" (paired by draw; 95 %{' for all of them together' * (n > 1)})"
+    if not apart:
         return (
-            f"None of {n} habit{'s' * (n > 1)} with intervals is shown to change what was "
-            f"measured; by means, most changes with {_most(known)}."
+            f"None of {tried} is shown to change what was measured; by means, most changes with "
+            f"{most(ends)}{level}."
         )
     said = (
-        f"Of {n} habit{'s' * (n > 1)} with intervals, {len(apart)} "
-        f"change{'s' * (len(apart) == 1)} what was measured for certain, most of all "
-        f"{_most(apart)}."
+        f"Of {tried}, {len(apart)} change{'s' * (len(apart) == 1)} what was measured, most of all "
+        f"{most(apart)}{level}."
     )
-    rest = [name for name in known.index if name not in apart.index]
+    rest = [_name(item) for item in ends if item not in apart]
     return f"{said} Undecided: {listed(rest)}." if rest else said
 
 
-def _most(cases: pd.DataFrame) -> str:
-    row = cases.loc[(cases["second"] - cases["first"]).abs().idxmax()]
-    first, second = (
-        f"{100 * mean:.0f} %"
-        + ("" if np.isnan(low + high) else f" (95 % interval {100 * low:.0f} to {100 * high:.0f})")
-        for mean, low, high in (
-            row[[case, f"{case} low", f"{case} high"]] for case in ("first", "second")
-        )
-    )
-    quoted = f"\N{LEFT DOUBLE QUOTATION MARK}{row.name}\N{RIGHT DOUBLE QUOTATION MARK}"
-    return f"{quoted} ({row['measured']}): {first} in the first case, {second} in the second"
+def _name(item: str) -> str:
+    return item.split(" ", 1)[1]
 
 
 def named_genes(spread: pd.DataFrame, dataset: str) -> str:
