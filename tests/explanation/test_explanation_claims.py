@@ -339,17 +339,34 @@ def test_a_claim_without_scores_says_so_and_leaves_the_others():
     "changes, head",
     [
         ({"a": spread(0.2, 0.1), "b": spread(0.3, 0.1)}, "Yes"),
-        ({"a": spread(0.2, 0.1), "b": spread(0.0, 0.1)}, "In some designs"),
+        ({"a": spread(0.2, 0.1), "b": spread(0.0, 0.1)}, "Shown in some comparisons only"),
         ({"a": spread(0.2, 0.1), "b": spread(-0.3, 0.1)}, "It depends on the design"),
         ({"a": spread(-0.2, 0.1), "b": spread(-0.3, 0.1)}, "No, the test is better"),
-        ({"a": spread(-0.2, 0.1), "b": spread(0.0, 0.1)}, "Not shown in any design"),
+        ({"a": spread(-0.2, 0.1), "b": spread(0.0, 0.1)}, "Not shown in any comparison"),
         ({"a": spread(0.0, 0.1), "b": spread(0.0, np.nan)}, "It is undecided"),
     ],
 )
 def test_tests_and_explanations(changes, head):
     assert findings.claims.points(spread(0.2, 0.1)) == "20.0 points (95 % interval 10.0 to 30.0)"
-    said = findings.about_tests(changes)
-    assert said.startswith(head) and "(a)" in said and "(b)" in said
+    said = findings.about_tests({("MLP", design): found for design, found in changes.items()})
+    assert said.startswith(head) and "is for the MLP " in said
+    assert "with a and" in said and "with b. " in said
+    assert ("for all 2 together" in said) == all(np.isfinite(v["low"]) for v in changes.values())
+
+
+def test_an_explanation_of_each_model_is_told_of_and_the_intervals_hold_together():
+    truth = {"IG, MLP": (0.5, 0.54, 0.58), "IG, L2 regression": (0.8, 0.84, 0.88)}
+    truth["Welch t"] = (0.6, 0.6, 0.6)
+    rows = [
+        table({("d", name, CLASS): value}, draws=(0.0,)).assign(seed=i, cluster=f"draw {i}")
+        for name, values in truth.items()
+        for i, value in enumerate(values)
+    ]
+    said = findings.tests_or_explanations({claims.METHODS: pd.concat(rows)}, **GIVEN)
+    # -10, -6, -2: mean -6, standard error 2.309; t of 2 degrees at 1 - 0.05 / 2 is 6.205
+    assert "for the MLP \N{MINUS SIGN}6.0 points (\N{MINUS SIGN}20.3 to 8.3) with d" in said
+    assert "for the L2 regression 24.0 points (9.7 to 38.3) with d" in said
+    assert said.startswith("Shown in some comparisons only")
 
 
 def test_no_list_no_answer():
@@ -371,7 +388,8 @@ def test_averages_over_a_mixed_class(gain, head):
 
 
 def test_findings_from_tables():
-    means = {("d", m, CLASS): v for m, v in (("Welch t", 0.9), ("IG, MLP", 0.5))}
+    explained = [(f"IG, {model}", 0.5) for model in findings.EXPLAINED]
+    means = {("d", m, CLASS): v for m, v in (("Welch t", 0.9), *explained)}
     mixed = {("five kinds", f"MLP, average of {what}", CLASS): v
              for what, v in (("the class", 0.4), ("its cluster", 0.8))}  # fmt: skip
     given = {claims.METHODS: table(means), claims.MIXED: table(mixed)}

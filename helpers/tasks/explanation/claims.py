@@ -85,7 +85,7 @@ def alike(found: pd.Series) -> str:
     return NOT_SHOWN if found["low"] > CLOSE or found["high"] < -CLOSE else UNDECIDED
 
 
-def change(first: pd.Series, last: pd.Series) -> pd.Series:
+def change(first: pd.Series, last: pd.Series, *, confidence: float = 0.95) -> pd.Series:
     """`mean`, `low`, `high` of last less first, over the draws or trainings that both have.
 
     The interval is that of a mean (t distribution); NaN with one draw.
@@ -93,7 +93,9 @@ def change(first: pd.Series, last: pd.Series) -> pd.Series:
     found = (last - first).dropna()
     if found.empty:
         raise CannotAnswer("the two were not scored on the same draws or trainings")
-    low, high = mean_interval(found) if len(found) > 1 else (np.nan, np.nan)
+    low = high = np.nan
+    if len(found) > 1:
+        low, high = mean_interval(found, confidence=confidence)
     return pd.Series({"mean": found.mean(), "low": low, "high": high})
 
 
