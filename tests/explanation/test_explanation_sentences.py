@@ -27,9 +27,10 @@ def agreement(alone=30.0, half=2.0):
 
 def test_the_genes_that_are_named():
     said = sentences.named_genes(agreement(), "d")
-    assert said.startswith("In part: the models classify 9 and 99 % of test samples right")
-    assert "50 and 55 % are planted" in said and said.endswith("over a class it is 90 %.")
-    assert "alone has 30 % and the planted truth itself 80 %" in said
+    assert said.startswith("In part: the models classify 9.0 and 99.0 % of test samples right")
+    assert "50.0 and 55.0 % are planted" in said
+    assert said.endswith("over a class it is 90.0 %, and by expression alone 70.0 %.")
+    assert "alone has 30.0 % and the planted truth itself 80.0 %" in said
     for unclear in (agreement(alone=47.0), agreement(half=np.nan)):
         assert sentences.named_genes(unclear, "d").startswith("Not shown to do so better")
 
@@ -151,12 +152,37 @@ def test_how_many_published_values_another_draw_may_have():
     rows["difference"] = rows["value"] - rows["published"]
     said = sentences.reproduced(rows)
     assert (
-        said.startswith("2 of 3 published values lie inside") and "Outside lie 1 of SIMU2" in said
+        said.startswith("2 of 3 published values, give or take")
+        and "Outside lie 1 of SIMU2" in said
     )
     assert "LR in SIMU2, where ours is 60.0 % and the published value 40.0 %" in said
     assert sentences.reproduced(rows[rows["inside"]]).endswith("would miss by chance.")
     assert sentences.reproduced(rows.assign(low=np.nan)).startswith("Undecided: one draw")
     assert sentences.reproduced(None).startswith("Not answered in this build")
+
+
+@pytest.mark.parametrize(
+    "move, outside, said",
+    [
+        (-1.0, [True], "moves 1 of 1 value of SIMU2"),
+        (
+            1.0,
+            [True],
+            "towards the published one: it does not explain",
+        ),
+        (-1.0, [False], "no miss to explain"),
+        (np.nan, [True], "it does not explain them"),
+    ],
+)
+def test_noise_as_the_reason_of_a_miss(move, outside, said):
+    shift = pd.DataFrame({"LR": [move]}, index=["PGI, sample"])
+    rows = pd.DataFrame(
+        {"dataset": "SIMU2", "model": "LR", "metric": "pgi_local", "difference": 1.5},
+        index=range(len(outside)),
+    ).assign(inside=~np.array(outside))
+    assert said in sentences.noise_as_reason(shift, rows)
+    assert "no miss to explain" in sentences.noise_as_reason(shift, None)
+    assert "no miss" in sentences.noise_as_reason(shift, rows.assign(dataset="SIMU1"))
 
 
 def said_of_habits(**cases):
