@@ -345,9 +345,9 @@ def change(mean, low, high):
 @pytest.mark.parametrize(
     "true, faithful, head",
     [
-        ((-0.3, -0.4, -0.2), (0.0, -0.1, 0.1), "Not because it is faithful"),
+        ((-0.3, -0.4, -0.2), (0.0, -0.1, 0.1), "Not for being faithful"),
         ((-0.3, -0.4, -0.2), (-0.2, -0.3, -0.1), "As far as faithfulness warns"),
-        ((-0.3, -0.4, -0.2), (-0.02, -0.03, -0.01), "Not because it is faithful"),
+        ((-0.3, -0.4, -0.2), (-0.02, -0.03, -0.01), "Not for being faithful"),
         ((-0.3, -0.4, -0.2), (0.0, -0.3, 0.3), "Whether faithfulness warns of it is undecided"),
         ((0.0, -0.1, 0.1), (0.0, -0.1, 0.1), "It is undecided"),
         ((0.2, 0.1, 0.3), (0.0, -0.1, 0.1), "Nothing here speaks against it"),
@@ -355,13 +355,18 @@ def change(mean, low, high):
     ],
 )
 def test_an_explanation_that_is_faithful_need_not_be_true(true, faithful, head):
-    assert explanation.about_faith(change(*true), change(*faithful)).startswith(head)
+    said = explanation.about_faith(change(*true), change(-0.2, -0.3, -0.1), change(*faithful))
+    assert said.startswith(head) and "a single sample names 90 % and 70 %" in said
 
 
 def explained(n_draws, hard=0.6):
     rows = [
         {"metric": m, "dataset": d, "model": "MLP", "seed": seed, "value": v + 0.01 * (seed % 2)}
-        for m, values in ((explanation.TRUE, (0.9, hard)), (explanation.FAITHFUL, (0.9, 0.9)))
+        for m, values in (
+            (explanation.TRUE, (0.9, hard)),
+            (explanation.ONE, (0.7, 0.4)),
+            (explanation.FAITHFUL, (0.9, 0.9)),
+        )
         for d, v in zip((explanation.EASY, explanation.HARD), values, strict=True)
         for seed in range(n_draws)
     ]
@@ -370,7 +375,7 @@ def explained(n_draws, hard=0.6):
 
 def test_draws_of_an_explanation_are_paired():
     said = explanation.faithful_and_true(explained(6), **GIVEN)
-    assert said.startswith("Not because it is faithful") and "names 91% of" in said
+    assert said.startswith("Not for being faithful") and "names 91 % where" in said
     assert explanation.faithful_and_true(explained(1), **GIVEN).startswith("Too few draws")
     with pytest.raises(CannotAnswer, match="was not scored"):
         explanation.faithful_and_true(

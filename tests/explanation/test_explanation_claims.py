@@ -404,6 +404,7 @@ def test_the_page_on_faithfulness_opens_with_its_answer_or_says_that_there_is_no
         (metric, dataset, seed, value + 0.01 * seed)
         for metric, (easy, hard) in {
             findings.TRUE: (1.0, 0.7),
+            findings.ONE: (0.8, 0.4),
             findings.FAITHFUL: (0.9, 0.9),
         }.items()
         for dataset, value in ((findings.EASY, easy), (findings.HARD, hard))
@@ -412,6 +413,6 @@ def test_the_page_on_faithfulness_opens_with_its_answer_or_says_that_there_is_no
     table = pd.DataFrame(rows, columns=["metric", "dataset", "seed", "value"])
     table = table.assign(model=findings.MODEL)
     said = findings.faith_in_short(table)
-    assert said.startswith("Not because it is faithful to its model")
+    assert said.startswith("Not for being faithful to its model")
     said = findings.faith_in_short(table[table["dataset"] == findings.EASY])
     assert said.startswith("Not answered in this build: agreement with planted genes was not")

@@ -4,33 +4,30 @@ import numpy as np
 import pandas as pd
 
 from helpers.plots.page import number
-from helpers.stats import mean_interval
 from helpers.tasks.explanation import claims
-from helpers.tasks.findings import Finding, Ledger, listed, with_interval
+from helpers.tasks.findings import Finding, Ledger, listed
 from helpers.tasks.requirements import CannotAnswer
 
 EASY, HARD = "no gene shared", "4 groups a gene"
 MODEL = "MLP"
 EXPLAINED = ("MLP", "L2 regression")
-TRUE, FAITHFUL = "feature_agreement_global", "pgi_local"
+TRUE, ONE, FAITHFUL = claims.CLASS, claims.ONE, claims.PGI
 
 
 def faithful_and_true(tables, *, n_resamples: int, seed: int) -> str:
-    """How far agreement with planted genes, and faithfulness, move when classes share genes."""
+    """How far agreement with planted genes, and faithfulness, move when groups share genes."""
     table = tables["explanation/faithful-is-not-true"]
     own = table[(table["model"] == MODEL) & table["dataset"].isin([EASY, HARD])]
     by_draw = own.groupby(["metric", "dataset", "seed"])["value"].mean()
     found = {}
-    for metric in (TRUE, FAITHFUL):
+    for metric in (TRUE, ONE, FAITHFUL):
         if metric not in by_draw.index or by_draw[metric].index.unique("dataset").size < 2:
-            what = "agreement with planted genes" if metric == TRUE else "faithfulness"
+            what = "faithfulness" if metric == FAITHFUL else "agreement with planted genes"
             raise CannotAnswer(f"{what} was not scored in both simulations ({EASY}; {HARD})")
         wide = by_draw[metric].unstack("dataset").dropna()  # noqa: PD010
-        change = wide[HARD] - wide[EASY]
-        ends = mean_interval(change) if len(change) > 1 else (np.nan, np.nan)
-        values = [change.mean(), *ends, wide[EASY].mean(), wide[HARD].mean()]
-        found[metric] = pd.Series(values, ["mean", "low", "high", "easy", "hard"])
-    return about_faith(found[TRUE], found[FAITHFUL])
+        found[metric] = claims.change(wide[EASY], wide[HARD])
+        found[metric]["easy"], found[metric]["hard"] = wide[EASY].mean(), wide[HARD].mean()
+    return about_faith(found[TRUE], found[ONE], found[FAITHFUL])
 
 
 def faith_in_short(table: pd.DataFrame) -> str:
@@ -42,18 +39,28 @@ def faith_in_short(table: pd.DataFrame) -> str:
         return f"Not answered in this build: {refusal.reason}."
 
 
-def about_faith(true: pd.Series, faithful: pd.Series) -> str:
-    """The sentence, of the changes of both (`mean`, `low`, `high`) and where they start and end."""
+def about_faith(true: pd.Series, one: pd.Series, faithful: pd.Series) -> str:
+    """The sentence, of the changes (`mean`, `low`, `high`), and where they start and end.
+
+    Parameters
+    ----------
+    true, one, faithful : Series
+        Agreement with planted genes, of class averages and of single samples; faithfulness.
+    """
+
+    easy, hard, easy_one, hard_one = (
+        f"{100 * found[end]:.0f} %" for found in (true, one) for end in ("easy", "hard")
+    )
     says = (
-        f"an explanation of a network names {true['easy']:.0%} of the planted genes where classes "
-        f"share none and {true['hard']:.0%} where they share them, a change of "
-        f"{with_interval(*true[['mean', 'low', 'high']])}; its faithfulness changes by "
-        f"{with_interval(*faithful[['mean', 'low', 'high']])}."
+        f"of the planted genes, the average explanation of a class by a network names {easy} where "
+        f"groups of genes share none and {hard} where a gene is in four groups on average, a "
+        f"change of {claims.points(true)}; the explanation of a single sample names {easy_one} and "
+        f"{hard_one}. Its faithfulness, the prediction gap, changes by {claims.points(faithful)}."
     )
     if np.isnan([true["low"], faithful["low"]]).any():
         return f"Too few draws were made to say: {says}"
     if true["high"] < 0 and true["high"] < faithful["low"]:
-        return f"Not because it is faithful to its model: {says}"
+        return f"Not for being faithful to its model: {says}"
     if true["high"] < 0 and faithful["high"] < 0:
         return f"As far as faithfulness warns of it: {says}"
     if true["high"] < 0:
