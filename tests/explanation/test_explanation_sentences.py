@@ -218,7 +218,7 @@ def test_what_habits_change():
     [
         (
             [("a", 0.7, 0.6, 0.8)],
-            "a share of 0.70 (95 % interval 0.60 to 0.80) with a. So an explanation",
+            "sample shows 70.0 % (95 % interval 60.0 to 80.0) with a. So an explanation",
         ),
         ([("a", 0.7, 0.6, 0.8), ("b", 0.99, 0.9, 1.0)], "is not excluded in each design"),
         ([("a", 0.7, np.nan, np.nan)], "too few samples to say whether"),

@@ -232,11 +232,11 @@ def test_settings_are_those_of_the_published_table():
         *(33, 9_900, 15_000, 1_500),
     ]
     assert table["informative genes"].to_dict() == {
-        "SIMU1": "370",
-        "SIMU2": "about 365",
-        "SimuA": "10,000",
-        "SimuB": "10,000",
-        "SimuC": "10,000",
+        "SIMU1": 370,
+        "SIMU2": 365,
+        "SimuA": 10_000,
+        "SimuB": 10_000,
+        "SimuC": 10_000,
     }
     assert table["hidden kinds of the first class"].tolist() == [0, 0, 0, 3, 5]
     assert table["groups share genes"].to_dict()["SIMU2"]

@@ -30,7 +30,7 @@ def settings() -> pd.DataFrame:
                 "genes": n_genes,
                 "groups": knobs["n_groups"],
                 "groups share genes": not disjoint,
-                "informative genes": f"{10 * n_groups:,}" if disjoint else f"about {unique:,}",
+                "informative genes": 10 * n_groups if disjoint else unique,
             }
         )
     return pd.DataFrame(rows)
@@ -48,12 +48,13 @@ def in_short(shown: pd.DataFrame) -> str:
     if known.empty:
         return "How much of the truth a single sample shows was not scored."
     said = "; ".join(
-        f"{with_interval(mean, low, high)} with {dataset.removeprefix('simulated, ')}"
+        f"{with_interval(100 * mean, 100 * low, 100 * high, 1).replace(' (', ' % (', 1)} with "
+        f"{dataset.removeprefix('simulated, ')}"
         for dataset, mean, low, high in known[["dataset", "mean", "low", "high"]].itertuples(
             index=False
         )
     )
-    said = f"Of the genes that its class was given, a single sample shows a share of {said}"
+    said = f"Of the informative genes of its class, a single sample shows {said}"
     if known["low"].isna().any():
         return f"{said}: too few samples to say whether an explanation of one could find all."
     if (known["high"] < 1).all():
