@@ -92,6 +92,12 @@ def subject(name: str) -> str:
     return name + "," * (", " in name)
 
 
+def bracketed(name: str) -> str:
+    """A name in a sentence: what comes after its comma stands in brackets."""
+    head, _, tail = name.partition(", ")
+    return f"{head} ({tail})" if tail else head
+
+
 def listed(names: Iterable[str]) -> str:
     """Names as a phrase: "a", "a and b", "a, b and c"."""
     *others, last = list(names) or ["none"]

@@ -66,20 +66,38 @@ def test_in_one_line_ncs_ranks_one_signature_a_compound_as_wtcs(families):
     assert mean.loc["WTCS", "value"].tolist() == mean.loc["NCS", "value"].tolist()
     rows = normalised_report.compound_rows(found, dataset="x", seed=0, rules=("mean",))
     gaps = normalised_report.gaps(rows, n_resamples=200)
-    assert normalised_report.about_gaps(gaps).startswith("NCS ranks exactly as WTCS does. tau less")
+    assert normalised_report.about_gaps(gaps).startswith("NCS ranks exactly as WTCS does. Compared")
 
 
 def test_gaps_in_words():
     about = normalised_report.about_gaps
-    gap = pd.DataFrame([["tau", 0.1, 0.05, 0.15]], columns=["model", "mean", "low", "high"])
-    assert about(gap) == "tau less WTCS: 0.100 (95 % interval 0.050 to 0.150), better."
-    worse = gap.assign(mean=-0.1, low=-0.15, high=-0.05)
-    assert about(worse).endswith("worse.")
-    assert about(gap.assign(low=-0.01)).endswith("not told apart.")
-    assert about(gap.assign(mean=0.0, low=0.0, high=0.0)) == "tau ranks exactly as WTCS does."
+    gap = pd.DataFrame([["tau, mean", 0.1, 0.05, 0.15]], columns=["model", "mean", "low", "high"])
+    gap = gap.assign(other="WTCS, mean")
+    assert about(gap) == (
+        "Compared with WTCS (mean), tau (mean) is better, a difference of 0.100 (95 % interval "
+        "0.050 to 0.150)."
+    )
+    assert "tau (mean) is worse" in about(gap.assign(mean=-0.1, low=-0.15, high=-0.05))
+    assert "is not told apart" in about(gap.assign(low=-0.01))
+    few = about(gap.assign(low=np.nan, high=np.nan))
+    assert "is not told apart" in few and "nan" not in few
+    small = gap.assign(mean=0.0, low=-0.0004, high=0.0001)
+    assert about(small).endswith("is not told apart, a difference of below 0.001.")
+    same = gap.assign(mean=0.0, low=0.0, high=0.0)
+    assert about(same) == "tau (mean) ranks exactly as WTCS (mean) does."
+    assert about(pd.concat([same, same])).startswith("tau (mean) and tau (mean) rank exactly")
     assert about(gap.iloc[:0]).startswith("No compound")
-    assert "coarse" in normalised_report.about_references(99)
-    assert normalised_report.about_references(500) == "tau has 500 reference queries."
+
+
+def test_references_and_queries_in_words():
+    about = normalised_report.about_references
+    said = about({"here": 99, "there": 600})
+    assert said.startswith("tau has 99 reference queries here and 600 reference queries there; ")
+    assert said.endswith("is coarse with fewer.")
+    assert about({"here": 500}) == "tau has 500 reference queries here."
+    table = pd.DataFrame({"cluster": ["a", "b", "b"]})
+    assert normalised_report.about_queries(table, 9).startswith("2 of 9 compounds are queries; no")
+    assert normalised_report.about_queries(table, 2) == "All 2 compounds are queries."
 
 
 # The reader -------------------------------------------------------------------------------------

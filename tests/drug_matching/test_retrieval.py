@@ -92,46 +92,103 @@ def test_families_find_each_other():
     assert (value["same compound"] > 0.7).all() and (value["same mechanism"] > 0.6).all()
 
 
-def of_relation(best, floor, low):
-    rows = [["same compound", "cosine", best, low, best + 0.1],
-            ["same compound", "random", floor, floor - 0.02, floor + 0.02]]  # fmt: skip
-    return pd.DataFrame(rows, columns=["split", "model", "mean", "low", "high"])
+def retrieved(floor, score=0.8, *, spread=0.0, n=8):
+    """Score rows of `n` compounds; their values are `score` and `floor` on average.
+
+    The score spreads by `spread` from compound to compound, and the floor with it.
+    """
+    shift = spread * np.linspace(-1, 1, n)
+    parts = [
+        pd.DataFrame({"relation": "same compound", "model": model, "value": mean + shift})
+        for model, mean in (("cosine", score), ("random", floor))
+        if mean is not None
+    ]
+    found = pd.concat(parts).rename_axis("well").reset_index()
+    found = found.assign(compound=found["well"], n=9)
+    return mechanism_report.retrieval_rows(found, dataset="d", seed=0)
 
 
-def test_retrieval_in_words():
+@pytest.mark.parametrize(
+    "table, whole, short",
+    [
+        (
+            retrieved(0.75, spread=0.15),  # the intervals of both overlap, their difference is told
+            "a difference of 0.05 (95 % interval 0.05 to 0.05). Signatures find it.",
+            "Signatures find the same compound better than any floor (0.80 against 0.75).",
+        ),
+        (
+            retrieved(0.9, spread=0.05),
+            "The second, a floor, finds it better: the signature gets no credit for it.",
+            "The same compound is found better by random, a floor, than by any score (0.90 against "
+            "0.80).",
+        ),
+        (
+            retrieved(0.4, 0.55, spread=0.3),
+            "It is not told from chance.",
+            "The same compound is not told from chance (cosine 0.55).",
+        ),
+        (
+            retrieved(0.5, n=3),
+            "It is not told from chance.",
+            "The same compound is not told from chance (cosine 0.80).",
+        ),
+        (
+            retrieved(None),
+            "Same compound: cosine 0.80 (95 % interval 0.80 to 0.80).",
+            "The same compound is found by cosine (0.80), and no floor stands beside it.",
+        ),
+    ],
+)
+def test_retrieval_in_words(table, whole, short):
+    assert mechanism_report.about_relation(table, "same compound", n_resamples=500).endswith(whole)
+    assert mechanism_report.in_short(table, table, n_resamples=500) == short
+    said = mechanism_report.in_short(table, None, n_resamples=500)
+    assert said.startswith("Simulated: ") and "nan" not in said
+
+
+def test_a_relation_that_no_floor_is_told_from():
+    table = retrieved(0.8, spread=0.05)
+    noise = 0.05 * np.tile([1.0, -1.0], 4)
+    table.loc[table["model"] == "random", "value"] += noise
     about = mechanism_report.about_relation
-    assert about(of_relation(0.8, 0.5, 0.7), "same compound").endswith("Signatures find it.")
-    for floor in (0.69, 0.8, 0.9):
-        assert "The two are not told apart" in about(of_relation(0.8, floor, 0.7), "same compound")
-    better = about(of_relation(0.7, 0.9, 0.6), "same compound")
-    assert better.endswith(
-        "The second, a floor, finds it better: the signature gets no credit for it."
-    )
-    few = of_relation(0.8, 0.5, 0.7).assign(low=np.nan, high=np.nan)
-    assert about(few, "same compound").endswith("It is not told from chance.")
-    assert about(of_relation(0.6, 0.5, 0.45), "same compound").endswith("not told from chance.")
-    assert about(of_relation(0.8, 0.5, 0.7), "same target").startswith("No signature has another")
-    only = of_relation(0.8, 0.5, 0.7).iloc[:1]
-    assert (
-        about(only, "same compound") == "Same compound: cosine 0.80 (95 % interval 0.70 to 0.90)."
-    )
-    assert mechanism_report.in_short(only, None).startswith("Simulated. Same compound: cosine")
-    assert mechanism_report.in_short(only, only).startswith("Same compound: cosine")
-    doses = pd.DataFrame({"model": "cosine", "dose": [0.1, 10.0]})
-    for values, head in (
-        ((0.5, 0.7), "A higher dose is found more easily"),
-        ((0.7, 0.5), "A higher dose is found less easily"),
-        ((0.5, 0.55), "It is undecided whether a higher dose"),
-    ):
-        own = doses.assign(mean=values, low=np.array(values) - 0.05, high=np.array(values) + 0.05)
-        assert mechanism_report.about_dose(own).startswith(head)
-    few = own.assign(low=np.nan, high=np.nan)
-    assert mechanism_report.about_dose(few).startswith("It is undecided")
-    assert mechanism_report.about_dose(doses.iloc[:0]) == "There are not several doses."
+    assert "The two are not told apart" in about(table, "same compound", n_resamples=500)
+    short = mechanism_report.in_short(table, table, n_resamples=500)
+    assert short.startswith("It is undecided whether signatures find the same compound better")
+    assert about(table, "same target", n_resamples=500).startswith("No signature has another")
+
+
+def of_doses(*means, n=8, place=None):
+    rows = [
+        ["same compound", model, f"c{i}", dose, mean + 0.01 * ((i * k) % 3)]
+        for model, own in (("cosine", means), ("place on the plate", place or ()))
+        for k, (dose, mean) in enumerate(zip((0.1, 1.0, 10.0), own, strict=False))
+        for i in range(n)
+    ]
+    return pd.DataFrame(rows, columns=["relation", "model", "compound", "dose", "value"])
+
+
+@pytest.mark.parametrize(
+    "found, said",
+    [
+        (of_doses(0.5, 0.8, 0.6), "1 µM is found best (cosine, 0.81): it is found more easily than "
+         "the lowest (0.1 µM, 0.50), a difference of"),
+        (of_doses(0.5, 0.8, 0.6), "it is found more easily than the highest (10 µM, "),
+        (of_doses(0.5, 0.8, 0.795), "it is not told from the highest (10 µM, "),
+        (of_doses(0.5, 0.6, 0.8), "10 µM is found best (cosine, 0.81): it is found more easily "
+         "than the lowest"),
+        (of_doses(0.5, 0.8, 0.6, n=3), "it is not told from the highest"),
+        (of_doses(0.5, 0.8, 0.6, place=(0.9, 0.95, 0.9)), "with 0.90 to 0.96, so that where"),
+        (of_doses(0.5), "There are not several doses of one compound."),
+    ],
+)  # fmt: skip
+def test_doses_in_words(found, said):
+    text = mechanism_report.about_dose(found, n_resamples=500)
+    assert said in text and "nan" not in text
+    assert ("so that where a dose lies" in text) == ("place on the plate" in set(found["model"]))
 
 
 def test_a_plate_without_controls_cannot_answer():
-    with pytest.raises(CannotAnswer, match="2 control wells"):
+    with pytest.raises(CannotAnswer, match="needs 6 control wells, has 2"):
         require("Whether", mechanism.REQUIREMENTS, {"controls": 2, "compounds": 9})
 
 
