@@ -20,12 +20,13 @@ def real(**means):
             {
                 "candidates": np.repeat(["all", "curated", "treating"], 12),
                 "disease": [f"q{i}" for i in range(12)] * 3,
-                "metric": matching_report.PRIMARY,
                 "value": mean + 0.01 * rng.random(36),
                 "n": 100,
             }
         )
-        parts.append(matching_report.score_rows(values, dataset="d", model=model, seed=0))
+        for metric in (matching_report.PRIMARY, "degree_matched_auroc"):
+            own = values.assign(metric=metric)
+            parts.append(matching_report.score_rows(own, dataset="d", model=model, seed=0))
     return pd.concat(parts, ignore_index=True)
 
 

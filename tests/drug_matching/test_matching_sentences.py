@@ -31,7 +31,7 @@ R, S = "reversal, Spearman", "reversal, WTCS"
 def test_reversal(one, other, head):
     said = report.about_reversal(means(**{R: one, S: other, "popularity": (0.9, 0.8, 1.0)}))
     assert said.startswith(head)
-    assert "the best is reversal, Spearman" in said
+    assert "the best is reversal (Spearman), " in said
 
 
 def gaps(**verdicts):
@@ -43,8 +43,9 @@ def gaps(**verdicts):
 @pytest.mark.parametrize(
     "one, other, head",
     [
-        ((0.2, "better"), (-0.3, "worse"), "reversal, Spearman pass popularity: the largest"),
-        ((-0.2, "worse"), (-0.3, "worse"), "Every score that reads transcriptomes is worse than p"),
+        ((0.2, "better"), (-0.3, "worse"), "reversal (Spearman) passes popularity: the larg"),
+        ((0.2, "better"), (0.1, "better"), "reversal (Spearman) and reversal (WTCS) pass pop"),
+        ((-0.2, "worse"), (-0.3, "worse"), "Alone, every score that reads transcriptomes is wo"),
         ((-0.1, "undecided"), (-0.3, "worse"), "No score that reads transcriptomes is shown to pa"),
     ],
 )
@@ -65,20 +66,15 @@ def test_universe_siblings_and_matched():
     )
     apart = pd.Series([0.5, 0.6, np.nan], index=list("abc"))
     for gain, head in (
-        ((0.1, 0.11, 0), "Near diseases in training raise the score of the learned model: "),
-        ((-0.1, -0.11, 0), "Near diseases in training lower the score of the learned model: "),
+        ((0.1, 0.11, 0), "Near diseases in training raise the score of bilinear ridge: "),
+        ((-0.1, -0.11, 0), "Near diseases in training lower the score of bilinear ridge: "),
         ((0.1, -0.11, 0), "It is undecided whether near diseases in training raise the score of"),
         ((0.1, np.nan, 0), "It is undecided whether near diseases in training raise the score of"),
     ):
         said = report.about_siblings(apart, apart + np.array(gain))
         assert said.startswith(head) and "nan" not in said
+        assert "a difference of" in said
     assert "(2 diseases)" in report.about_siblings(apart, apart)
-    best = {R: (0.6, 0.55, 0.65), "random": (0.7, 0.6, 0.8, "floor")}
-    assert report.about_matched(means(**best)).startswith("reversal, Spearman stay above chance")
-    undecided = {R: (0.6, 0.45, 0.65)}
-    assert report.about_matched(means(**undecided)).startswith("No match is told from chance")
-    few = {R: (0.6, np.nan, np.nan)}
-    assert report.about_matched(means(**few)).startswith("Too few diseases")
 
 
 def test_planted_and_skipped():
@@ -102,12 +98,46 @@ def evaluated(auroc=(0.6, 0.8), pooled=0.9):
     return pd.DataFrame(rows, columns=columns).assign(n=100, n_treats=5)
 
 
-def test_pooled():
-    said = report.about_pooled({R: evaluated(pooled=0.9)}, R)
-    assert said.endswith("0.900 (95 % interval 0.400 to 0.950); the mean over diseases is 0.700.")
-    assert report.pooled_table({R: evaluated()})["candidates"].tolist() == [
-        "drugs in a curated pair"
-    ]
+def test_matched():
+    best = {R: (0.6, 0.55, 0.65), "mean |z|": (0.7, 0.6, 0.8, "floor")}
+    said = report.about_matched(means(**best))
+    assert said.startswith("reversal (Spearman) stays above chance then")
+    assert said.endswith("of the disease: mean |z| 0.700 (95 % interval 0.600 to 0.800). So "
+                         "not all that is left is a match.")  # fmt: skip
+    head = "Against drugs that treat as many other diseases, "
+    assert report.adds(means(**best)) == f"{head}reversal (Spearman) still finds something."
+    both = {R: (0.6, 0.55, 0.65), S: (0.6, 0.55, 0.65)}
+    assert "reversal (Spearman) and reversal (WTCS) stay" in report.about_matched(means(**both))
+    assert report.adds(means(**both)).endswith("reversal (WTCS) still find something.")
+    for open_ in ((0.6, 0.45, 0.65), (0.6, np.nan, np.nan)):
+        found = means(**{R: open_})
+        assert report.adds(found) == f"{head}no match is shown to find anything."
+    assert report.about_matched(found).startswith("Too few diseases")
+    said = report.about_matched(means(**{R: (0.6, 0.45, 0.65)}))
+    assert said.startswith("No match is told from chance") and "nothing of" not in said
+
+
+@pytest.mark.parametrize(
+    "low, high, said",
+    [
+        (0.4, 0.95, "none of 2 scores of reversal is told from chance by its own interval; the "
+         "best is reversal (Spearman) 0.900 (95 % interval 0.400 to 0.950), mean over diseases 0.700."),
+        (np.nan, np.nan, "none of 2 scores"),
+        (0.6, 0.95, "1 of 2 scores of reversal is told from chance by its own interval: rev"),
+        (0.3, 0.45, "1 of 2 scores of reversal is told from chance"),
+    ],
+)  # fmt: skip
+def test_pooled(low, high, said):
+    found = {R: evaluated(pooled=0.9), S: evaluated(pooled=0.5), "popularity": evaluated()}
+    own = found[R]
+    pooled = own["metric"] == "pooled_auroc"
+    own.loc[pooled, ["low", "high"]] = low, high
+    assert said in report.about_pooled(found)
+    assert "popularity" not in report.about_pooled(found)
+    found[S].loc[pooled, ["low", "high"]] = 0.55, 0.6
+    if low == 0.6:
+        assert "2 of 2 scores of reversal are told from chance, each" in report.about_pooled(found)
+    assert report.pooled_table({R: own})["candidates"].tolist() == ["drugs in a curated pair"]
 
 
 def test_rows_are_scores_and_prevalence_is_said():
@@ -131,9 +161,10 @@ def test_rows_are_scores_and_prevalence_is_said():
 def test_in_short_says_what_there_is():
     planted = means(a=(0.9, 0.8, 1.0), f=(0.6, 0.5, 0.7, "floor"))
     assert report.in_short(planted, None).endswith("No real data set answers in this build.")
-    answer = means(**{R: (0.52, 0.46, 0.58)}), gaps(**{R: (-0.2, "worse")})
-    said = report.in_short(planted, answer)
+    own = means(**{R: (0.52, 0.46, 0.58)})
+    said = report.in_short(planted, (own, gaps(**{R: (-0.2, "worse")}), own))
     assert said.startswith("Undecided") and "worse than popularity" in said
+    assert said.endswith("no match is shown to find anything.")
 
 
 def test_few_diseases_cannot_answer():

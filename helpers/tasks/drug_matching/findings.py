@@ -3,7 +3,7 @@
 import pandas as pd
 
 from helpers.tasks.drug_matching import leakage_report, matching_report, simulated_report
-from helpers.tasks.findings import Finding, Ledger, listed, with_interval
+from helpers.tasks.findings import Finding, Ledger, bracketed, listed, with_interval
 from helpers.tasks.requirements import CannotAnswer
 from helpers.tasks.verdicts import NOT_SHOWN, SHOWN
 
@@ -28,9 +28,13 @@ def reversal(tables, *, n_resamples: int, seed: int) -> str:
     """Reversal against chance, and against what is known of a drug alone."""
     real = real_matching(tables)
     means = matching_report.by_universe(real, matching_report.PRIMARY, n_resamples=n_resamples)
-    means = means[means["candidates"] == matching_report.CANDIDATES["all"]]
+    matched = matching_report.by_universe(real, "degree_matched_auroc", n_resamples=n_resamples)
+    means, matched = (
+        table[table["candidates"] == matching_report.CANDIDATES["all"]]
+        for table in (means, matched)
+    )
     gaps = matching_report.differences(real, "popularity", n_resamples=n_resamples, seed=seed)
-    return f"{matching_report.about_reversal(means)} {matching_report.about_floor(gaps)}"
+    return matching_report.in_short(means, (means, gaps, matched))
 
 
 def gains(tables) -> pd.DataFrame:
@@ -112,12 +116,14 @@ def _of_level(one: pd.Series) -> list[str]:
 def _of_learned(gaps: pd.DataFrame) -> list[str]:
     """Verdict on learning from indications, against what is known of a drug alone."""
     own = gaps[[model.startswith("bilinear") for model in gaps.index]]
-    apart = own.loc[[model for model in own.index if "siblings" in model]].iloc[0]
+    apart = own[["siblings" in model for model in own.index]]
+    apart = apart.loc[apart["difference"].idxmax()]
     verdict = {"better": SHOWN, "undecided": "undecided"}
     return [
         "A model that learns from indications identifies novel ones",
-        f"{apart.name}, less popularity, AUROC within a disease: {_gap(apart)}",
-        "a linear model, siblings of the disease held out; popularity of a drug is the floor",
+        f"{bracketed(apart.name)} less popularity, AUROC within a disease: {_gap(apart)}",
+        "the better of two linear models, siblings of the disease held out, as it stands alone and "
+        "not beside popularity, which is the floor",
         verdict.get(apart["verdict"], NOT_SHOWN),
     ]
 
@@ -134,7 +140,7 @@ def _of_baselines(gaps: pd.DataFrame) -> list[str]:
     return [
         "Connectivity scores are the baselines to pass",
         "less popularity, AUROC within a disease: "
-        + listed(f"{_gap(gaps.loc[model])} ({model})" for model in both),
+        + listed(f"{bracketed(model)} {_gap(gaps.loc[model])}" for model in both),
         "cosine stands for Characteristic Direction, which needs samples; no floor is named",
         SHOWN if "better" in verdicts else verdict,
     ]

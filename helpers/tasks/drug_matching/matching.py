@@ -138,7 +138,9 @@ def prior_scores(data, *, prior: str, seed: int = 0) -> pd.DataFrame:
 
 
 @step
-def learned_scores(data, *, scheme: str = "siblings", n_folds: int = 5) -> pd.DataFrame:
+def learned_scores(
+    data, *, scheme: str = "siblings", n_folds: int = 5, centre: bool = True
+) -> pd.DataFrame:
     """Bilinear ridge regression of held-out pairs, each scored by the model that did not see it.
 
     Parameters
@@ -148,13 +150,15 @@ def learned_scores(data, *, scheme: str = "siblings", n_folds: int = 5) -> pd.Da
         Of `helpers.data.drug_matching.frozen`; not "both", whose training pairs are too few to
         cover every pair once.
     n_folds : int
+    centre : bool
+        See `BilinearRidge`: without, a model can learn which drugs have many indications.
     """
     m = matching(data)
     drugs, diseases = components(m.signatures), components(m.contrasts.fillna(0))
     found = np.full(m.treats.shape, np.nan)
     for fold in folds(m.drug_groups, m.disease_groups, scheme=scheme, n_folds=n_folds):
         rows, columns = fold.train.any(axis=1), fold.train.any(axis=0)
-        model = BilinearRidge().fit(
+        model = BilinearRidge(centre=centre).fit(
             drugs[rows],
             diseases[columns],
             (m.treats.to_numpy() & fold.train)[np.ix_(rows, columns)],

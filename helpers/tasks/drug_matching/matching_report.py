@@ -12,7 +12,7 @@ from helpers.summaries import group_means
 from helpers.tasks import requirements as needs
 from helpers.tasks.departures import Departure
 from helpers.tasks.drug_matching.matching import ALL_PAIRS, UNIVERSES
-from helpers.tasks.findings import listed, with_interval
+from helpers.tasks.findings import bracketed, listed, with_interval
 
 TASK = "drug-disease-matching"
 PRIMARY = "within_disease_auroc"
@@ -23,6 +23,8 @@ ROLES = {
     "reversal, CMap 2006": "candidate",
     "bilinear ridge, siblings held out": "candidate",
     "bilinear ridge, diseases held out": "candidate",
+    "bilinear ridge with rates, siblings held out": "candidate",
+    "bilinear ridge with rates, diseases held out": "candidate",
     "popularity": "floor",
     "popularity elsewhere": "floor",
     "mean |z|": "floor",
@@ -64,8 +66,9 @@ DEPARTURES = (
         "random order; in DGEM-NN two connectivity scores",
         "popularity, mean |z| and random order",
         "design choice",
-        "A learned model sees which drugs have many indications. What it gains over a connectivity "
-        "score may be that alone.",
+        "A learned model can learn which drugs have many indications, and what it gains over a "
+        "connectivity score may be that alone. One of ours cannot: each drug's own rate is taken "
+        "out of what it learns.",
     ),
     Departure(
         "ties",
@@ -152,7 +155,7 @@ def about_reversal(means: pd.DataFrame) -> str:
     """Whether reversal ranks a disease's drugs better than chance; rows of `by_universe`, all."""
     own = means[means["model"].str.startswith("reversal")]
     best = own.loc[own["mean"].idxmax()]
-    says = f"{best['model']}, {with_interval(best['mean'], best['low'], best['high'], 3)}"
+    says = f"{bracketed(best['model'])}, {with_interval(*best[['mean', 'low', 'high']], 3)}"
     if own["low"].isna().all():
         return f"Too few diseases say whether reversal finds anything: the best is {says}."
     above, below = (own["low"] > 0.5).sum(), (own["high"] < 0.5).sum()
@@ -185,19 +188,21 @@ def about_floor(found: pd.DataFrame, reference: str = "popularity") -> str:
     worse = list(own.index[own["verdict"] == "worse"])
     best = own.loc[own["difference"].idxmax()]
     gap = with_interval(best["difference"], best["low"], best["high"], 3)
+    name = bracketed(best.name)
     if better:
+        passes = "pass" if len(better) > 1 else "passes"
         return (
-            f"{listed(better)} pass {reference}: the largest difference is that of {best.name}, "
-            f"{gap}."
+            f"{listed(map(bracketed, better))} {passes} {reference}: the largest difference is "
+            f"that of {name}, {gap}."
         )
     if len(worse) == len(own):
         return (
-            f"Every score that reads transcriptomes is worse than {reference}; the least so is "
-            f"{best.name}, a difference of {gap}."
+            f"Alone, every score that reads transcriptomes is worse than {reference}; the least so "
+            f"is {name}, a difference of {gap}."
         )
     return (
         f"No score that reads transcriptomes is shown to pass {reference}; {len(worse)} of "
-        f"{len(own)} are worse, and the best is {best.name}, a difference of {gap}."
+        f"{len(own)} are worse, and the best is {name}, a difference of {gap}."
     )
 
 
@@ -237,9 +242,10 @@ def about_siblings(held_apart: pd.Series, together: pd.Series) -> str:
     low, high = mean_interval(gain) if len(gain) > 1 else (np.nan, np.nan)
     says = (
         f"{both['together'].mean():.3f} where siblings of the disease were in training, "
-        f"{both['apart'].mean():.3f} where they were not ({len(both)} diseases)"
+        f"{both['apart'].mean():.3f} where they were not ({len(both)} diseases), a difference of "
+        f"{with_interval(gain.mean(), low, high, 3)}"
     )
-    of = "the score of the learned model"
+    of = "the score of bilinear ridge"
     if low > 0:
         return f"Near diseases in training raise {of}: {says}."
     if high < 0:
@@ -247,21 +253,32 @@ def about_siblings(held_apart: pd.Series, together: pd.Series) -> str:
     return f"It is undecided whether near diseases in training raise {of}: {says}."
 
 
-def about_pooled(found: Mapping[str, pd.DataFrame], model: str) -> str:
-    """The pooled value of a model with its interval, beside the mean over diseases.
+def about_pooled(found: Mapping[str, pd.DataFrame]) -> str:
+    """Which scores of reversal are told from chance over all pairs; means over diseases beside.
 
     Parameters
     ----------
     found : mapping of model to the rows of `matching.evaluated`
     """
-    own = found[model]
-    own = own[own["candidates"] == "curated"]
-    (pooled,) = own[own["metric"] == "pooled_auroc"].itertuples()
-    macro = own.loc[own["metric"] == PRIMARY, "value"].mean()
-    says = with_interval(pooled.value, pooled.low, pooled.high, 3)
+    own = pooled_table(found)
+    own = own[own["candidates"] == CANDIDATES["curated"]].set_index("model")
+    own = own[own.index.str.startswith("reversal")]
+    told = own[(own["low"] > 0.5) | (own["high"] < 0.5)]
+    head = (
+        "is told from chance by its own interval"
+        if len(told) < 2
+        else ("are told from chance, each by its own interval")
+    )
+    named = []
+    for model, row in (told if len(told) else own.loc[[own["value"].idxmax()]]).iterrows():
+        rows = found[model]
+        macro = rows[(rows["candidates"] == "curated") & (rows["metric"] == PRIMARY)]["value"]
+        says = with_interval(*row[["value", "low", "high"]], 3)
+        named.append(f"{bracketed(model)} {says}, mean over diseases {macro.mean():.3f}")
     return (
-        f"Over all {pooled.n:,} pairs of a disease and a drug that is in a curated pair, pooled, "
-        f"{model} has {says}; the mean over diseases is {macro:.3f}."
+        f"Over all {own['n'].iloc[0]:,} pairs of a disease and a drug that is in a curated pair, "
+        f"pooled, {len(told) or 'none'} of {len(own)} scores of reversal {head}"
+        f"{': ' if len(told) else '; the best is '}{'; '.join(named)}."
     )
 
 
@@ -294,16 +311,40 @@ def about_skipped(treats: pd.DataFrame, related: pd.DataFrame) -> str:
 
 
 def about_matched(means: pd.DataFrame) -> str:
-    """Which models are above chance against drugs that are as popular."""
+    """Which models are above chance against drugs that are as popular, and which floors."""
     own = means[(means["role"] == "candidate")]
     above = own[own["low"] > 0.5]
     best = own.loc[own["mean"].idxmax()]
-    says = with_interval(best["mean"], best["low"], best["high"], 3)
+    says = f"{bracketed(best['model'])}, {with_interval(*best[['mean', 'low', 'high']], 3)}"
     if own["low"].isna().all():
-        return f"Too few diseases have an interval; the best is {best['model']}, {says}."
+        return f"Too few diseases have an interval; the best is {says}."
     if above.empty:
-        return f"No match is told from chance then; the best is {best['model']}, {says}."
-    return f"{listed(above['model'])} stay above chance then; the best is {best['model']}, {says}."
+        said = f"No match is told from chance then; the best is {says}."
+    else:
+        stay = "stay" if len(above) > 1 else "stays"
+        names = listed(map(bracketed, above["model"]))
+        said = f"{names} {stay} above chance then; the best is {says}."
+    floors = means[(means["role"] == "floor") & (means["low"] > 0.5)]
+    if floors.empty:
+        return said
+    named = [
+        f"{one.model} {with_interval(one.mean, one.low, one.high, 3)}"
+        for one in floors.itertuples()
+    ]
+    return (
+        f"{said} Above chance is what knows nothing of the disease: {listed(named)}. So not all "
+        "that is left is a match."
+    )
+
+
+def adds(matched: pd.DataFrame) -> str:
+    """Whether a match adds anything to popularity, in a sentence; means of `about_matched`."""
+    own = matched[matched["role"] == "candidate"]
+    above = own.loc[own["low"] > 0.5, "model"]
+    head = "Against drugs that treat as many other diseases,"
+    if above.empty:
+        return f"{head} no match is shown to find anything."
+    return f"{head} {listed(map(bracketed, above))} still find{'s' * (len(above) == 1)} something."
 
 
 def metric_table(table: pd.DataFrame) -> pd.DataFrame:
@@ -332,7 +373,7 @@ def pooled_table(found: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return table.assign(candidates=table["candidates"].map(CANDIDATES))[columns]
 
 
-def in_short(planted: pd.DataFrame, answered: tuple[pd.DataFrame, pd.DataFrame] | None) -> str:
+def in_short(planted: pd.DataFrame, answered: tuple[pd.DataFrame, ...] | None) -> str:
     """The answer of the page: reversal and the floor that matters, or what the simulation says.
 
     Parameters
@@ -340,9 +381,10 @@ def in_short(planted: pd.DataFrame, answered: tuple[pd.DataFrame, pd.DataFrame] 
     planted : DataFrame
         Means on the simulated data set.
     answered : tuple of DataFrame, or None
-        Means among all drugs and differences to popularity; None where no real data set answered.
+        Means among all drugs, differences to popularity, and means against drugs as popular; None
+        where no real data set answered.
     """
     if answered is None:
         return f"{about_planted(planted)} No real data set answers in this build."
-    means, found = answered
-    return f"{about_reversal(means)} {about_floor(found)}"
+    means, found, matched = answered
+    return f"{about_reversal(means)} {about_floor(found)} {adds(matched)}"

@@ -26,8 +26,9 @@ def about_drugs(found: pd.DataFrame, *, rng) -> str:
         return "No drug was measured twice."
     (row,) = cluster_means(found["percentile"].to_numpy(), found["unit"], rng=rng).itertuples()
     says = (
-        f"the own signature stands at percentile {with_interval(row.mean, row.low, row.high)} on "
-        f"average, and first for {found['first'].mean():.1%} of treatments, of {len(found)} drugs"
+        f"by the second measurement a drug's own signature stands above a share of "
+        f"{with_interval(row.mean, row.low, row.high)} of the others, where chance is 0.5, and "
+        f"first in {found['first'].mean():.1%} of cases (means over {len(found)} drugs)"
     )
     return f"{_head('drugs', row.low, row.high, chance=0.5)}: {says}."
 
