@@ -274,23 +274,60 @@ def of_leak(half=0.05, **values):
     return table.assign(low=table["mean"] - half, high=table["mean"] + half)
 
 
+def leak_rows(values, *, spread=0.01, n=8):
+    """Score rows of `n` diseases; the schemes differ by `values`, give or take `spread`."""
+    shift = spread * np.linspace(-1, 1, n)
+    found = pd.DataFrame({"disease": [f"q{i}" for i in range(n)], "n": 60})
+    found["metric"] = leakage_report.PRIMARY
+    asked = {
+        (scheme, "m"): found.assign(value=value + shift * (1 + k))
+        for k, (scheme, value) in enumerate(zip(leakage_report.HELD_OUT, values, strict=True))
+    }
+    return leakage_report.leak_rows(asked, dataset="d", seed=0)
+
+
+UP, DOWN = (0.8, 0.7, 0.6, 0.7, 0.55, 0.5), (0.8, 0.6, 0.7, 0.55, 0.7, 0.5)
+
+
 @pytest.mark.parametrize(
-    "values, half, head",
+    "table, drugs, diseases",
     [
-        ((0.8, 0.7, 0.6, 0.7, 0.55, 0.5), 0.05, "What is near in training raises the score of m: "),
-        ((0.5, 0.7, 0.6, 0.7, 0.55, 0.8), 0.05, "What is near in training lowers the score of m: "),
-        ((0.8, 0.7, 0.6, 0.7, 0.55, 0.5), 0.2, "It is undecided whether what is near in training"),
-        ((0.8, 0.7, 0.6, 0.7, 0.55, 0.5), np.nan, "It is undecided whether what is near in train"),
+        (leak_rows(UP), "Analogues of a test drug in training raise", "disease in training raise"),
+        (leak_rows(DOWN), "Analogues of a test drug in training lower", "in training lower"),
+        (leak_rows(UP, spread=1), "It is undecided whether anal", "undecided whether siblings"),
+        (leak_rows(UP, n=3), "It is undecided whether anal", "undecided whether siblings"),
     ],
+)  # fmt: skip
+def test_leak(table, drugs, diseases):
+    said = leakage_report.about_leak(table, "m", n_resamples=500)
+    assert said.startswith(drugs) and diseases in said and "nan" not in said
+    table = table.assign(model="bilinear ridge")
+    short = leakage_report.in_short(table, None, n_resamples=500)
+    assert short.startswith("Simulated: ") and short.endswith("in this build.")
+    assert leakage_report.in_short(table, table, n_resamples=500).startswith(drugs)
+
+
+def test_a_step_that_no_disease_takes():
+    table = leak_rows(UP)
+    said = leakage_report.about_leak(table[table["split"] != "analogues"], "m", n_resamples=500)
+    assert said.startswith("Analogues of a test drug: no disease is ranked with and without. Sib")
+
+
+@pytest.mark.parametrize(
+    "last, half, side",
+    [(0.8, 0.05, "above"), (0.3, 0.05, "below"), (0.5, 0.05, "told"), (0.8, np.nan, "told")],
 )
-def test_leak(values, half, head):
-    found = of_leak(half, m=values, popularity=(0.7, 0.4, 0.5, 0.7, 0.6, 0.5))
-    said = leakage_report.about_leak(found, "m")
-    assert said.startswith(head) and "nan" not in said
-    assert said.endswith(
-        "Holding out analogues changes the mean of new drugs from 0.700 to 0.600, holding out "
-        "siblings that of new diseases from 0.700 to 0.550."
-    )
+def test_single_pairs_and_both_sides(last, half, side):
+    found = of_leak(half, m=(0.7, 0.7, 0.6, 0.7, 0.55, last))
+    said = leakage_report.about_ends(found, "m")
+    assert said.startswith("With single pairs held out m has 0.700") and "nan" not in said
+    assert f"which is {'not told from' if side == 'told' else side} chance." in said
+    few = found[found["split"] != "both"]
+    assert leakage_report.about_ends(few, "m") == "Not every scheme has a ranking by m."
+
+
+def test_popularity_by_scheme():
+    found = of_leak(popularity=(0.7, 0.4, 0.5, 0.7, 0.6, 0.5))
     assert leakage_report.about_popularity(found) == (
         "Popularity has 0.600 to 0.700 where a test drug has training pairs, and 0.400 to 0.500 "
         "where it has none."
@@ -299,8 +336,6 @@ def test_leak(values, half, head):
     assert same == (
         "Popularity has 0.700 where a test drug has training pairs, and 0.500 where it has none."
     )
-    short = leakage_report.in_short(of_leak(**{"bilinear ridge": values}), None)
-    assert short.startswith("Simulated: ") and short.endswith("in this build.")
 
 
 def of_explained(ridge, overlap, size=0.3):

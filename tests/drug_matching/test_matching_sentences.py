@@ -121,7 +121,8 @@ def test_matched():
     "low, high, said",
     [
         (0.4, 0.95, "none of 2 scores of reversal is told from chance by its own interval; the "
-         "best is reversal (Spearman) 0.900 (95 % interval 0.400 to 0.950), mean over diseases 0.700."),
+         "best is reversal (Spearman) 0.900 (95 % interval 0.400 to 0.950), mean over diseases "
+         "0.700."),
         (np.nan, np.nan, "none of 2 scores"),
         (0.6, 0.95, "1 of 2 scores of reversal is told from chance by its own interval: rev"),
         (0.3, 0.45, "1 of 2 scores of reversal is told from chance"),

@@ -48,12 +48,11 @@ def learning(tables, *, n_resamples: int, seed: int) -> str:
 
 
 def leaks(tables, *, n_resamples: int, seed: int) -> str:
-    """What a linear model loses as more is held out, on real diseases if there are any."""
+    """What a linear model gains by what is near in training, on real diseases if there are any."""
     table = tables[LEAKAGE]
     real = table[~table["dataset"].str.startswith("families")]
-    own = leakage_report.means_of(real if len(real) else table, n_resamples=n_resamples)
-    where = "" if len(real) else "Simulated: "
-    return f"{where}{leakage_report.about_leak(own, 'bilinear ridge')}"
+    own, where = (real, "") if len(real) else (table, "Simulated: ")
+    return where + leakage_report.about_leak(own, "bilinear ridge", n_resamples=n_resamples)
 
 
 FINDINGS = (
