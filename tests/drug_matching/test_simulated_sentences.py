@@ -61,42 +61,59 @@ UP, MORE, DOWN, OPEN = (50, 52, 54), (300, 310, 320), (-50, -51, -52), (-90, 0, 
 @pytest.mark.parametrize(
     "gains, learning, claim",
     [
-        ((DOWN, UP, MORE), "better at 0 and 0.5, worse at 1.", "at 0: "),
-        ((DOWN, DOWN, DOWN), "worse at 0, 0.5 and 1.", "nowhere: "),
-        ((MORE, MORE, MORE), "better at 0, 0.5 and 1.", "at 1, 0.5 and 0: "),
+        ((DOWN, UP, MORE), "better at 0 and 0.5, worse at 1.", "at 0. "),
+        ((DOWN, DOWN, DOWN), "worse at 0, 0.5 and 1.", "nowhere. "),
+        ((MORE, MORE, MORE), "better at 0, 0.5 and 1.", "at 1, 0.5 and 0. "),
         (
             (DOWN, OPEN, MORE),
             "better at 0, worse at 1, not told apart at 0.5.",
             "at 0, undecided at 0",
         ),
-        ((OPEN,), "not told apart at 1.", "nowhere, undecided at 1: +270 % at 1."),
-        (((300,),), "not told apart at 1.", "nowhere, undecided at 1: +300 % at 1."),
+        ((OPEN,), "not told apart at 1.", "nowhere, undecided at 1. The mean gains are +270 % at"),
+        (((300,),), "not told apart at 1.", "nowhere, undecided at 1. The mean gains are +300 % "),
     ],
 )
 def test_learning_and_claim(gains, learning, claim):
     found = report.improvements(world(0.1, *gains))
     said = report.about_learning(found)
-    assert said.endswith(f"(pure reversal) to 0, the best learned model is {learning}")
-    assert report.about_claim(found).startswith(f"More than 200 % is seen {claim}")
+    assert said.startswith(f"Against the best score of reversal bilinear ridge is {learning} The ")
+    assert report.about_claim(found).startswith(f"A gain of more than 200 % is seen {claim}")
     assert report.in_short(found).startswith(said)
 
 
-def test_networks():
-    own = means(
-        [((1.0, "bi-encoder"), 0.9), ((1.0, "bilinear ridge"), 0.3), ((0.5, "bilinear ridge"), 0.2)]
-    )
-    assert report.about_networks(own) == (
-        "Average precision of the best network and of bilinear ridge: 0.90 and 0.30 at 1."
-    )
-    assert report.about_networks(own.iloc[1:]) == "No network was trained here."
+def test_learned_models_are_named():
+    found = report.improvements(world(0.1, DOWN, UP))
+    found.loc[0, "best learned"] = "bi-encoder"
+    who = "the best learned model (bilinear ridge and bi-encoder) is better at 0.5"
+    assert who in report.about_learning(found)
 
 
-def test_prototype_and_interval():
-    said = report.about_prototype(means([((1.0, "cosine"), 0.559), ((0.5, "random"), 0.05)]))
-    assert said.replace("\N{MINUS SIGN}", "~") == (
-        "Of 2 values of the prototype the furthest from ours is that of cosine at 1, by ~0.10."
+@pytest.mark.parametrize(
+    "net, said",
+    [
+        ((0.90, 0.91), "at 1 bi-encoder 0.91 and bilinear ridge 0.30 (2 draws), a difference of "
+         "0.60 (95 % interval 0.60 to 0.60), better."),
+        ((0.10, 0.11), "worse."),
+        ((0.10, 0.90), "not told apart."),
+        ((0.90,), "(1 draw), a difference of 0.60 (too few units for an interval), not told "
+         "apart."),
+    ],
+)  # fmt: skip
+def test_networks_in_the_same_draws(net, said):
+    table = drawn(
+        {
+            (1.0, "bi-encoder"): net,
+            (1.0, "bilinear ridge"): [0.30, 0.31, 0.9, 0.9],  # the last two have no network
+            (0.5, "bilinear ridge"): [0.2] * 4,
+        }
     )
-    assert report.about_prototype(means([((0.3, "cosine"), 0.5)])).startswith("No value of the")
+    text = report.about_networks(table)
+    assert text.endswith(said) and "at 0.5" not in text and "nan" not in text
+    alone = table[table["model"] == "bilinear ridge"]
+    assert report.about_networks(alone) == "No network was trained here."
+
+
+def test_interval():
     text = report.interval_of(means([((1.0, "cosine"), 0.5)]), 1.0, "cosine")
     assert text == "0.50 (95 % interval 0.40 to 0.60)"
 

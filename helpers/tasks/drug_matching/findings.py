@@ -105,7 +105,8 @@ def _of_level(one: pd.Series) -> list[str]:
     ends = "one draw" if pd.isna(low) else f"95 % interval {low:.0f} to {high:.0f}"
     said = f"{one['improvement (%)']:+.0f} % ({one['best learned']} over {one['best reversal']}"
     return [
-        f"More than 200 % over CMap and Characteristic Direction (reversal {one['reversal']:g})",
+        "More than 200 % over CMap and Characteristic Direction "
+        f"(weight of reversal {one['reversal']:g})",
         f"{said}, average precision; {ends})".replace("-", "\N{MINUS SIGN}"),
         "simulated; the paper's indications, split and metric were not released",
         SHOWN if low > claimed else NOT_SHOWN if high < claimed else "undecided",
