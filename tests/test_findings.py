@@ -11,6 +11,7 @@ from helpers.book.chapters import Book
 from helpers.metrics.facts import Metric
 from helpers.scores import COLUMNS, check, params
 from helpers.tasks import findings, results
+from helpers.tasks import verdicts as verdicts_of
 from helpers.tasks.catalogue import METRICS, TIERS
 from helpers.tasks.effects import findings as effects
 from helpers.tasks.effects.published_scores_report import curve_rows, curves_of
@@ -65,7 +66,7 @@ def test_claims_without_evidence_have_a_verdict_of_their_own():
     assert found["ours"].tolist() == ["x", "nothing", "nothing"]
     assert list(found.columns) == findings.LEDGER_COLUMNS
     said = findings.tally(found)
-    assert said == "Of 3 claims of 1 paper: 1 reproduced; 2 no evidence in this build."
+    assert said == "3 claims of 1 paper, by verdict: reproduced 1; no evidence in this build 2."
 
 
 def test_a_ledger_that_nothing_can_be_judged_by_stands_there_and_says_why():
@@ -113,6 +114,13 @@ def test_a_paper_is_one_row_with_its_claims_by_verdict():
     untested = judged.assign(verdict=["not testable here", "not testable here: x", "y", "y"])
     assert list(findings.by_paper(untested).columns[2:-1]) == ["not testable", "y"]
     assert list(apart["paper"]) == ["B: b", "B: b c", "A"]
+
+
+def test_claims_that_are_shown_or_not_seen_are_named():
+    verdicts = [f"{verdicts_of.NOT_SHOWN}: why", verdicts_of.SHOWN, verdicts_of.BOTH]
+    judged = pd.DataFrame({"claim": ["a", "b", "c"], "verdict": verdicts})
+    assert findings.named(judged) == "Shown: b. Not seen: a."
+    assert findings.named(judged.iloc[2:]) == "No claim is shown or not seen for certain."
 
 
 def test_tiers_without_claims_make_an_empty_ledger():
@@ -283,6 +291,7 @@ def test_the_papers_tables_are_counted_without_an_interval():
     assert "they do not: PCA or an scVI leads in 11 of 12 columns against 0 in" in said
     assert "without intervals" in said
     assert "in some they do:" in embeddings.about_leads({"a": (3, 1, 4), "b": (1, 3, 4)})
+    assert embeddings.about_leads({"a": (2, 1, 4)}).endswith("against 1 in a (level in 1).")
     assert "they do, or as much:" in embeddings.about_leads({"a": (2, 2, 4)})
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.tasks.requirements import CannotAnswer
+from helpers.tasks.verdicts import NOT_SHOWN, SHOWN
 from helpers.words import Words
 
 NO_EVIDENCE = "no evidence in this build"
@@ -159,12 +160,22 @@ def tally(table: pd.DataFrame) -> str:
     if table.empty:
         return "No claim is judged yet."
     counts = table["verdict"].str.split("[:;]").str[0].value_counts(sort=False)
-    parts = [f"{n} {verdict}" for verdict, n in counts.items()]
+    parts = [f"{verdict} {n}" for verdict, n in counts.items()]
     papers = table["paper"].nunique()
     return (
-        f"Of {len(table)} claim{'s' * (len(table) > 1)} of {papers} paper{'s' * (papers > 1)}: "
-        f"{'; '.join(parts)}."
+        f"{len(table)} claim{'s' * (len(table) > 1)} of {papers} paper{'s' * (papers > 1)}, by "
+        f"verdict: {'; '.join(parts)}."
     )
+
+
+def named(table: pd.DataFrame) -> str:
+    """Which claims of a ledger have a mechanism that is shown, and which one that is not seen."""
+    parts = [
+        f"{word}: {'; '.join(claims)}."
+        for word, verdict in (("Shown", SHOWN), ("Not seen", NOT_SHOWN))
+        if len(claims := table.loc[table["verdict"].str.startswith(verdict), "claim"])
+    ]
+    return " ".join(parts) or "No claim is shown or not seen for certain."
 
 
 def by_paper(table: pd.DataFrame) -> pd.DataFrame:

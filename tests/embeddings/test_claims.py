@@ -183,10 +183,10 @@ B, W, T, U, C = "better", "worse", "tied", "undecided", "cannot"
         ([B, T], decided.IN_PART, decided.IN_PART),
         ([B, U, U, U, U, U], decided.IN_PART, decided.IN_PART),
         ([B, C], decided.IN_PART, decided.IN_PART),
-        ([B, B, W], decided.BOTH, decided.BOTH),
+        ([B, B, W], decided.BOTH, decided.NOT_SHOWN),
         ([W, T], decided.NOT_SHOWN, decided.NOT_SHOWN),
         ([T], decided.NOT_SHOWN, decided.NOT_SHOWN),
-        ([W, U], decided.UNDECIDED, decided.UNDECIDED),
+        ([W, U], decided.UNDECIDED, decided.NOT_SHOWN),
         ([T, C], decided.UNDECIDED, decided.UNDECIDED),
         ([U, U], decided.UNDECIDED, decided.UNDECIDED),
         ([C, C], decided.CANNOT, decided.CANNOT),
@@ -264,7 +264,7 @@ def test_a_thousand_cells_do_where_all_cells_are_no_better(tables):
 
 def test_likelihoods_matter_little_where_all_are_tied(tables):
     found = verdicts(tables)["verdict"]
-    assert found["likelihood"] == decided.BOTH  # NB as ZINB, Poisson far below
+    assert found["likelihood"] == decided.NOT_SHOWN  # NB as ZINB, Poisson far below
     assert found["likelihood-order"] == decided.SHOWN
     alike = verdicts(ablated(tables, poisson=0.4))["verdict"]
     assert alike["likelihood"] == decided.SHOWN

@@ -152,7 +152,8 @@ def _leads(dataset: str) -> tuple[int, int, int]:
 
 def _baselines(dataset: str) -> str:
     ours, theirs, n = _leads(dataset)
-    return f"PCA or an scVI leads in {ours} of {n} columns, a foundation model in {theirs}"
+    level = f", both are level in {n - ours - theirs}" if n > ours + theirs else ""
+    return f"PCA or an scVI leads in {ours} of {n} columns, a foundation model in {theirs}{level}"
 
 
 def columns_led() -> dict[str, tuple[int, int, int]]:

@@ -106,17 +106,19 @@ def decide(found: Mapping[str, str], *, every: bool = False) -> str:
     found : mapping
         Of a comparison to its verdict, corrected for all of them.
     every : bool
-        The claim is of the best of all, so that each comparison has to be better; else more than
-        half of them, and none worse.
+        The claim is of the best, or of all, so that each comparison has to be better, and one that
+        is worse refutes it; else more than half of them, and none worse.
 
     Returns
     -------
     str
         `SHOWN`; `IN_PART`, better somewhere and worse nowhere, but not in so many; `BOTH`;
-        `NOT_SHOWN`, tied or worse throughout; `CANNOT`, no comparison could be decided;
+        `NOT_SHOWN`, refuted, or tied or worse throughout; `CANNOT`, no comparison could be decided;
         or `UNDECIDED`.
     """
     n = {v: list(found.values()).count(v) for v in ("better", "worse", "tied", "cannot")}
+    if every and n["worse"]:
+        return NOT_SHOWN
     if n["better"]:
         if n["worse"]:
             return BOTH

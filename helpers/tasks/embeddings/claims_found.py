@@ -256,7 +256,7 @@ def _found_likelihood(scores, questions, against) -> tuple[str, str]:
     found = verdicts(compared)
     alike = {"tied": "better", "better": "worse"}
     return (
-        f"the first against the second: {tally(found)}",
+        f"ZINB against NB, and both against Poisson: {tally(found)}",
         decide({name: alike.get(v, v) for name, v in found.items()}, every=True),
     )
 
@@ -343,7 +343,8 @@ def _found_best(scores, question, n_resamples: int, rng) -> tuple[str, str]:
     return (
         f"of the way from floor to ceiling, the best post-processing lies above center-scaled by at"
         f" most {100 * gain.max():.1f} % ({gain.idxmax()}); choosing it on the units that score it "
-        f"adds at most {100 * overstated.max():.1f} % ({overstated.idxmax()}); {says}",
+        f"adds at most {100 * overstated.max():.1f} % (upper 95 % limit, {overstated.idxmax()}); "
+        f"{says}",
         about_choosing(gain, overstated, real),
     )
 

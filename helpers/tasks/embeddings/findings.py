@@ -35,6 +35,7 @@ def about_leads(found: dict[str, tuple[int, int, int]]) -> str:
         head = "they do, or as much"
     said = listed(
         f"{ours} of {n} columns against {theirs} in {name}"
+        + (f" (level in {n - ours - theirs})" if n > ours + theirs else "")
         for name, (ours, theirs, n) in found.items()
     )
     return (
