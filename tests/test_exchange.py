@@ -169,7 +169,7 @@ def bad(case, values, names):
     [
         ("missing", r"2 of 30 cells are missing \('cell28', 'cell29'\) and 0 are not"),
         ("extra", r"0 of 30 cells are missing .* and 1 are not in the screen \('stranger'\)"),
-        ("twice", r"1 cells occur twice or more \('cell0'\)"),
+        ("twice", r"cells that occur twice or more: 1 \('cell0'\)"),
         ("numbered", "as many cells as the screen, but none of its names .* Position does not"),
         ("nan", "1 NaN or infinite values in 1 cells, the first in cell 'cell3', dimension 1"),
         ("infinite", "the first in cell 'cell4', dimension 0"),
@@ -187,7 +187,7 @@ def test_bad_embeddings_are_refused_with_advice(tmp_path, cells, case, message):
 
 def test_cells_of_one_name_get_no_vector(tmp_path, cells):
     path = returned(tmp_path, np.random.default_rng(0).normal(size=(30, 3)), cells)
-    with pytest.raises(DataError, match="1 cell names of the screen occur twice"):
+    with pytest.raises(DataError, match="that occur twice or more in the screen: 1"):
         read_embedding(path, [*cells[:-1], cells[0]])
 
 

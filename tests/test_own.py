@@ -122,7 +122,7 @@ def test_everything_that_is_wrong_is_said_at_once(folder):
     said = str(done.exception)
     for part in (
         *("obs has no column 'wells' for batch: did you mean 'well'?", "no cell is called 'ntc'"),
-        *("did you mean 'NTC'?", "the text 'nan'", "gene names occur twice", "no integers"),
+        *("did you mean 'NTC'?", "the text 'nan'", "gene names that occur twice", "no integers"),
         "by --layer NAME or --raw: it holds X, layer 'umi'",
     ):
         assert part in said

@@ -117,7 +117,7 @@ def _axis_violations(adata: AnnData) -> Iterator[Words]:
         duplicated = names[names.duplicated()].unique()
         if len(duplicated):
             count = len(duplicated)
-            yield f"{count} {axis} names occur twice or more: {_some(duplicated)}; {advice}"
+            yield f"{axis} names that occur twice or more: {count} ({_some(duplicated)}); {advice}"
 
 
 def _value_violations(adata: AnnData) -> Iterator[Words]:

@@ -266,14 +266,14 @@ def _order(names: pd.Index, cells: pd.Index, where: str) -> np.ndarray:
     shared = cells[cells.duplicated()].unique()
     if len(shared):
         raise DataError(
-            f"{len(shared)} cell names of the screen occur twice or more ({_some(shared)}): "
+            f"cell names that occur twice or more in the screen: {len(shared)} ({_some(shared)}); "
             "vectors are matched by name; call adata.obs_names_make_unique() before embedding"
         )
     twice = names[names.duplicated()].unique()
     if len(twice):
         raise DataError(
-            f"{where}: {len(twice)} cells occur twice or more ({_some(twice)}); give each cell one "
-            "row"
+            f"{where}: cells that occur twice or more: {len(twice)} ({_some(twice)}); give each "
+            "cell one row"
         )
     missing, extra = cells.difference(names), names.difference(cells)
     if len(missing) == len(cells) and len(names) == len(cells):

@@ -70,7 +70,7 @@ def matrix(has: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 def answered(answers: pd.DataFrame) -> pd.DataFrame:
     """Tasks that `matrix` found answered, and with little power; contexts alike share a row."""
     said = answers.pivot_table(
-        "task", ["dataset", "context"], "verdict", aggfunc=", ".join, sort=False
+        "task", ["dataset", "context"], "verdict", aggfunc="; ".join, sort=False
     )
     said = said.reindex(columns=["yes", "power-limited"]).fillna("none").reset_index()
     alike = said.groupby(["dataset", "yes", "power-limited"], sort=False)["context"]

@@ -36,6 +36,13 @@ def test_the_sentence_is_that_of_the_verdict(shift, said):
     assert pd.Series(sentence).str.contains(f"on 30 perturbations .*{said}").all(), sentence
 
 
+def test_scores_of_several_seeds_are_not_called_perturbations():
+    noise = np.random.default_rng(0).normal(0, 0.02, size=30)
+    one = table(np.full(30, 0.3), 0.1 + noise)
+    both = pd.concat([one, one.assign(seed=one["seed"] + 1)])
+    assert products_against_pca(both, seed=0).startswith("on 60 scores of 30 perturbations the")
+
+
 def test_too_few_units_cannot_be_answered():
     assert "4 perturbations can be scored" in products_against_pca(
         table([0.1] * 4, [0.2] * 4), seed=0

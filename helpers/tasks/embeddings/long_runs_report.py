@@ -14,12 +14,12 @@ def by_training(table: pd.DataFrame) -> pd.DataFrame:
     groups = table.groupby(["training", "n_latent"], sort=False)
     return pd.DataFrame(
         {
-            "top1": groups["top1"].mean(),
+            "cells named right": groups["top1"].mean(),
             "sd over seeds": groups["top1"].std(ddof=1),
             "seeds": groups["top1"].count(),
             "epochs": groups["n_epochs"].mean(),
         }
-    ).reset_index()
+    ).reset_index(names=["training", "dimensions"])
 
 
 def gap(table: pd.DataFrame, n_latent: int) -> pd.Series:
@@ -42,22 +42,42 @@ def gap(table: pd.DataFrame, n_latent: int) -> pd.Series:
     return found
 
 
+_NAME = {USERS: f"{USERS} name", OURS: f"{OURS} names"}
+
+
 def about_trainings(kept: Kept | None) -> Words:
-    """Whether users' defaults and the book's training differ by more than seeds do."""
+    """Whether users' defaults and the book's training differ by more than seeds do.
+
+    The answer first: whether the defaults name a larger share of cells right, which would say that
+    the book's training is too brief.
+    """
     if kept is None:
         return "Whether they differ by more than seeds do is not answered here."
-    table, said = kept.table, []
+    table, said, ahead = kept.table, [], []
     for n_latent in DIMENSIONS:
         found = gap(table, n_latent)
-        value = with_interval(*found, 3)
+        if found["high"] < 0:
+            found = pd.Series(
+                {"mean": -found["mean"], "low": -found["high"], "high": -found["low"]}
+            )
+            ahead.append(OURS)
+        else:
+            ahead.append(USERS if found["low"] > 0 else "")
+        value = f"{with_interval(*found, 3)} of the cells"
         if np.isnan(found["mean"]):
             said.append(f"With {n_latent} dimensions they were not both scored.")
         elif np.isnan(found["low"]):
             said.append(f"With {n_latent} dimensions one seed cannot tell: {value}.")
-        elif found["low"] > 0:
-            said.append(f"With {n_latent} dimensions users' defaults are ahead by {value}.")
-        elif found["high"] < 0:
-            said.append(f"With {n_latent} dimensions the book's training is ahead: {value}.")
+        elif ahead[-1]:
+            said.append(f"With {n_latent} dimensions {_NAME[ahead[-1]]} more right, by {value}.")
         else:
-            said.append(f"With {n_latent} dimensions which is ahead is undecided: {value}.")
-    return " ".join(said)
+            said.append(
+                f"With {n_latent} dimensions it is undecided which names more right: {USERS} less "
+                f"{OURS} is {value}."
+            )
+    head = "It is not shown."
+    if USERS in ahead:
+        head = "Yes." if set(ahead) == {USERS} else "In part."
+    elif set(ahead) == {OURS}:
+        head = "No."
+    return " ".join([head, *said])

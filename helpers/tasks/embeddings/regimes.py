@@ -65,7 +65,9 @@ def products_against_pca(scores: pd.DataFrame, *, seed: int) -> str:
         "worse": "products are less consistent, as where there is nothing to gain",
         "undecided": "neither can be called more consistent",
     }[found.verdict]
+    n = len(both.table)  # a perturbation can be scored in the screens of several seeds
+    scores_of = f"{n} scores of " if n != n_units else ""
     return (
-        f"on {n_units} perturbations the mean consistency of products less that of PCA is "
-        f"{found.difference:.3f} (95 % interval {found.low:.3f} to {found.high:.3f}): {says}"
+        f"on {scores_of}{n_units} perturbations the mean consistency of products less that of PCA "
+        f"is {found.difference:.3f} (95 % interval {found.low:.3f} to {found.high:.3f}): {says}"
     ).replace("-0.", "\N{MINUS SIGN}0.")

@@ -172,11 +172,11 @@ FEWEST_PAIRS = requirements.FEWEST_COMBINATIONS
 def of_real(screen, name: str) -> Words:
     """Why a real screen's regime cannot be told: what it has of what that takes."""
     n = pairs_with_members(screen)
-    few = f" It has {n}; that is too few, since at least {FEWEST_PAIRS} are needed."
+    needs = f", where at least {FEWEST_PAIRS} are needed" if n < FEWEST_PAIRS else ""
     return (
-        f"the regime of {name} cannot be answered: the models have to be told the gene programs, "
-        "which nobody knows of it."
-        + (few if n < FEWEST_PAIRS else f" Such combinations it would have, {n} of them.")
+        f"The regime of {name} cannot be answered: the models have to be told the gene programs, "
+        "which nobody knows of it. Combinations of two whose members were also perturbed alone: "
+        f"{n}{needs}."
     )
 
 
