@@ -84,7 +84,7 @@ def test_facts_count_what_is_there(screen):
     for verdict in ("yes", "power-limited"):
         rows = answers[(answers["context"] == "a") & (answers["verdict"] == verdict)]
         first = table.loc[table["contexts"].str.contains("a"), verdict].item()
-        assert first == (", ".join(rows["task"]) or "none")
+        assert first == ("; ".join(rows["task"]) or "none")
     nothing = answerability.answered(recall)
     assert nothing[["contexts", "yes", "power-limited"]].to_numpy().tolist() == [
         ["a, b", "none", "none"]
