@@ -251,6 +251,22 @@ def test_minus_signs_in_cells_are_true_ones_and_other_hyphens_stay():
     assert said[2:] == [["GENE-2, 1e-05"], ["-p n=-1"]]
 
 
+def test_counts_and_large_numbers_have_no_decimals():
+    frame = pd.DataFrame(
+        {
+            "count": [12.0, np.nan, 1200.0],
+            "share": [1.0, 0.0, 1.0],
+            "large": [186.0, -2057.251, 0.019],
+        }
+    )
+    _, *found = cells(page.table_html(frame, caption="Counts", name="t"))
+    assert found == [
+        ["12", "1.000", "186"],
+        ["n/a", "0.000", "\N{MINUS SIGN}2,057"],
+        ["1,200", "1.000", "0.019"],
+    ]
+
+
 def test_numbers_too_small_to_show_say_so_and_columns_are_called_as_people_call_them():
     frame = pd.DataFrame({"p_holm": [2.9e-06, 0.0, 0.2], "mean_gain": [-4e-05, -0.5, 0.0006]})
     assert cells(page.table_html(frame, caption="p", name="t")) == [

@@ -232,7 +232,7 @@ def table(
     name : str
         Unique on the page; names the downloaded file.
     digits : int
-        Decimals of fractional numbers; smaller ones are shown as ``< 0.001``.
+        Decimals of fractional numbers below 100; smaller ones are shown as ``< 0.001``.
     formats : mapping, optional
         Of column to a format specification (``".1%"``) or a function of the value.
     links : mapping, optional
@@ -283,7 +283,8 @@ def table_html(
         for c in frame.columns
     ]
     columns = [
-        [_cell(value, formats.get(c), digits) for value in frame[c].tolist()] for c in frame.columns
+        [_cell(v, formats.get(c), _decimals(frame[c], digits)) for v in frame[c].tolist()]
+        for c in frame.columns
     ]
     kind = [
         ' class="bb-number"' if is_number else ' class="bb-text"' if _is_prose(cells) else ""
@@ -371,4 +372,12 @@ def _number(value: float, digits: int) -> str:
     if value != 0 and abs(value) < 0.5 * 10**-digits:
         least = f"{10**-digits:.{digits}f}"
         return f"< {least}" if value > 0 else f"> -{least}"
-    return f"{value:z,.{digits}f}"
+    return f"{value:z,.{0 if abs(value) >= 100 else digits}f}"
+
+
+def _decimals(column: pd.Series, digits: int) -> int:
+    """Decimals of a column: none where all are whole, and not just 0 and 1, which may be shares."""
+    if not pd.api.types.is_float_dtype(column):
+        return digits
+    known = column[np.isfinite(column)]
+    return 0 if (known == known.round()).all() and (known.abs() > 1).any() else digits
