@@ -395,6 +395,11 @@ def test_scores_shade_the_room_between_floor_and_ceiling():
     (band,) = ax.patches
     assert band.get_x() == pytest.approx(summary["noise"])
     assert band.get_x() + band.get_width() == pytest.approx(summary["truth"])
+    said = [text.get_text() for text in ax.figure.legends[0].get_texts()]
+    assert "best floor to nearest ceiling" in said
+    named = panels.scores(scores, xlabels={scores["metric"].iloc[0]: "mean share"}).axes[0]
+    assert (named.get_title("left"), named.get_xlabel()) == ("", "mean share")
+    assert ax.get_title("left") == "perturbation consistency"
 
 
 def test_scores_refuse_a_role_that_is_not_known():

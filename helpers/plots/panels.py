@@ -22,6 +22,7 @@ from helpers.plots.style import DASHED, INK, MARKERS, ROLES, WIDTH, style
 from helpers.summaries import score_summary
 
 TITLE = 54  # characters of titles that stand beside one another
+BAND = 0.05  # how dark the room between floor and ceiling is
 MOST_ROWS = 60  # below one another, of a drawing for phones
 
 
@@ -51,7 +52,7 @@ def scores(
     n_resamples, seed : int
         Of the bootstrap.
     xlabels : mapping, optional
-        Of metric to the text under its axis.
+        Of metric to the text under its axis, which then stands for a title.
 
     Raises
     ------
@@ -68,7 +69,7 @@ def scores(
     for ax, metric in zip(axes, metrics, strict=True):
         rows = summary[summary["metric"] == metric]
         _band(ax, rows)
-        label = (xlabels or {}).get(metric, "mean over scored units")
+        label = (xlabels or {}).get(metric)
         interval_plot(
             rows,
             x="mean",
@@ -76,8 +77,8 @@ def scores(
             high="high",
             label="label",
             role="role",
-            title=metric.replace("_", " "),
-            xlabel=label,
+            title=None if label else metric.replace("_", " "),
+            xlabel=label or "mean over scored units",
             ax=ax,
         )
     present = [r for r in ROLES if (summary["role"] == r).any()]
@@ -85,7 +86,10 @@ def scores(
         mpl.lines.Line2D([], [], marker=MARKERS[r], color=ROLES[r], linestyle="", label=r)
         for r in present
     ]
-    figure.legend(handles=handles, loc="outside upper right", ncols=len(present))
+    if any(ax.patches for ax in axes):
+        named = {"color": INK, "alpha": BAND, "label": "best floor to nearest ceiling"}
+        handles.append(mpl.patches.Patch(**named))
+    figure.legend(handles=handles, loc="outside upper right", ncols=len(handles))
     return figure
 
 
@@ -202,4 +206,4 @@ def _band(ax, rows: pd.DataFrame) -> None:
     upwards = ceilings.mean() >= floors.mean()
     floor = floors.max() if upwards else floors.min()
     ceiling = ceilings.min() if upwards else ceilings.max()
-    ax.axvspan(min(floor, ceiling), max(floor, ceiling), color=INK, alpha=0.05, linewidth=0)
+    ax.axvspan(min(floor, ceiling), max(floor, ceiling), color=INK, alpha=BAND, linewidth=0)

@@ -45,6 +45,14 @@ def test_what_the_scale_ends_at_is_named():
     assert f"{ends}, 0.70 (95 % interval 0.60 to 0.80)" in said
 
 
+def test_the_post_processing_is_said():
+    said = about_standing(found(TRUTH, FLOOR, GOOD), MIXING)
+    assert said.startswith("On simulated screens, center-scaled, 1 of 1")
+    raw = next(q for q in QUESTIONS if q.task == "reconstruction")
+    said = about_standing(found(TRUTH, FLOOR, GOOD), raw)
+    assert said.startswith("On simulated screens, embeddings as they are, 1 of 1")
+
+
 def test_floors_that_stand_high_are_not_passed_by_what_lies_above_zero():
     high = (FLOOR[0], "floor", 0.65, 0.6, 0.7, None)
     assert "0 of 1 representations lie above all floors" in about_standing(

@@ -187,12 +187,13 @@ def in_short(consistent: pd.DataFrame, ours: str, returned: str) -> str:
         return "No perturbation was scored both ways: whether the door does harm is not known."
     mean = score_summary(both, by="model").set_index("model").loc[ours, ["mean", "low", "high"]]
     most, lost = apart.max(), len(wide) - len(apart)
+    size = f"at most {most:.1g}" if most >= 1e-4 else "less than 0.0001"
     head = "is scored as if it had never left"
     if most > HARMLESS or lost:
         head = "is not scored as before"
     said = (
         f"A PCA that left and came back {head}: over {len(apart)} perturbations the two differ in "
-        f"consistency by at most {most:.1g}, around a mean of {with_interval(*mean, 3)}"
+        f"consistency by {size}, around a mean of {with_interval(*mean, 3)}"
     )
     return f"{said}; {lost} more have a score on one side only." if lost else f"{said}."
 

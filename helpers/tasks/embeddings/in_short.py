@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.tasks.embeddings.questions import QUESTIONS, Question, primary_scores
+from helpers.tasks.embeddings.readouts_report import POST_NAMES
 from helpers.tasks.embeddings.summary import standings
 from helpers.tasks.findings import with_interval
 
@@ -35,6 +36,8 @@ def about_standing(found: pd.DataFrame, question: Question) -> str:
     floors = found.loc[found["role"] == "floor", "standing"]
     above = int((own["standing_low"] > floors.max()).sum())
     letters = set(best["group"] or "")
+    post = question.chosen["post"]
+    treated = "embeddings as they are" if post == "raw" else POST_NAMES[post]
     others = [
         model
         for model, group in zip(own["model"], own["group"], strict=True)
@@ -53,6 +56,6 @@ def about_standing(found: pd.DataFrame, question: Question) -> str:
         told = told if others else "it is told from all others"
     ends = best[["standing", "standing_low", "standing_high"]]
     return (
-        f"On simulated screens {clear}. {best['model']} gets furthest of the way from "
+        f"On simulated screens, {treated}, {clear}. {best['model']} gets furthest of the way from "
         f"{question.ends[0]} to {question.ends[1]}, {with_interval(*ends)}; {told}."
     )
