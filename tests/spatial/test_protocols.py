@@ -174,10 +174,11 @@ def test_sentences_on_splits():
 
 def test_sentences_on_selection_and_scales():
     table = pd.DataFrame({"what": "genes", "inner": [0.1, 0.2, 0.3], "test": [0.3, 0.42, 0.5]})
-    assert "it is no skill" in report.about_selection(table, "genes")
+    assert report.about_selection(table, "genes").endswith("to the correlation.")
+    assert "add 0.207 (95 % interval" in report.about_selection(table, "genes")
     assert "too few units" in report.about_selection(table.head(1), "genes")
     level = table.assign(test=[0.1, 0.2, 0.31])
-    assert "no skill" not in report.about_selection(level, "genes")
+    assert report.about_selection(level, "genes").endswith("anything is not shown.")
     scales = pd.DataFrame(
         {"scale": ["a", "b"], "pearson": [0.2, 0.3], "follows nuclei": 0.1, "follows depth": 0.8}
     )

@@ -58,7 +58,7 @@ PROTOCOLS = {
         Scoring(name="pooled", source="mahmoodlab/HEST afd42c3", pooled=True),
         Scoring(name="slide constant, pooled", source="this book", pooled=True, constant=True),
         Scoring(
-            name="the first three together",
+            name="raw counts, smoothed, best genes",
             source="this book",
             scale="log counts",
             smoothed=True,

@@ -12,7 +12,7 @@ from helpers.tasks.spatial.protocols import PROTOCOLS, SPLITS
 from helpers.words import Words
 
 TASK = "protocols"
-OURS, CONSTANT, TOGETHER = "revised", "slide constant, pooled", "the first three together"
+OURS, CONSTANT, TOGETHER = "revised", "slide constant, pooled", "raw counts, smoothed, best genes"
 MODEL = "ridge on stain"
 METRICS = ("expression_pearson", "expression_mse")
 
@@ -168,15 +168,17 @@ def about_protocols(found: pd.DataFrame) -> Words:
     )
     if TOGETHER in by:
         said += f"; with three of them it has {by[TOGETHER]:.2f}"
-    return f"{said}. Nothing about the model has changed.".replace("-", "\N{MINUS SIGN}")
+    return f"{said}. The features and the way of fitting are the same.".replace(
+        "-", "\N{MINUS SIGN}"
+    )
 
 
 def about_constant(found: pd.DataFrame) -> Words:
     """What a predictor without any pattern scores when slides are pooled."""
     by = found.set_index("protocol")["pearson"]
     said = (
-        f"A prediction that is constant on each slide has {by[CONSTANT]:.2f} when slides are "
-        "pooled, and by construction 0 a slide"
+        "The test slide's own mean of each gene, which nobody knows beforehand and which has no "
+        f"pattern, has {by[CONSTANT]:.2f} when slides are pooled, and by construction 0 a slide"
     )
     return f"{said}. The ridge, pooled, has {by['pooled']:.2f}.".replace("-", "\N{MINUS SIGN}")
 
@@ -209,10 +211,10 @@ def about_selection(found: pd.DataFrame, what: str) -> Words:
     ends = mean_interval(gain) if len(gain) > 1 else (np.nan, np.nan)
     said = (
         f"{what.capitalize()} chosen on the test fold instead of by inner folds add "
-        f"{with_interval(gain.mean(), *ends)} to the correlation"
+        f"{with_interval(gain.mean(), *ends, 3)} to the correlation"
     )
-    if np.isfinite(ends[0]) and ends[0] > 0:
-        return f"{said}: it is never a loss, and it is no skill."
+    if np.isfinite(ends[0]) and ends[0] <= 0:
+        return f"{said}: that it adds anything is not shown."
     return f"{said}."
 
 
