@@ -217,3 +217,16 @@ def test_sentences():
 def test_cards_are_of_all_models():
     found = report.cards(dict.fromkeys(task.NAMES, 10))
     assert found["model"].tolist() == list(task.NAMES)
+
+
+def test_the_gene_that_is_shown_is_measured_on_the_slide():
+    table = pd.DataFrame(
+        {
+            "slide": ["s"] * 3 + ["t"] * 3,
+            "gene": list("abc") * 2,
+            "pearson": [0.9, 0.3, 0.5, 0.9, 0.3, 0.5],
+            "n": [5, 40, 31, 50, 50, 50],
+        }
+    )
+    assert report.gene_to_show(table, "s") == ("c", 31)
+    assert report.gene_to_show(table, "s", fewest=100) == ("b", 40)

@@ -56,7 +56,7 @@ def test_unlike_patients_teach_less(found):
 def test_rows_are_a_score_table(found):
     parts = [report.rows(t, dataset="s", seed=0, one_section=o) for o, t in found.items()]
     table = scores.check(pd.concat(parts), METRICS)
-    assert set(table["role"]) == {"candidate", "floor", "ceiling"}
+    assert set(table["role"]) == {"candidate", "floor"}
     assert set(table["cluster"]) == {"patient 1", "patient 2"}
     drawn = report.rows(found[True], dataset="simulated, likeness 0", seed=7, one_section=True)
     assert set(drawn["cluster"]) == {"draw 7"}

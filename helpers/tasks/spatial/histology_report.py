@@ -19,12 +19,11 @@ ROLES = {
     "ridge on stain": "candidate",
     "untrained features, ridge": "candidate",
     "ResNet-18 features, ridge": "candidate",
-    "depth (oracle)": "ceiling",
-    "own slide's mean (oracle)": "ceiling",
     LATENT: "ceiling",
 }
+"""Oracles are floors: they know the test slide's depth or mean, and no gene's pattern."""
 LINE = 0.95
-"""Quantile of hidden genes' correlations: the false-discovery line."""
+"""Quantile of hidden genes' correlations: the false-positive line."""
 
 # model, its original, what it looks at, the idea that is kept, what is left out
 _CARDS = (
@@ -135,8 +134,7 @@ def rows(found: pd.DataFrame, *, model: str, dataset: str, cell: tuple[str, str]
             model=model,
             params={"target": cell[0], "loss": cell[1]},
             metric=metric,
-            # no mean of a slide has a correlation on it
-            role="floor" if "mean" in model and column == "pearson" else ROLES[model],
+            role=ROLES[model],
             unit_kind="slide",
             unit=table["slide"],
             cluster=table["patient"],
@@ -163,8 +161,7 @@ def means(tables: dict[str, pd.DataFrame], column: str = "pearson") -> pd.DataFr
         one = by_slide(table)
         ends = _ends(one[column])
         own = _ends(one.groupby("patient")[column].mean())
-        role = "floor" if "mean" in model and column == "pearson" else ROLES[model]
-        row = {"model": model, "role": role, "mean": one[column].mean()}
+        row = {"model": model, "role": ROLES[model], "mean": one[column].mean()}
         row |= {"low": ends[0], "high": ends[1], "patient low": own[0], "patient high": own[1]}
         row |= {"slides": len(one), "patients": one["patient"].nunique()}
         found.append(row | {"constant genes": one["constant"].mean()})
@@ -196,6 +193,29 @@ def discoveries(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
         row = {"model": model, "hidden": r["hidden"].mean(), "visible": r["visible"].mean()}
         found.append(row | {"line": line, "above": above, "n_hidden": len(r["hidden"])})
     return pd.DataFrame(found)
+
+
+def gene_to_show(table: pd.DataFrame, slide: str, *, fewest: int = 30) -> tuple[str, int]:
+    """The gene with the highest mean correlation of those that a slide shows in enough spots.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of `scored_genes`.
+    slide : str
+    fewest : int
+        Spots of the slide in which it is measured; where no gene has as many, the most measured
+        one is shown.
+
+    Returns
+    -------
+    gene, n : str, int
+        Its name, and in how many spots of the slide it is measured.
+    """
+    n = table[table["slide"] == slide].set_index("gene")["n"]
+    mean = table.groupby("gene")["pearson"].mean()[n.index[n >= fewest]].dropna()
+    gene = mean.idxmax() if len(mean) else n.idxmax()
+    return gene, int(n[gene])
 
 
 def about_order(found: pd.DataFrame) -> Words:
