@@ -363,3 +363,15 @@ def test_the_claim_of_the_size_goes_both_ways():
     found = findings.claims({findings.PAGE: every}, n_resamples=100, seed=0)
     assert found["verdict"].iloc[0].startswith("both ways on other data: by the comparator")
     assert "against adaptive median at the one kind of entry" in found["ours"].iloc[0]
+
+
+def test_what_is_left_out_and_what_is_lost():
+    means = pd.DataFrame({"model": ["zeros", "median", "x"], "mean": [144.81, 4.47, 1.0]})
+    assert says.left_out(means, ["zeros", "median"]) == "zeros (144.8) and median (4.5)"
+    found = pd.DataFrame(
+        {"lost": ["nothing"] * 2 + ["the low ones"] * 2, "method": list("abab"),
+         "never measured": [2.0, 3.0, 1.5, 1.25]}
+    )  # fmt: skip
+    assert says.about_lost(found).endswith(
+        "is that of a (2.00; lost: nothing) and b (1.25; lost: the low ones)."
+    )

@@ -56,7 +56,7 @@ def test_zeros(expected, said):
         {"counts": [100, 900], "zero": [0.8, 0.4], "expected zero": [expected, expected]}
     )
     text = slides_report.about_zeros(table)
-    assert said in text and "(about 100) 80% of the entries are zero" in text
+    assert said in text and "the lowest (median 100) has 80% zeros" in text
 
 
 def test_the_card_adds_up_as_the_sources_do():
@@ -111,9 +111,9 @@ def test_what_the_rule_left():
 def test_smoothness():
     means = {
         "normalised": 0.3,
-        "completed": 0.5,
+        "adaptive median": 0.5,
         "shuffled, normalised": 0.0,
-        "shuffled, completed": 0.1,
+        "shuffled, adaptive median": 0.1,
     }
     table = pd.DataFrame({"dataset": "x", "model": means.keys(), "mean": means.values()})
     table = table.assign(low=table["mean"] - 0.04, high=table["mean"] + 0.04)
@@ -237,9 +237,9 @@ def test_what_a_zero_is_in_short(zeros, said):
 def test_curation_in_short(made, half, said):
     means = {
         "normalised": 0.3,
-        "completed": 0.5,
+        "adaptive median": 0.5,
         "shuffled, normalised": 0.0,
-        "shuffled, completed": made,
+        "shuffled, adaptive median": made,
     }
     table = pd.DataFrame({"model": means.keys(), "mean": means.values()})
     table = table.assign(low=table["mean"] - half, high=table["mean"] + half)

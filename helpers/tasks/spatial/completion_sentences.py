@@ -147,6 +147,30 @@ def about_labels(means: pd.DataFrame) -> Words:
     )
 
 
+def left_out(means: pd.DataFrame, names: list[str]) -> Words:
+    """Methods that a figure leaves out, with their errors."""
+    error = means.set_index("model")["mean"]
+    return listed(f"{name} ({error[name]:.1f})" for name in names)
+
+
+def about_lost(found: pd.DataFrame) -> Words:
+    """Who has the smallest error at entries never measured, by which counts are lost, in one draw.
+
+    Parameters
+    ----------
+    found : DataFrame
+        `lost` (nothing, at random, the low ones), `method`, `never measured`.
+    """
+    parts = []
+    for lost, own in found.groupby("lost", sort=False):
+        error = own.set_index("method")["never measured"]
+        parts.append(f"{error.idxmin()} ({error.min():.2f}; lost: {lost})")
+    return (
+        "Where a fifth of all counts is lost, in one draw, the smallest error at entries that were "
+        f"never measured is that of {listed(parts)}."
+    )
+
+
 def about_depth(found: pd.DataFrame, genes: str) -> Words:
     """How much of the error of a gene's mean a line on the depth of the spot takes.
 

@@ -13,9 +13,9 @@ from helpers.words import Words
 TASK = "curation"
 ROLES = {
     "normalised": "candidate",
-    "completed": "candidate",
+    "adaptive median": "candidate",
     "shuffled, normalised": "floor",
-    "shuffled, completed": "floor",
+    "shuffled, adaptive median": "floor",
     "latent truth": "ceiling",
 }
 DEPARTURES = (
@@ -84,12 +84,13 @@ DEPARTURES = (
 
 def score_rows(found: pd.DataFrame, *, dataset: str, seed: int) -> pd.DataFrame:
     """Result of `moran_scores` as rows of the score table: a gene is a unit, a draw a cluster."""
+    layer = found["layer"].str.replace("completed", "adaptive median")
     return scores.rows(
         task=TASK,
         dataset=dataset,
-        model=found["layer"],
+        model=layer,
         metric="moran",
-        role=found["layer"].map(ROLES),
+        role=layer.map(ROLES),
         unit_kind="gene",
         unit=found["gene"],
         cluster=f"{dataset}, draw {seed}",
@@ -135,7 +136,9 @@ def in_short(steps: pd.DataFrame, smooth: pd.DataFrame) -> Words:
         f"goes from {first['not measured']:.0%} to {last['not measured']:.0%}."
     )
     by = smooth.set_index("model")[["mean", "low", "high"]]
-    before, after, made = (by.loc[m] for m in ("normalised", "completed", "shuffled, completed"))
+    before, after, made = (
+        by.loc[m] for m in ("normalised", "adaptive median", "shuffled, adaptive median")
+    )
     if np.isnan([before["mean"], after["mean"], made["mean"]]).any():
         return f"{said} What filling zeros by the median does to smoothness was not scored."
     said += (
@@ -173,8 +176,8 @@ def about_rule(steps: pd.DataFrame) -> Words:
 def about_smoothness(summary: pd.DataFrame, dataset: str) -> Words:
     """What the median does to Moran's I, and what it makes of shuffled spots."""
     mean = summary[summary["dataset"] == dataset].set_index("model")
-    before, after = mean.loc["normalised"], mean.loc["completed"]
-    floor, nothing = mean.loc["shuffled, normalised"], mean.loc["shuffled, completed"]
+    before, after = mean.loc["normalised"], mean.loc["adaptive median"]
+    floor, nothing = mean.loc["shuffled, normalised"], mean.loc["shuffled, adaptive median"]
     said = (
         f"Moran's I is {with_interval(*before[['mean', 'low', 'high']])} before the median and "
         f"{with_interval(*after[['mean', 'low', 'high']])} after it; of shuffled spots it is "

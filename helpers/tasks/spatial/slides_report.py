@@ -44,9 +44,9 @@ def about_zeros(by_depth: pd.DataFrame) -> Words:
     """How far zeros follow the counts of a spot, and what chance alone explains."""
     few, many = by_depth.iloc[0], by_depth.iloc[-1]
     said = (
-        f"In the spots with the fewest counts (about {few['counts']:,.0f}) {few['zero']:.0%} of "
-        f"the entries are zero, in those with the most (about {many['counts']:,.0f}) "
-        f"{many['zero']:.0%}."
+        f"Of {len(by_depth)} groups of spots by their counts, the lowest (median "
+        f"{few['counts']:,.0f}) has {few['zero']:.0%} zeros, the highest (median "
+        f"{many['counts']:,.0f}) {many['zero']:.0%}."
     )
     if by_depth["expected zero"].isna().any():
         return f"{said} Which of them are absence and which are chance, nobody knows here."
