@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from helpers import scores
 from helpers.data.contract import DataError
@@ -123,23 +124,41 @@ def simulated(lpm, centred=0.5, plain=0.6, spread=0.0):
 @pytest.mark.parametrize(
     "lpm, spread, said, verdict",
     [
-        (0.7, 0.01, "The model brings them together better than profiles do", claims.SHOWN),
-        (0.4, 0.01, "The model brings them together less well than profiles do", claims.NOT_SHOWN),
-        (0.7, 0.2, "It is undecided whether the model brings them together better", claims.OPEN),
+        (0.7, 0.01, "genes together better than profiles do", claims.SHOWN),
+        (0.4, 0.01, "genes together less well than profiles do", claims.NOT_SHOWN),
+        (0.7, 0.2, "It is undecided whether the model brings compounds and their", claims.OPEN),
     ],
 )
 def test_simulated_compounds(lpm, spread, said, verdict):
     table = simulated(lpm, spread=spread)
     scores.check(table, METRICS)
-    means = mech.simulated_means(table)
-    assert said in mech.about_simulated(means, mech.simulated_gain(table))
+    assert said in mech.in_short(mech.simulated_gain(table))
     assert claims.mechanism_claim(table)["verdict"] == verdict
     one = table[table["cluster"] == "draw 0"]
-    text = mech.about_simulated(mech.simulated_means(one), mech.simulated_gain(one))
+    text = mech.in_short(mech.simulated_gain(one))
+    text += mech.about_simulated(mech.simulated_means(one))
     assert "It is undecided" in text and "nan" not in text
     assert claims.mechanism_claim(one)["verdict"] == claims.OPEN
     with pytest.raises(CannotAnswer, match="no compound"):
         claims.mechanism_claim(table[table["model"] == "profiles"])
+
+
+@pytest.mark.parametrize(
+    "centred, said",
+    [
+        (0.8, "raises the share in vectors by 0.099"),
+        (0.6, "lowers the share in vectors by \N{MINUS SIGN}0.1"),
+    ],
+)
+def test_what_the_mean_of_each_kind_changes(centred, said):
+    table = simulated(0.7, centred=centred)
+    noise = 0.001 * table["cluster"].str[-1].astype(float) * (table["model"] == mechanisms.LPM)
+    table["value"] += noise * (table["metric"] == "target_percentile")
+    assert said in mech.about_offset(table)
+    one = mech.about_offset(table[table["cluster"] == "draw 0"])
+    assert "does not surely change the share in vectors" in one and "nan" not in one
+    none = table[table["model"] == mechanisms.LPM]
+    assert mech.about_offset(none) == "The mean of each kind was not taken off."
 
 
 def real(values, *, gene=0.5, n=20):
@@ -161,32 +180,42 @@ SD = pd.Series({"mechanism": 0.02, "target": 0.02, "gene": 0.04})
 PLAIN = {"signatures": 0.6, mechanisms.LPM: 0.5, mechanisms.CENTRED: 0.5, "random vectors": 0.5}
 
 
+def against(table):
+    return mech.against_random(table, seed=0, n_resamples=2_000)
+
+
 def test_groups_find_each_other_or_do_not():
-    means = mech.real_means(real(PLAIN))
-    assert mech.about_groups(means, SD, "target").startswith("They find each other: 0.60")
-    none = mech.real_means(real(PLAIN | {"signatures": 0.51}))
-    assert mech.about_groups(none, SD, "target").startswith("They are not told from chance: ")
-    apart = mech.real_means(real(PLAIN | {"signatures": 0.4}))
-    assert mech.about_groups(apart, SD, "target").startswith("They lie farther apart than others: ")
-    assert mech.in_short(means, SD) == (
+    def said(table):
+        return mech.about_groups(mech.real_means(table), against(table), SD, "target")
+
+    assert said(real(PLAIN)).startswith("They find each other: 0.60")
+    none, few = real(PLAIN | {"signatures": 0.5}), real(PLAIN, n=4)
+    for table in (none, few):
+        assert said(table).startswith("It is undecided whether they find each other: ")
+        assert "nan" not in said(table)
+    assert said(real(PLAIN | {"signatures": 0.4})).startswith("They lie farther apart than by")
+    assert mech.real_short(against(real(PLAIN))) == (
         "In plain signatures real compounds are found as follows: a compound, by others of its "
-        "mechanism: above chance; an inhibitor, by others of its target: above chance; an "
-        "inhibitor, by its over-expressed target: not told from chance."
+        "mechanism: above random vectors; an inhibitor, by others of its target: above random "
+        "vectors; an inhibitor, by its over-expressed target: not told from random vectors."
     )
-    assert mech.in_short(none, SD).count("not told from chance") == 3
-    below = mech.real_means(real(PLAIN, gene=0.3))
-    assert mech.in_short(below, SD).endswith("target: below chance.")
+    assert mech.real_short(against(none)).count("not told from") == 3
+    assert mech.real_short(against(few)).count("not told from") == 3
+    assert mech.real_short(against(real(PLAIN, gene=0.3))).endswith("target: below random vectors.")
 
 
-def test_a_compound_and_its_gene():
-    means = mech.real_means(real(PLAIN))
-    said = mech.about_gene(means, SD, 0.7)
-    assert "these data do not answer the question" in said and "by 70%" in said
-    said = mech.about_gene(mech.real_means(real(PLAIN | {mechanisms.LPM: 0.65})), SD, 0.7)
-    assert "of 3 representations more than" in said and "above it: LPM, vectors (65%)" in said
+def test_comparisons_with_random_vectors_are_corrected_within_a_question():
+    found = against(real(PLAIN))
+    assert found["split"].value_counts().to_dict() == dict.fromkeys(mech.QUESTIONS, 3)
+    assert set(found["other"]) == {"random vectors"}
+    assert (found["p_holm"] >= found["p_value"]).all()
 
 
-def test_the_answer_on_genes_from_intervals():
+def test_peers_of_a_gene():
+    assert mech.about_peers(SD, 0.7).startswith("The other inhibitors of the same targets find")
+
+
+def test_the_answer_on_genes():
     answer = lambda **given: findings.compound_or_gene(  # noqa: E731
         {findings.MECHANISM: real(given.pop("values", PLAIN), **given)}, **GIVEN
     )
@@ -195,7 +224,8 @@ def test_the_answer_on_genes_from_intervals():
     ).startswith("Not shown in these data: of the other compounds 0.4")
     assert answer(gene=0.7).startswith("Yes: of the other compounds 0.7")
     hardly = answer(gene=0.45, values=PLAIN | {mechanisms.LPM: 0.7})
-    assert hardly.startswith("Not by plain signatures: ") and "above chance: LPM" in hardly
+    assert hardly.startswith("Not by plain signatures: ")
+    assert hardly.endswith("above random vectors: LPM, vectors.")
     with pytest.raises(CannotAnswer, match="no real compound"):
         findings.compound_or_gene({findings.MECHANISM: simulated(0.7)}, **GIVEN)
 
@@ -206,11 +236,31 @@ def test_the_joint_model_against_signatures():
     assert "a compound, by others of its mechanism: 0.80 and 0.60; an inhibitor" in said
 
 
-def test_statins():
-    found = pd.DataFrame({"symbol": ["HMGCR", "PKD1"], "percentile": [0.88, NAN], "n": 7})
-    said = mech.about_statins(found)
-    assert "HMGCR 0.880" in said and "holds. PKD1 are no landmarks" in said
-    assert "It fails." in mech.about_statins(found.assign(percentile=[0.5, NAN]))
+@pytest.mark.parametrize(
+    "values, word",
+    [
+        ([0.88, 0.9, NAN], "The positive control holds. PKD1: no landmarks"),
+        ([0.88, 0.6, NAN], "holds in part: of the others than HMGCR it is open."),
+        ([0.6, 0.4, 0.5], "It is undecided whether the positive control holds."),
+        ([0.9, 0.1, 0.5], "The positive control fails: below chance is HMGCS1."),
+        ([NAN, NAN, NAN], "cannot be asked. HMGCR, HMGCS1 and PKD1: no landmarks"),
+    ],
+)
+def test_statins(values, word):
+    symbols = ["HMGCR", "HMGCS1", "PKD1"]
+    said = mech.about_statins(
+        pd.DataFrame({"symbol": symbols, "percentile": values, "n": 7}), 1_000
+    )
+    assert word in said and "nan" not in said
+
+
+def test_p_of_statins_is_that_of_mann_whitney():
+    rng = np.random.default_rng(0)
+    few, many = rng.normal(1, 1, 7), rng.normal(0, 1, 1_000)
+    share = (few[:, None] > many).mean()
+    p = stats.mannwhitneyu(few, many, method="asymptotic", use_continuity=False).pvalue
+    found = pd.DataFrame({"symbol": ["HMGCR"], "percentile": [share], "n": 7})
+    assert f"HMGCR {share:.2f} (p {p:.2g})" in mech.about_statins(found, 1_000)
 
 
 # --------------------------------------------------------------------------- scaling

@@ -32,7 +32,8 @@ def compound_or_gene(tables, *, n_resamples: int, seed: int) -> str:
     real = table[(table["split"] == "gene") & (table["metric"] == "target_percentile")]
     if real.empty:
         raise CannotAnswer("no real compound was scored")
-    return mechanisms_report.about_intervals(mechanisms_report.real_means(real))
+    pairs = mechanisms_report.against_random(real, seed=seed, n_resamples=n_resamples)
+    return mechanisms_report.about_gene(mechanisms_report.real_means(real), pairs)
 
 
 FINDINGS = (
