@@ -383,13 +383,29 @@ def test_training_forms_and_policies():
         for f in ("factored", "scalar")
     )
     assert table["epoch"].tolist() == [1, 2, 1, 2]
-    shifted = table.assign(**{"test correlation": 0.4 + 0.2 * (table["form"] == "factored")})
-    said = forms.about_training(shifted)
-    assert "by 0.60 with batches of whole profiles and by 0.40 with batches of scattered" in said
     policies = model_forms.unknown_symbols.function(data, size=size, seed=1)
     assert policies["profiles"].tolist() == [0, 1, 2]
     assert "not in the vocabulary: CRISPRi_new" in policies["what happens"][0]
     assert not (forms.RELEASED["in the released code"] == "").any()
+
+
+@pytest.mark.parametrize(
+    "gaps, said",
+    [
+        ([0.1, 0.11, 0.12], "Batches of whole profiles train a better model: after the same"),
+        ([-0.1, -0.11, -0.12], "Batches of whole profiles train a worse model: after the same"),
+        ([-0.1, 0.1], "It is undecided which batches train a better model: after the same"),
+        ([0.1], "over 1 training of each on one draw"),
+    ],
+)
+def test_what_batches_train(gaps, said):
+    rows = [
+        {"training": i, "form": form, "test correlation": 0.4 + gap * (form == "whole profiles")}
+        for i, gap in enumerate(gaps)
+        for form in forms.FORMS.values()
+    ]
+    found = forms.about_training(pd.DataFrame(rows))
+    assert said in found and "by 0.40 with scattered values" in found and "nan" not in found
 
 
 # --------------------------------------------------------------------------- claims

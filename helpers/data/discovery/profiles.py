@@ -244,7 +244,7 @@ class Vocabulary:
         absent = sorted({p for own in parts for p in own if p not in number})
         if absent and unknown == "raise":
             raise DataError(
-                f"{len(absent)} perturbations are not in the vocabulary: {', '.join(absent[:3])}; "
+                f"not in the vocabulary: {', '.join(absent[:3])} (perturbations: {len(absent)}); "
                 'pass unknown="drop" or "control", and report the coverage'
             )
         width = max((len(own) for own, keep in zip(parts, kept, strict=True) if keep), default=1)
@@ -276,5 +276,5 @@ class Vocabulary:
 def _codes(names: tuple[str, ...], asked, kind: str) -> np.ndarray:
     number = {name: i for i, name in enumerate(names)}
     if absent := sorted(set(map(str, asked)) - set(number)):
-        raise DataError(f"{len(absent)} {kind} are not in the vocabulary: {', '.join(absent[:3])}")
+        raise DataError(f"not in the vocabulary: {', '.join(absent[:3])} ({kind}: {len(absent)})")
     return np.array([number[str(name)] for name in asked], dtype=np.int64)

@@ -42,7 +42,8 @@ FINDINGS = (
         PAIRS,
         (PAIRS,),
         model_or_copy,
-        "simulated tensors of two kinds, pairs whose parts were both seen",
+        "simulated tensors of two kinds, pairs whose parts were both seen; a small model, trained "
+        "on whole profiles",
         "a real table of many perturbations in several contexts; larger networks",
         front=True,
     ),
@@ -51,7 +52,7 @@ FINDINGS = (
         FUNCTION,
         (FUNCTION,),
         model_or_components,
-        "planted functions in a simulated tensor",
+        "planted functions in a simulated tensor; a small model, trained on whole profiles",
         "a real screen with labels that came from elsewhere; larger networks",
     ),
     Finding(

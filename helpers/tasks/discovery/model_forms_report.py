@@ -1,9 +1,14 @@
 """What is said of the model: what was published, what is absent from the released code."""
 
+import numpy as np
 import pandas as pd
 
+from helpers.stats import mean_interval
+from helpers.tasks.findings import with_interval
 from helpers.words import Words
 
+FORMS = {"factored": "whole profiles", "scalar": "scattered values"}
+"""What a batch holds, by the form of the network."""
 TOLERANCE = 1e-5
 """Largest difference at which two forms in float32 count as one function."""
 
@@ -42,14 +47,23 @@ def about_training(forms: pd.DataFrame) -> Words:
     Parameters
     ----------
     forms : DataFrame
-        Results of `trained` with a column `form`.
+        Results of `trained` with the columns `form` (of `FORMS`) and `training`, its seed.
     """
-    last = forms.groupby("form", sort=False)[["training rmse", "test correlation"]].last()
-    a, b = last.loc["factored"], last.loc["scalar"]
+    last = forms.pivot_table("test correlation", "training", "form", aggfunc="last")
+    whole, scattered = (last[name] for name in FORMS.values())
+    gap = whole - scattered
+    ends = mean_interval(gap) if len(gap) > 1 else (np.nan, np.nan)
+    word = "better" if ends[0] > 0 else "worse" if ends[1] < 0 else ""
+    head = (
+        f"Batches of whole profiles train a {word} model"
+        if word
+        else "It is undecided which batches train a better model"
+    )
     return (
-        f"After the same number of epochs, held-out pairs correlate by "
-        f"{a['test correlation']:.2f} with batches of whole profiles and by "
-        f"{b['test correlation']:.2f} with batches of scattered values, each in one training."
+        f"{head}: after the same number of epochs, held-out pairs correlate by {whole.mean():.2f} "
+        f"with whole profiles and by {scattered.mean():.2f} with scattered values, a difference of "
+        f"{with_interval(gap.mean(), *ends)} over {len(gap)} training{'s' * (len(gap) > 1)} of "
+        "each on one draw of the data."
     )
 
 
