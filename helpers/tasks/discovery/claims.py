@@ -83,8 +83,8 @@ def function_claim(table: pd.DataFrame, *, n_resamples: int, seed: int) -> dict:
         "ours": f"against knowledge from elsewhere {_listed(elsewhere)}, against principal "
         f"components of the same profiles {_listed(control)}",
         "why they differ": "labels of the paper are clusters of the screen as far as the released "
-        "code shows; knowledge from elsewhere is simulated here, the model small and trained on whole "
-        "profiles",
+        "code shows; knowledge from elsewhere is simulated here, the model small and trained on "
+        "whole profiles",
         "verdict": verdict_of(control),
     }
 
