@@ -279,7 +279,7 @@ def score_of(**by_name):
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ((1.2, 1.1, 1.3), "is not as good as the experiment, but what half"),
+        ((1.2, 1.1, 1.3), "is not as good as the experiment, but what one half"),
         ((0.8, 0.7, 0.9), "stays below what half of the cells reach"),
         ((1.0, 0.9, 1.1), "is undecided here"),
         (
@@ -328,7 +328,10 @@ def gain(name, published, revised):
         ([], "None of these pairs can be compared here."),
         ([gain("a", -1, False)], "None of 1 submissions scores clearly above"),
         ([gain("a", 0.3, False), gain("b", 0.1, False)], "none of them wins any more"),
-        ([gain("a", 0.3, True), gain("b", 0.1, False)], "In the revised protocol 1 still win: a."),
+        (
+            [gain("a", 0.3, True), gain("b", 0.1, False)],
+            "In the revised protocol 1 still win: “a”.",
+        ),
     ],
 )
 def test_gains_are_said(rows, said):
@@ -337,16 +340,18 @@ def test_gains_are_said(rows, said):
     if len(rows) == 2:
         assert "2 of 2 submissions score clearly above" in found
         assert (
-            "largest gain is 0.30 (95 % interval 0.25 to 0.35), of a against o (w), most" in found
+            "largest gain is 0.30 (95 % interval 0.25 to 0.35), of “a” against “o” (w), most"
+            in found
         )
 
 
 @pytest.mark.parametrize(
     ("limits", "said"),
     [
-        ([(0.1, 0.3), (-0.2, 0.1)], "a over o (+0.20) (1 of 2 pairs, 0 clearly below)"),
+        ([(0.1, 0.3), (-0.2, 0.1)], "“a” over “o” (+0.20) (1 of 2 pairs, 0 clearly below)"),
         ([(-0.3, -0.1), (-0.2, 0.1)], "predicts no worse: none (0 of 2 pairs, 1 clearly below)"),
-        ([(np.nan, np.nan)], "None of the gains has an interval"),
+        ([(np.nan, np.nan)], "None of the 1 gains has an interval on this screen; 0 of them"),
+        ([], "None of these pairs can be compared here."),
     ],
 )
 def test_gains_on_a_real_screen_are_said(limits, said):
@@ -355,9 +360,20 @@ def test_gains_on_a_real_screen_are_said(limits, said):
             {"submission": "abc"[i], "other": "o", "member": "score", "difference": low + 0.1,
              "low": low, "high": high}
             for i, (low, high) in enumerate(limits)
-        ]
+        ],
+        columns=["submission", "other", "member", "difference", "low", "high"],
     )  # fmt: skip
     assert said in report.real_gains_said(table)
+    if limits == [(np.nan, np.nan)]:
+        below = report.real_gains_said(table.assign(difference=-0.07))
+        assert below.endswith("1 of them are below 0 there (“a” over “o” (\N{MINUS SIGN}0.07)).")
+
+
+def test_what_has_no_value_is_counted():
+    rows = pd.DataFrame({"draw": 0, "submission": "a", "perturbation": ["p", "q"], "pds": 0.5})
+    assert report.scored_said(rows) == "Every member has a value for each of 2 perturbations."
+    said = report.scored_said(rows.assign(reach=[np.nan, 0.5]))
+    assert said.endswith("of 2 perturbations, reach for 1 at most.")
 
 
 def variant(name, submissions):
@@ -387,9 +403,14 @@ def test_the_order_of_submissions_is_compared():
     assert np.isnan(table.loc["flat", "tau"])
     said = order.order_said(table.reset_index())
     assert said == (
-        "1 of 8 changes turn a pair round. Most pairs are turned by the change “other”: 1 "
-        "(Kendall's tau 0.33). The widest of them is a / b, from +0.30 to \N{MINUS SIGN}0.40."
+        "1 of 8 changes turn a pair round. Most pairs are turned by “other”: 1 "
+        "(Kendall's tau 0.33). The widest turn is that of “other”: “a” over “b”, from +0.30 to "
+        "\N{MINUS SIGN}0.40."
     )
+    wide = dict(changed="wide", tau=0.3, turned=1, pair="c / d", before=0.9, after=-0.9)
+    both = pd.concat([table.reset_index(), pd.DataFrame([wide])], ignore_index=True)
+    said = order.order_said(both)
+    assert "turned by “other” and “wide”: 1" in said and "“wide”: “c” over “d”, from +0.90" in said
 
 
 def test_orders_that_hold_and_scales_that_are_not_there_are_said():

@@ -9,6 +9,7 @@ from helpers.metrics.effects.vcc2026 import MEMBERS
 from helpers.metrics.effects.vcc2026_scale import BETTER
 from helpers.plots.page import number
 from helpers.tasks.effects.vcc2026_intervals import ENDS, SCORE
+from helpers.tasks.findings import listed
 
 TITLES = {
     "pds": "discrimination",
@@ -93,10 +94,14 @@ def order_said(table: pd.DataFrame) -> str:
         return "No variant has a scale here."
     if turned.empty:
         return f"None of {len(known)} changes turns a pair of submissions round."
-    first = turned.sort_values(["turned", "tau"], ascending=[False, True]).iloc[0]
+    most = turned[turned["turned"] == turned["turned"].max()]
+    names = listed(f"“{name}”" for name in most["changed"])
+    width = turned[["before", "after"]].abs().min(axis=1)
+    widest = turned.loc[width.idxmax()]
+    pair = " over ".join(f"“{name}”" for name in widest["pair"].split(" / "))
     return (
-        f"{len(turned)} of {len(known)} changes turn a pair round. Most pairs are turned by the "
-        f"change “{first['changed']}”: {int(first['turned'])} (Kendall's tau {first['tau']:.2f}). "
-        f"The widest of them is {first['pair']}, from {signed(first['before'])} to "
-        f"{signed(first['after'])}."
+        f"{len(turned)} of {len(known)} changes turn a pair round. Most pairs are turned by "
+        f"{names}: {int(most['turned'].iloc[0])} (Kendall's tau {most['tau'].min():.2f}). The "
+        f"widest turn is that of “{widest['changed']}”: {pair}, from {signed(widest['before'])} to "
+        f"{signed(widest['after'])}."
     )

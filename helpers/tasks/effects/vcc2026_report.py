@@ -8,7 +8,7 @@ from helpers.metrics.effects.vcc2026 import MEMBERS, aggregate
 from helpers.plots.page import number
 from helpers.tasks.effects.vcc2026_intervals import SCORE, scale_of, scores_of, tables_of
 from helpers.tasks.effects.vcc2026_order import TITLES, signed
-from helpers.tasks.findings import with_interval
+from helpers.tasks.findings import listed, with_interval
 
 TASK = "vcc2026"
 REPORTED = (
@@ -153,13 +153,13 @@ def gains_said(gains: pd.DataFrame) -> str:
     gained = first[["published", "published low", "published high"]]
     said = (
         f"{len(won)} of {n} submissions score clearly above another that predicts no worse; the "
-        f"largest gain is {with_interval(*gained)}, of {first['submission']} against "
-        f"{first['other']} ({first['what']}), most of it through {first['through']}."
+        f"largest gain is {with_interval(*gained)}, of “{first['submission']}” against "
+        f"“{first['other']}” ({first['what']}), most of it through {first['through']}."
     )
     still = won[won["wins revised"]]
     if still.empty:
         return f"{said} In the revised protocol none of them wins any more."
-    named = ", ".join(still["submission"])
+    named = listed(f"“{name}”" for name in still["submission"])
     return f"{said} In the revised protocol {len(still)} still win: {named}."
 
 
@@ -178,7 +178,10 @@ def ceiling_said(judged: pd.DataFrame) -> str:
             "half of the experiment is no better than the baseline, in one member at least."
         )
     if row["low"] > 1:
-        return f"{said}: 1 is not as good as the experiment, but what half of its cells reach."
+        return (
+            f"{said}: 1 is not as good as the experiment, but what one half of its cells reaches "
+            "against the other half."
+        )
     if row["high"] < 1:
         return f"{said}: it stays below what half of the cells reach against the other half."
     return f"{said}: whether 1 is as good as the experiment is undecided here."
@@ -206,14 +209,40 @@ def real_gains_said(published: pd.DataFrame) -> str:
     """Says which of `GAINS` are seen on a real screen, in the published protocol."""
     total = published[published["member"] == SCORE]
     known = total[total["low"].notna()]
+    if total.empty:
+        return "None of these pairs can be compared here."
     if known.empty:
-        return "None of the gains has an interval on this screen."
+        below = total[total["difference"] < -1e-9]
+        turned = f" ({_pairs_said(below)})" if len(below) else ""
+        return (
+            f"None of the {len(total)} gains has an interval on this screen; {len(below)} of them "
+            f"are below 0 there{turned}."
+        )
     won, lost = known[known["low"] > 1e-9], known[known["high"] < -1e-9]
-    listed = "; ".join(
-        f"{row.submission} over {row.other} ({signed(row.difference)})" for row in won.itertuples()
-    )
-    said = f"Clearly above one that predicts no worse: {listed or 'none'}"
+    said = f"Clearly above one that predicts no worse: {_pairs_said(won) or 'none'}"
     return f"{said} ({len(won)} of {len(known)} pairs, {len(lost)} clearly below)."
+
+
+def _pairs_said(pairs: pd.DataFrame) -> str:
+    return "; ".join(
+        f"“{row.submission}” over “{row.other}” ({signed(row.difference)})"
+        for row in pairs.itertuples()
+    )
+
+
+def scored_said(rows: pd.DataFrame) -> str:
+    """Says for how many perturbations each member has a value, of the step `panel`."""
+    first = rows[rows["draw"] == 0]
+    n = first["perturbation"].nunique()
+    counts = first.groupby("submission")[[m for m in MEMBERS if m in first]].count().max()
+    fewer = counts[counts < n]
+    if fewer.empty:
+        return f"Every member has a value for each of {n} perturbations."
+    each = listed(f"{TITLES[member]} for {count}" for member, count in fewer.items())
+    return (
+        f"Where too few genes are significant a member has no value: of {n} perturbations, "
+        f"{each} at most."
+    )
 
 
 def ends_table(both_ends: pd.DataFrame) -> pd.DataFrame:
@@ -272,7 +301,7 @@ def baseline_said(table: pd.DataFrame, n_seeds: int) -> str:
         return "With one seed of the baseline, its effect on scores is not known."
     return (
         f"Over {n_seeds} seeds of the baseline's cells the score of one submission moves by up to "
-        f"{number(first['spread'], 2)} ({first['submission']}: {number(first['lowest'], 2)} to "
+        f"{number(first['spread'], 2)} (“{first['submission']}”: {number(first['lowest'], 2)} to "
         f"{number(first['highest'], 2)}), that of the median one by "
         f"{number(table['spread'].median(), 2)}. "
         "The competition uses one seed."
