@@ -61,14 +61,25 @@ class TestSummary:
         tables = {"effects/doubles": table("doubles", DOUBLES)}
         found = summary.leaders(summary.standings(tables))
         assert found["best"].tolist() == ["good"] and found["next"].tolist() == ["additive"]
+        given = dict(seed=0, n_resamples=1_000)
+        found = summary.beside_next(found, tables, **given)
+        assert found["verdict"].tolist() == ["better"]
+        assert summary.beside_next(found.assign(next=""), tables, **given)["verdict"].item() == ""
         said = summary.leaders_said(found)
-        assert said == "Of 1 world, the best mean is that of good in 1."
+        assert said == (
+            "Of 1 world, the best mean is that of good in 1. In 1 of these 1 the best model is "
+            "shown to be better than the next."
+        )
+        two = pd.concat([found, found.assign(best="b", verdict="undecided")])
+        said = summary.leaders_said(two)
+        assert said.startswith("No one model leads: of 2 worlds, the best mean is that of b in 1;")
+        assert "In 1 of these 2 the best" in said
         below = summary.leaders_said(found.assign(standing=-0.1))
         assert below == "In 1 no model has a better mean than the floors (doubles: w)."
         unknown = summary.leaders_said(pd.concat([found, found.assign(standing=np.nan)]))
         assert unknown == (
-            "Of 2 worlds, the best mean is that of good in 1. Not counted, for want of a floor "
-            "below a ceiling: 1."
+            "Of 2 worlds, the best mean is that of good in 1. In 1 of these 1 the best model is "
+            "shown to be better than the next. Not counted, for want of a floor below a ceiling: 1."
         )
         assert summary.leaders_said(found.iloc[:0]).startswith("No model was scored")
 
@@ -80,6 +91,10 @@ class TestSummary:
         assert "agree by 1.00 in the middle" in summary.agreement_said(tau)
         few = summary.agreement(one[one["model"] == "a"], ("l2", "pearson_delta"))
         assert few.isna().all().all()
+        assert summary.depends_said({"some-task": tau}).endswith(
+            "in the middle, of 1.00 (some task), where 1 is the same order."
+        )
+        assert summary.depends_said({"a": few}).startswith("Whether the order of models depends")
         assert summary.agreement_said(few).startswith("Too few models")
 
     def test_strata_by_effect(self):

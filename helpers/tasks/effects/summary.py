@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from helpers.metrics.effects.facts import METRICS, PRIMARY
-from helpers.tasks.effects.held_out_report import EFFECT_SIZE, SHOWN, chosen
+from helpers.tasks.effects.held_out_report import EFFECT_SIZE, SHOWN, against, chosen
+from helpers.tasks.findings import listed
 from helpers.tasks.prediction_panel import DUPLICATE
 from helpers.tasks.requirements import CannotAnswer
 
@@ -111,6 +112,20 @@ def agreement_said(table: pd.DataFrame) -> str:
     return text.replace("_", " ").replace("-", "\N{MINUS SIGN}")
 
 
+def depends_said(agreed: Mapping[str, pd.DataFrame]) -> str:
+    """How far the order of models depends on the metric, of `agreement` by task."""
+    middle = {}
+    for task, table in agreed.items():
+        upper = table.where(np.triu(np.ones(table.shape, dtype=bool), k=1)).stack()  # noqa: PD013
+        if upper.notna().any():
+            middle[task.replace("-", " ")] = upper.median()
+    if not middle:
+        return "Whether the order of models depends on the metric cannot be said."
+    each = listed(f"{tau:.2f} ({task})" for task, tau in middle.items())
+    text = f"Two metrics of a task order models with a Kendall's tau, in the middle, of {each}"
+    return f"{text}, where 1 is the same order.".replace("-", "\N{MINUS SIGN}")
+
+
 def by_effect(rows: pd.DataFrame, *, metric: str = "l2", floor: str) -> pd.DataFrame:
     """Mean score over that of a floor, by the size of the effect.
 
@@ -172,8 +187,26 @@ def leaders(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["task", "world", "best", "standing", "next"])
 
 
+def beside_next(
+    leading: pd.DataFrame, tables: Mapping[str, pd.DataFrame], *, seed: int, n_resamples: int
+) -> pd.DataFrame:
+    """`leaders` with the verdict on the best model against the next one; empty without one."""
+    verdicts = []
+    for row in leading.itertuples():
+        metric = PRIMARY.get(row.task, "l2")
+        rows = chosen(simulated(tables, row.task), metric)
+        names = {row.best, row.next, "no change", DUPLICATE}
+        own = rows[(rows["dataset"] == f"simulated: {row.world}") & rows["model"].isin(names)]
+        verdict = ""
+        if row.next:
+            pairs = against(own, row.next, metric=metric, seed=seed, n_resamples=n_resamples)
+            verdict = pairs.set_index("model").loc[row.best, "verdict"]
+        verdicts.append("cannot say" if verdict == "cannot" else verdict)
+    return leading.assign(verdict=verdicts)
+
+
 def leaders_said(table: pd.DataFrame) -> str:
-    """Who leads, and where nobody is above the floor."""
+    """Who leads, whether for certain, and where nobody is above the floor; of `beside_next`."""
     if table.empty:
         return "No model was scored on a simulated screen."
     above = table[table["standing"] > 0]
@@ -184,7 +217,13 @@ def leaders_said(table: pd.DataFrame) -> str:
     if len(above):
         each = "; ".join(f"{name} in {n}" for name, n in counts.items())
         worlds = "world" if len(table) == 1 else "worlds"
-        said.append(f"Of {len(table)} {worlds}, the best mean is that of {each}.")
+        head = f"No one model leads: of {len(table)}" if len(counts) > 1 else f"Of {len(table)}"
+        said.append(f"{head} {worlds}, the best mean is that of {each}.")
+        certain = int((above["verdict"] == "better").sum())
+        said.append(
+            f"In {certain} of these {len(above)} the best model is shown to be better than the "
+            "next."
+        )
     if len(none):
         where = "; ".join(f"{r.task}: {r.world}" for r in none.itertuples())
         said.append(f"In {len(none)} no model has a better mean than the floors ({where}).")
