@@ -279,6 +279,12 @@ def test_an_executed_notebook_gives_the_same_again(home, tmp_path, name, every_t
     assert re.search(r"[1-9]\d* passed", done.stdout)
 
 
+def test_a_run_names_a_data_set_once_though_it_be_asked_and_required(home):
+    for file in home.glob("runs/**/run.json"):
+        names = [d["name"] for d in json.loads(file.read_text())["datasets"]]
+        assert len(names) == len(set(names)), file
+
+
 def test_chapters_end_with_scores_that_satisfy_the_schema(home):
     from helpers.scores import check
 

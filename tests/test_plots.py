@@ -569,6 +569,11 @@ def test_panels_keep_rows_and_say_what_is_missing():
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["mixing", "recall"]
     drawn = [line.get_xydata().tolist() for line in left.lines if line.get_marker() == "o"]
     assert drawn == [[[0.5, 0.0]]]
+    ticks = {t.get_position()[0]: t.get_text() for t in left.get_xticklabels()}
+    assert (ticks.pop(0.0), ticks.pop(1.0)) == ("0\nfloor", "1\nceiling")
+    assert ticks and all(
+        text == f"{value:g}".replace("-", "\N{MINUS SIGN}") for value, text in ticks.items()
+    )
     assert [t.get_text() for t in right.texts] == ["b", "not scored"]
     assert right.texts[1].xy[1] == 1
     ticks = {t.get_text() for t in left.get_xticklabels()}

@@ -76,10 +76,8 @@ def provenance_card(run: Mapping, links: Mapping) -> str:
         f'<dl class="bb-facts">{rows}</dl>',
     ]
     if run["datasets"]:
-        # one can be the parameter and required
-        read = {d["name"]: _dataset(d) for d in run["datasets"]}
-        items = "".join(read.values())
-        parts.append(_folded(_count(len(read), "data set"), f"<ul>{items}</ul>"))
+        items = "".join(_dataset(d) for d in run["datasets"])
+        parts.append(_folded(_count(len(run["datasets"]), "data set"), f"<ul>{items}</ul>"))
     if run["steps"]:
         stored = sum(bool(s["stored"]) for s in run["steps"])
         summary = f"{_count(len(run['steps']), 'step')}, {stored} of them found in the store"

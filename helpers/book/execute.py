@@ -275,7 +275,7 @@ def _describe(run: Run, folder: Path, started: float, error: dict | None) -> dic
 
 def _datasets_of(run: Run) -> list[str]:
     asked = [run.parameters["dataset"]] if uses_real_data(run.chapter) else []
-    return [d for d in (*asked, *run.chapter.requires) if d not in run.unavailable]
+    return [d for d in dict.fromkeys([*asked, *run.chapter.requires]) if d not in run.unavailable]
 
 
 def _dataset_facts(name: str) -> dict[str, Any]:

@@ -181,13 +181,17 @@ def side_by_side(
     return figure
 
 
+def _three_digits(value: float) -> str:
+    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}", 1)
+
+
 def _name_ticks(ax, references: Mapping[float, str]) -> None:
     """Ticks of references, a name below each number, and of other numbers that leave room."""
     low, high = ax.get_xlim()
     room = 0.15 * (high - low)
-    ticks = {t: f"{t:.3g}" for t in ax.get_xticks() if low <= t <= high}
+    ticks = {t: _three_digits(t) for t in ax.get_xticks() if low <= t <= high}
     ticks = {t: s for t, s in ticks.items() if min(abs(t - value) for value in references) > room}
-    ticks |= {value: f"{value:.3g}\n{name}" for value, name in references.items()}
+    ticks |= {value: f"{_three_digits(value)}\n{name}" for value, name in references.items()}
     ax.set_xticks(list(ticks), list(ticks.values()), fontsize=8)
     ax.set_xlim(low, high)
 

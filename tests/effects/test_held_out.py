@@ -131,7 +131,7 @@ class TestAgainst:
         assert verdict[["good", "same", "bad"]].tolist() == ["better", "tied", "worse"]
         said = report.verdict_said(pairs, "the sum")
         assert said.startswith("Better than the sum: good (\N{MINUS SIGN}1.0")
-        assert "tied with the sum: same" in said and "worse than the sum: bad (+" in said
+        assert "Tied with the sum: same." in said and "Worse than the sum: bad (+" in said
         few = report.against(
             self.rows[self.rows["unit"].isin(["u0", "u1"])], "additive", metric="l2", seed=0
         )

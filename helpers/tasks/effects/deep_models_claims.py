@@ -165,7 +165,8 @@ FINDING = Finding(
     PAGE,
     (PAGE,),
     answer,
-    "three small deep models, and simulated screens whose mechanism is known",
+    "three small deep models, simulated screens whose mechanism is known, and the Euclidean "
+    "distance; its page has what other metrics say",
     "larger models, more conditions, what real cells do",
 )
 LEDGER = Ledger("Deep models, made small", PAGE, (PAGE,), rows)

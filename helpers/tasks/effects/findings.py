@@ -111,7 +111,7 @@ def about_averaging(pairs: pd.DataFrame) -> str:
         found = found[found.index.isin(DEEP)]
         if len(found):
             best = found["mean"].idxmin()
-            nearest.append(f"{with_interval(*found.loc[best])} in {title} ({best})")
+            nearest.append(f"{with_interval(*found.loc[best], digits=3)} in {title} ({best})")
     heads = {
         claims.REPRODUCED: "No: in one data set at least each is tied with the mean of the "
         "training perturbations, or worse",
@@ -211,7 +211,8 @@ FINDINGS = (
         "effects/doubles",
         ("effects/doubles",),
         in_worlds("doubles", "additive", doubles_in_short),
-        "simulated screens, in which effects add, or programs saturate",
+        "simulated screens, in which effects add, or programs saturate, and the Euclidean distance; its "
+        "page has what other metrics say",
         "a real screen with many doubles and their parts",
     ),
     Finding(
@@ -227,7 +228,8 @@ FINDINGS = (
         "effects/transfer",
         ("effects/transfer",),
         in_worlds("transfer", "mean, own context", transfer_in_short),
-        "simulated screens of two contexts that share effects, in part, or not at all",
+        "simulated screens of two contexts that share effects, in part, or not at all, and the "
+        "Euclidean distance; its page has what other metrics say",
         "a real screen of many perturbations in two contexts",
     ),
     deep.FINDING,

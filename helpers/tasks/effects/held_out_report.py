@@ -255,15 +255,15 @@ def verdict_said(pairs: pd.DataFrame, reference: str) -> str:
         some = own[own["verdict"] == verdict]
         if some.empty:
             continue
-        names = listed(
+        names = "; ".join(
             f"{row.model} ({_signed(row.difference)})"
             if verdict in ("better", "worse") and np.isfinite(row.difference)
             else row.model
             for row in some.itertuples()
         )
-        said.append(f"{phrase.format(reference)}: {names}")
-    text = "; ".join(said) + "."
-    return text[0].upper() + text[1:]
+        phrase = phrase.format(reference)
+        said.append(f"{phrase[0].upper()}{phrase[1:]}: {names}.")
+    return " ".join(said)
 
 
 def by_little_said(pairs: pd.DataFrame) -> str:
@@ -352,7 +352,7 @@ def gaps_said(rows: pd.DataFrame) -> str:
     lost = lost[lost > 0]
     if lost.empty:
         return "Every model predicts every scored condition."
-    each = listed(f"{model} lacks {share:.0%}" for model, share in lost.items())
+    each = "; ".join(f"{model} lacks {share:.0%}" for model, share in lost.items())
     return (
         f"Not every model predicts every scored condition: {each}. A model is compared on those "
         "that it predicts."
