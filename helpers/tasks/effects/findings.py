@@ -211,8 +211,8 @@ FINDINGS = (
         "effects/doubles",
         ("effects/doubles",),
         in_worlds("doubles", "additive", doubles_in_short),
-        "simulated screens, in which effects add, or programs saturate, and the Euclidean distance; its "
-        "page has what other metrics say",
+        "simulated screens, in which effects add, or programs saturate, and the Euclidean "
+        "distance; its page has what other metrics say",
         "a real screen with many doubles and their parts",
     ),
     Finding(
