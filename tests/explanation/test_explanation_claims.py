@@ -377,26 +377,30 @@ def test_no_list_no_answer():
 @pytest.mark.parametrize(
     "gain, head",
     [
-        (spread(0.2, 0.1), "Nobody in particular"),
-        (spread(-0.2, 0.1), "The class, better"),
+        (spread(0.2, 0.1), "All its subtypes at once"),
+        (spread(-0.2, 0.1), "Each of its subtypes, better"),
         (spread(0.0, 0.1), "It is undecided"),
         (spread(0.2, np.nan), "It is undecided"),
     ],
 )
 def test_averages_over_a_mixed_class(gain, head):
-    assert findings.about_averages(gain, 0.4).startswith(head)
+    said = findings.about_averages(gain, 0.4, 0.7)
+    assert said.startswith(head) and "names 40 %, and explanations of single samples 70 %" in said
 
 
 def test_findings_from_tables():
     explained = [(f"IG, {model}", 0.5) for model in findings.EXPLAINED]
     means = {("d", m, CLASS): v for m, v in (("Welch t", 0.9), *explained)}
-    mixed = {("five kinds", f"MLP, average of {what}", CLASS): v
-             for what, v in (("the class", 0.4), ("its cluster", 0.8))}  # fmt: skip
+    mixed = {
+        ("five kinds", f"MLP, average of {what}", CLASS): v
+        for what, v in (("the class", 0.4), ("its cluster", 0.8))
+    }
+    mixed["five kinds", "MLP, single samples", CLASS] = 0.6  # fmt: skip
     given = {claims.METHODS: table(means), claims.MIXED: table(mixed)}
     found = answers([TIER], given, **GIVEN)["answer"]
     assert found[0].startswith("Not answered in this build")
     assert found[1].startswith("No, the test is better") and "40.0" in found[1]
-    assert found[2].startswith("Nobody in particular") and "40%" in found[2]
+    assert found[2].startswith("All its subtypes at once") and "40 %, and" in found[2]
 
 
 def test_the_page_on_faithfulness_opens_with_its_answer_or_says_that_there_is_none():

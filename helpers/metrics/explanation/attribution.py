@@ -110,8 +110,8 @@ def integrated_gradients(
     if not (gap <= tolerance).all():  # so that NaN fails
         worst = int(np.argmax(np.where(np.isnan(gap), np.inf, gap)))
         raise CompletenessError(
-            f"Integrated Gradients of {int((~(gap <= tolerance)).sum())} of {len(gap)} samples do "
-            f"not sum to the rise of the prediction: sample {worst} misses it by "
+            "samples whose Integrated Gradients do not sum to the rise of the prediction: "
+            f"{int((~(gap <= tolerance)).sum())} of {len(gap)}. Sample {worst} misses it by "
             f"{100 * gap[worst]:.3g} percentage points (allowed: {100 * tolerance:.3g}) with "
             f"{nodes[worst]} nodes; allow more nodes, or explain a model that is less saturated"
         )

@@ -134,21 +134,33 @@ def averages(tables, *, n_resamples: int, seed: int) -> str:
     """Averages over a class of five subtypes against averages over clusters of explanations."""
     own = tables[claims.MIXED]
     own = own[(own["metric"] == TRUE) & (own["dataset"] == "five kinds")]
-    names = [f"MLP, average of {what}" for what in ("the class", "its cluster")]
-    of_class, of_cluster = (claims.means_of(own, "cluster", model=name) for name in names)
-    return about_averages(claims.change(of_class, of_cluster), of_class.mean())
+    names = ("average of the class", "average of its cluster", "single samples")
+    of_class, of_cluster, single = (
+        claims.means_of(own, "cluster", model=f"MLP, {name}") for name in names
+    )
+    return about_averages(claims.change(of_class, of_cluster), of_class.mean(), single.mean())
 
 
-def about_averages(gain: pd.Series, of_class: float) -> str:
-    """The sentence, of what clusters gain (`mean`, `low`, `high`) and the average's agreement."""
+def about_averages(gain: pd.Series, of_class: float, single: float) -> str:
+    """The sentence.
+
+    Parameters
+    ----------
+    gain : Series
+        `mean`, `low`, `high` of what averages over clusters name beyond the class average.
+    of_class, single : float
+        Agreement of the class average, and of explanations of single samples.
+    """
     says = (
-        f"the average over a class of five subtypes names {of_class:.0%} of a subtype's planted "
-        f"genes, and averages over clusters of explanations change that by {claims.points(gain)}."
+        "of a subtype's planted genes, the average over a class of five subtypes names "
+        f"{100 * of_class:.0f} %, and explanations of single samples {100 * single:.0f} %. "
+        "Averages over clusters of explanations, whose number is given, differ from the class "
+        f"average by {claims.points(gain)}."
     )
     if gain["low"] > 0:
-        return f"Nobody in particular: {says}"
+        return f"All its subtypes at once, and each less well than its own cluster does: {says}"
     if gain["high"] < 0:
-        return f"The class, better than its clusters do: {says}"
+        return f"Each of its subtypes, better than its own cluster does: {says}"
     return f"It is undecided: {says}"
 
 

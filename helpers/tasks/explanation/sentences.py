@@ -118,8 +118,9 @@ def gaps_of_nothing(floor: pd.DataFrame, excess: pd.DataFrame) -> str:
     if own.isna().any(axis=None):
         return "Models of permuted classes have no gap that could be scored."
     said = "; ".join(
-        f"{model} {gap:.0f} %, with {named:.0f} % planted genes among the named ones"
-        for model, gap, _, named in own.itertuples()
+        f"{model} {gap:.0f} %, in a random order {random:.0f} %, with {named:.0f} % planted genes "
+        "among the named ones"
+        for model, gap, random, named in own.itertuples()
     )
     if (excess["low"] > 0).all():
         return (
