@@ -119,6 +119,17 @@ def test_the_sentence_has_a_branch_for_each_verdict(table, said):
     assert report.in_short(table) == said
 
 
+def test_real_data_and_simulated_are_each_said_for_themselves():
+    real, made = (many(worse=2).assign(dataset="r"), many(better=1).assign(dataset="m"))
+    both = pd.concat([real, made], ignore_index=True)
+    said = report.in_short_by_kind(both, ["r", "other"])
+    assert said.startswith("Real data: in 0 of 2 settings (a task on a data set)")
+    assert " Simulated: in 1 of 1 setting (a task on a data set)" in said
+    assert report.in_short_by_kind(real, ["r"]).startswith("Real data: in 0 of 2")
+    assert report.in_short_by_kind(real, []).startswith("Simulated: in 0 of 2")
+    assert report.in_short_by_kind(both.iloc[:0], ["r"]) == report.in_short(both.iloc[:0])
+
+
 def test_the_table_has_a_row_and_a_figure_a_setting():
     both = [
         rows("recall", {"floor": 0.1, "ceiling": 0.6, "a": 0.5, "b": 0.3}),

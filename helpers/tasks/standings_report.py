@@ -1,6 +1,6 @@
 """What the standings of a tier come to, in sentences and a table."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -53,6 +53,18 @@ def in_short(found: pd.DataFrame) -> str:
             parts.append(said.format(n))
     rest = f" {left} more cannot say: too few independent units, or no floor." if left else ""
     return f"{'; '.join(parts)}.{rest}{_winners(above)}{_ways(above)}"
+
+
+def in_short_by_kind(found: pd.DataFrame, real: Iterable[str]) -> str:
+    """`in_short` of real data and of simulated, each for itself; `real` names the data sets."""
+    there = found["dataset"].isin(set(real))
+    parts = {"Real data": found[there], "Simulated": found[~there]}
+    told = [f"{kind}: {_lower(in_short(own))}" for kind, own in parts.items() if len(own)]
+    return " ".join(told) or in_short(found)
+
+
+def _lower(text: str) -> str:
+    return text[0].lower() + text[1:]
 
 
 def _settings(n: int) -> str:

@@ -101,7 +101,9 @@ def test_a_list_that_loses_its_rare_drugs():
     for how in ("at random", "rare drugs first"):
         assert value[how, 0.5, "reversal"] > 0.8
     assert value["rare drugs first", 0.5, "popularity"] > value["rare drugs first", 0, "popularity"]
-    check(labels_report.thinned_rows(found, seed=0))
+    rows = check(labels_report.thinned_rows(found, seed=0))
+    settings = rows[["dataset", "params"]].drop_duplicates()
+    assert settings["dataset"].str.contains("whole list").sum() == 1 and len(settings) == 3
 
 
 # Explanations -----------------------------------------------------------------------------------

@@ -144,10 +144,13 @@ def in_short(means: pd.DataFrame | None, failed: pd.DataFrame | None) -> str:
 
 
 def thinned_rows(found: pd.DataFrame, *, seed: int) -> pd.DataFrame:
-    """Rows of the score table from `thinned.thinned_lists`."""
+    """Rows of the score table from `thinned.thinned_lists`; the whole list counts once."""
+    whole = found["missing"] == 0
+    found = found[~whole | (found["how"] == found["how"].iloc[0])]
+    how = found["how"].where(found["missing"] > 0, "whole list")
     return scores.rows(
         task=TASK,
-        dataset=[f"pure reversal, {how}" for how in found["how"]],
+        dataset="pure reversal, " + how,
         split="all",
         model=found["model"],
         params=[{"candidates": "all", "missing": float(share)} for share in found["missing"]],
