@@ -340,27 +340,46 @@ def test_popularity_by_scheme():
     )
 
 
-def of_explained(ridge, overlap, size=0.3):
+def of_explained(ridge, overlap, size=0.3, *, spread=0.01, n=8):
+    """Score rows of `n` matches, whose values differ in the ridge by `spread`."""
     values = {"bilinear ridge": ridge, "two-tower network": 0.2, "overlap": overlap,
               "size of change": size, "random": 0.01}  # fmt: skip
-    rows = [["w", side, m, v] for side in explained_report.TITLES for m, v in values.items()]
-    table = pd.DataFrame(rows, columns=["dataset", "split", "model", "mean"])
-    return table.assign(low=table["mean"] - 0.05, high=table["mean"] + 0.05)
+    shift = {"bilinear ridge": spread * np.linspace(-1, 1, n)}
+    parts = [
+        pd.DataFrame({"explainer": m, "side": side, "value": v + shift.get(m, np.zeros(n))})
+        for side in explained_report.TITLES
+        for m, v in values.items()
+    ]
+    found = pd.concat(parts).rename_axis("pair").reset_index()
+    return explained_report.explained_rows(found.astype({"pair": str}), dataset="w", seed=0)
+
+
+@pytest.mark.parametrize(
+    "table, pairs, genes",
+    [
+        (of_explained(0.7, 0.1), "0.01; bilinear ridge has most.", "ridge with 0.70, better, a"),
+        (of_explained(0.4, 0.6), "; overlap has most.", "network with 0.20, worse, a difference"),
+        (of_explained(0.62, 0.6, 0.61, spread=0.3), "bilinear ridge has most by its mean, and is "
+         "not told from size of change.", "bilinear ridge with 0.62, not told apart, a diff"),
+        (of_explained(0.7, 0.1, n=3), "bilinear ridge has most by its mean, and is not told",
+         "bilinear ridge with 0.70, not told apart, a difference of 0.400 (too few"),
+    ],
+)  # fmt: skip
+def test_explanations_are_compared_match_by_match(table, pairs, genes):
+    said = explained_report.about_interactions(table, "w", n_resamples=500)
+    assert said.startswith("W: of the 100 pairs of genes that an explanation puts first the plant")
+    assert pairs in said
+    told = explained_report.about_genes(table, n_resamples=500)
+    assert genes in told and "nan" not in told
+    assert explained_report.in_short(table, n_resamples=500) == f"{said} {told}"
+    none = table.iloc[:0]
+    assert explained_report.about_interactions(none, "w", n_resamples=9) == (
+        "W: no match is explained."
+    )
+    assert explained_report.about_genes(none, n_resamples=9) == "No match is explained."
 
 
 def test_explanations():
-    about = explained_report.about_interactions
-    said = about(of_explained(0.7, 0.1), "w")
-    assert said.startswith("W: of the planted pairs of genes bilinear ridge finds most (bilinear ")
-    assert "pairs of genes overlap finds most (" in about(of_explained(0.4, 0.6), "w")
-    open_ = of_explained(0.62, 0.6)
-    for unclear in (open_, open_.assign(low=np.nan, high=np.nan)):
-        said = about(unclear, "w")
-        assert "bilinear ridge finds most by its mean, and is not told from overlap (" in said
-    assert explained_report.about_genes(of_explained(0.7, 0.1)) == (
-        "Planted single genes are found with a mean AUROC of 0.70 by bilinear ridge, 0.20 by "
-        "two-tower network and 0.30 by the size of a gene's change alone."
-    )
     signs = pd.DataFrame({"dataset": ["a", "b"], "explainer": "bilinear ridge"})
     for values, head in (
         ((0.9, 0.4), "Of the best genes 90% go against the disease in a, 40% in b."),

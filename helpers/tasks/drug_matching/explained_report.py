@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 
 from helpers import scores
+from helpers.stats import cluster_means
 from helpers.summaries import group_means
-from helpers.tasks.findings import listed
+from helpers.tasks.drug_matching.explained import TOP_PAIRS
+from helpers.tasks.findings import listed, with_interval
 
 TASK = "drug-disease-explanation"
 METRIC = {"drug": "planted_gene_auroc", "disease": "planted_gene_auroc"}
@@ -41,31 +43,64 @@ def means_of(table: pd.DataFrame, *, n_resamples: int) -> pd.DataFrame:
     return found.assign(side=found["split"].map(TITLES))
 
 
-def about_interactions(means: pd.DataFrame, dataset: str) -> str:
-    """Which explanation finds the pairs of genes that go together."""
-    own = means[(means["dataset"] == dataset) & (means["split"] == "interactions")]
-    own = own.set_index("model")
-    told = ", ".join(f"{name} {mean:.2f}" for name, mean in own["mean"].items())
-    best, second = own["mean"].sort_values(ascending=False, kind="stable").index[:2]
-    head = f"{best} finds most"
-    if not own.loc[best, "low"] > own.loc[second, "high"]:
+def about_interactions(table: pd.DataFrame, dataset: str, *, n_resamples: int) -> str:
+    """Which explanation finds the pairs of genes that go together; rows of `explained_rows`.
+
+    The first and the second are compared match by match.
+    """
+    own = table[(table["dataset"] == dataset) & (table["split"] == "interactions")]
+    wide = own.pivot_table("value", "unit", "model", sort=False).dropna()
+    if wide.empty:
+        return f"{dataset.capitalize()}: no match is explained."
+    mean = wide.mean()
+    told = ", ".join(f"{name} {value:.2f}" for name, value in mean.items())
+    best, second = mean.sort_values(ascending=False, kind="stable").index[:2]
+    gap = _gap(wide[best] - wide[second], wide.index, n_resamples)
+    head = f"{best} has most"
+    if not gap.low > 0:
         head += f" by its mean, and is not told from {second}"
-    return f"{dataset.capitalize()}: of the planted pairs of genes {head} ({told})."
+    return (
+        f"{dataset.capitalize()}: of the {TOP_PAIRS} pairs of genes that an explanation puts first "
+        f"the planted share is {told}; {head}."
+    )
 
 
-def about_genes(means: pd.DataFrame) -> str:
-    """How well attributions find single genes, beside the size of their change."""
-    own = means[means["split"].isin(["drug", "disease"])].groupby("model")["mean"].mean()
-    told = [f"{own[m]:.2f} by {m}" for m in LEARNED]
-    told.append(f"{own['size of change']:.2f} by the size of a gene's change alone")
-    return f"Planted single genes are found with a mean AUROC of {listed(told)}."
+def about_genes(table: pd.DataFrame, *, n_resamples: int) -> str:
+    """How well attributions find single genes, against the size of their change."""
+    own = table[table["split"].isin(["drug", "disease"])]
+    wide = own.pivot_table("value", ["dataset", "unit", "split"], "model")
+    wide = wide.reindex(columns=[*LEARNED, FLOORS[0]]).dropna()
+    if wide.empty:
+        return "No match is explained."
+    match = [f"{dataset} {unit}" for dataset, unit, _ in wide.index]
+    told = []
+    for model in LEARNED:
+        gap = _gap(wide[model] - wide[FLOORS[0]], match, n_resamples)
+        word = "better" if gap.low > 0 else "worse" if gap.high < 0 else "not told apart"
+        ends = with_interval(gap.mean, gap.low, gap.high, 3)
+        told.append(f"{model} with {wide[model].mean():.2f}, {word}, a difference of {ends}")
+    return (
+        "The size of a gene's change alone, which asks no model, finds planted single genes with a "
+        f"mean AUROC of {wide[FLOORS[0]].mean():.2f}; {'; '.join(told)}."
+    )
+
+
+def _gap(values: pd.Series, clusters, n_resamples: int):
+    (found,) = cluster_means(
+        values.to_numpy(), clusters, n_resamples=n_resamples, rng=np.random.default_rng(0)
+    ).itertuples()
+    return found
 
 
 def sign_table(found: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Share of the best ten drug genes that go against the disease, by data set and explainer."""
     parts = [t.drop_duplicates(["explainer", "pair"]).assign(dataset=d) for d, t in found.items()]
     table = pd.concat(parts).groupby(["dataset", "explainer"], sort=False)["reversed"]
-    return table.agg(["mean", "count"]).reset_index().rename(columns={"mean": "reversed"})
+    return (
+        table.agg(["mean", "count"])
+        .reset_index()
+        .rename(columns={"mean": "reversed", "count": "pairs"})
+    )
 
 
 def about_signs(signs: pd.DataFrame) -> str:
@@ -101,6 +136,10 @@ def about_sets(found: pd.DataFrame, drug: str, disease: str) -> str:
     return f"{head}; on both sides: {names}."
 
 
-def in_short(means: pd.DataFrame) -> str:
-    """The answer of the page, from both simulated relations."""
-    return " ".join(about_interactions(means, d) for d in dict.fromkeys(means["dataset"]))
+def in_short(table: pd.DataFrame, *, n_resamples: int) -> str:
+    """The answer of the page, from both simulated relations; rows of `explained_rows`."""
+    pairs = " ".join(
+        about_interactions(table, d, n_resamples=n_resamples)
+        for d in dict.fromkeys(table["dataset"])
+    )
+    return f"{pairs} {about_genes(table, n_resamples=n_resamples)}"
