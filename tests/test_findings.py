@@ -66,7 +66,9 @@ def test_claims_without_evidence_have_a_verdict_of_their_own():
     assert found["ours"].tolist() == ["x", "nothing", "nothing"]
     assert list(found.columns) == findings.LEDGER_COLUMNS
     said = findings.tally(found)
-    assert said == "3 claims of 1 paper, by verdict: reproduced 1; no evidence in this build 2."
+    assert said == (
+        'Of 3 claims of 1 paper, 1 is judged "reproduced" and 2 "no evidence in this build".'
+    )
 
 
 def test_a_ledger_that_nothing_can_be_judged_by_stands_there_and_says_why():

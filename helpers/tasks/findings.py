@@ -160,11 +160,12 @@ def tally(table: pd.DataFrame) -> str:
     if table.empty:
         return "No claim is judged yet."
     counts = table["verdict"].str.split("[:;]").str[0].value_counts(sort=False)
-    parts = [f"{verdict} {n}" for verdict, n in counts.items()]
+    first, *others = (f'{n} "{verdict}"' for verdict, n in counts.items())
+    first = first.replace(" ", " is judged " if counts.iloc[0] == 1 else " are judged ", 1)
     papers = table["paper"].nunique()
     return (
-        f"{len(table)} claim{'s' * (len(table) > 1)} of {papers} paper{'s' * (papers > 1)}, by "
-        f"verdict: {'; '.join(parts)}."
+        f"Of {len(table)} claim{'s' * (len(table) > 1)} of {papers} paper{'s' * (papers > 1)}, "
+        f"{listed([first, *others])}."
     )
 
 
