@@ -200,14 +200,24 @@ def of_lists(**values):
 
 def test_lists_and_agreement():
     found = of_lists(a={"reversal": 0.5, "popularity": 0.7}, b={"reversal": 0.5, "popularity": 0.8})
-    said = labels_report.about_lists(found)
-    assert said.startswith(
-        "By its mean popularity is first by each of 2 lists; reversal is told from chance by none"
+    assert labels_report.about_lists(found) == (
+        "By each of 2 lists popularity has the highest mean, and reversal is not told from chance "
+        "(a 0.500; b 0.500)."
     )
-    other = of_lists(a={"reversal": 0.9, "popularity": 0.7}, b={"reversal": 0.5, "popularity": 0.8})
-    said = labels_report.about_lists(other)
-    assert said.startswith("By their means the first are, by list: a: reversal; b: popularity;")
-    assert "told from chance by a" in said
+    few = labels_report.about_lists(found.assign(low=np.nan, high=np.nan))
+    assert "reversal is not told from chance" in few and "nan" not in few
+    above = found.assign(mean=0.8, low=0.7, high=0.9)
+    assert "reversal is above chance (a" in labels_report.about_lists(above)
+    other = of_lists(
+        a={"reversal": 0.9, "popularity": 0.7},
+        b={"reversal": 0.5, "popularity": 0.8},
+        c={"reversal": 0.3, "popularity": 0.8},
+    )
+    assert labels_report.about_lists(other) == (
+        "The lists do not all give one answer. The highest mean has, by list: a: reversal; b: "
+        "popularity; c: popularity. Reversal is above chance by a; below chance by c; not told "
+        "from chance by b (a 0.900; b 0.500; c 0.300)."
+    )
     counts = pd.DataFrame({"pairs": [5, 4], "a": [5, 2], "b": [2, 4]}, index=["a", "b"])
     assert labels_report.about_agreement(counts).startswith("a (5) and b (4) share 2.")
     assert labels_report.about_agreement(counts.iloc[:1]) == "There is one list only."
@@ -267,6 +277,14 @@ def test_the_best_of_many_is_worth_less_elsewhere():
     assert nested == pytest.approx(np.mean([wide[c, i] for i, c in enumerate(chosen)]))
     assert nested <= best
     assert labels_report.about_optimism(table).startswith("6 ways to make a query give")
+    shown = labels_report.settings(table)
+    assert set(shown["scorer"]) == {"WTCS", "CMap 2006"} and (shown["diseases"] == 9).all()
+    assert shown["mean AUROC"].iloc[0] == pytest.approx(best)
+
+
+def test_stops_are_named_by_all_that_is_left_out():
+    names = labels_report.plain(pd.Index(["x, failed", "x, failed, not for money"]))
+    assert names.tolist() == ["x, failed", "x, failed, not for want of money or patients"]
 
 
 def of_leak(half=0.05, **values):

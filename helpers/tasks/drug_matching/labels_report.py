@@ -34,24 +34,28 @@ def by_list_means(table: pd.DataFrame, *, n_resamples: int = 2000) -> pd.DataFra
 
 
 def about_lists(means: pd.DataFrame) -> str:
-    """Who leads by each list of indications, and by which one reversal finds anything."""
+    """Whether lists give one answer: who leads by each, and by which reversal finds anything."""
     wide = means.pivot_table("mean", "split", "model")
-    leaders = wide.idxmax(axis=1)
-    own = means[means["model"] == "reversal"]
-    above = list(own.loc[own["low"] > 0.5, "split"])
-    told = "; ".join(f"{name} {wide.loc[name, 'reversal']:.3f}" for name in wide.index)
-    lead = (
-        f"By its mean {leaders.iloc[0]} is first by each of {len(wide)} lists"
-        if len(set(leaders)) == 1
-        else "By their means the first are, by list: "
-        + "; ".join(f"{name}: {model}" for name, model in leaders.items())
+    leaders, n = wide.idxmax(axis=1), len(wide)
+    own = means[means["model"] == "reversal"].set_index("split").loc[wide.index]
+    sides = {
+        "above chance": own.index[own["low"] > 0.5],
+        "below chance": own.index[own["high"] < 0.5],
+        "not told from chance": own.index[~((own["low"] > 0.5) | (own["high"] < 0.5))],
+    }
+    sides = {side: names for side, names in sides.items() if len(names)}
+    told = "; ".join(f"{name} {own.loc[name, 'mean']:.3f}" for name in wide.index)
+    if len(set(leaders)) == len(sides) == 1:
+        return (
+            f"By each of {n} lists {leaders.iloc[0]} has the highest mean, and reversal is "
+            f"{next(iter(sides))} ({told})."
+        )
+    first = "; ".join(f"{name}: {model}" for name, model in leaders.items())
+    found = "; ".join(f"{side} by {listed(names)}" for side, names in sides.items())
+    return (
+        f"The lists do not all give one answer. The highest mean has, by list: {first}. Reversal "
+        f"is {found} ({told})."
     )
-    found = (
-        f"reversal is told from chance by {listed(above)}"
-        if above
-        else "reversal is told from chance by none"
-    )
-    return f"{lead}; {found} ({told})."
 
 
 def about_agreement(counts: pd.DataFrame) -> str:
@@ -75,7 +79,8 @@ def about_failed(found: pd.DataFrame) -> str:
         return "No list here says what failed."
     (row,) = own.itertuples()
     says = (
-        f"{row.n_approved} approved pairs against {row.n_failed} that failed: "
+        f"{row.n_approved} approved pairs against {row.n_failed} that failed, those of all "
+        "diseases pooled: "
         f"{with_interval(row.value, row.low, row.high, 3)}"
     )
     if np.isnan(row.low) or row.low <= 0.5 <= row.high:
@@ -98,16 +103,23 @@ def about_later(means: pd.DataFrame, n_new: int) -> str:
     )
     tail = "reversal does" if own.loc["reversal", "low"] > 0.5 else "reversal is not shown to"
     return (
-        f"{head} ({said['popularity']}); {tail} ({said['reversal']}), on {n_new} pairs that are "
-        "new. This is a difference of lists, not of dates of approval."
+        f"{head}, with {said['popularity']}; {tail}, with {said['reversal']}, on {n_new} pairs "
+        "that are new. This is a difference of lists, not of dates of approval."
     )
+
+
+def plain(names):
+    """Names of stops as the page has them; Series or Index of str."""
+    return names.str.replace("not for money", "not for want of money or patients")
 
 
 def settings(table: pd.DataFrame) -> pd.DataFrame:
     """Mean over diseases of each way to make a query, the best first."""
     by = ["scorer", "n_genes", "cut"]
     found = table.groupby(by)["value"].agg(["mean", "count"]).reset_index()
-    return found.sort_values("mean", ascending=False, ignore_index=True)
+    found = found.sort_values("mean", ascending=False, ignore_index=True)
+    found["scorer"] = found["scorer"].replace({"wtcs": "WTCS", "cmap": "CMap 2006"})
+    return found.set_axis(["scorer", "genes a side", "cut-off", "mean AUROC", "diseases"], axis=1)
 
 
 def optimism(table: pd.DataFrame) -> tuple[float, float]:
@@ -128,7 +140,7 @@ def optimism(table: pd.DataFrame) -> tuple[float, float]:
 def about_optimism(table: pd.DataFrame) -> str:
     """How much the best of many ways to make a query is worth on diseases that did not choose."""
     best, nested = optimism(table)
-    values = settings(table)["mean"]
+    values = settings(table)["mean AUROC"]
     return (
         f"{len(values)} ways to make a query give {values.min():.3f} to {values.max():.3f}. The "
         f"best has {best:.3f}; a way that is chosen on the other diseases has {nested:.3f}, a "
