@@ -89,7 +89,8 @@ def many(**verdicts) -> pd.DataFrame:
             many(too_few=1, no_floor=1),
             "No model is compared with a floor here: of 2 settings (a task on a data set) 1 have "
             "too few independent units (a comparison of one model takes 6, one of several more, as "
-            "all are corrected for), and 1 have no floor. What can be said is on the pages of the tasks.",
+            "all are corrected for), and 1 have no floor. What can be said is on the pages of the "
+            "tasks.",
         ),
         (
             many(better=1),
