@@ -39,8 +39,8 @@ def in_short(found: pd.DataFrame) -> str:
         return (
             f"No model is compared with a floor here: of {_settings(left)} {few} have too few "
             f"independent units (a comparison of one model takes {MIN_UNITS}, one of several more, "
-            f"as all are corrected for), and {none} have no floor. What can be said is on the pages "
-            "of the tasks."
+            f"as all are corrected for), and {none} have no floor. What can be said is on the "
+            "pages of the tasks."
         )
     above = compared[compared["verdict"] == BETTER]
     asked = _settings(len(compared))
