@@ -95,8 +95,7 @@ def about_learned(found: pd.DataFrame) -> Words:
     n, above = len(found), found.loc[found["difference"] < 0, "model"].tolist()
     said = "With the masked loss the mean error is "
     said += (
-        f"above that of the mean of a gene for {len(above)} of {n} models, which so learn nothing "
-        f"of use: {listed(above)}."
+        f"above that of the mean of a gene for {len(above)} of {n} models: {listed(above)}."
         if above
         else f"below that of the mean of a gene for all {n} models."
     )
@@ -104,8 +103,9 @@ def about_learned(found: pd.DataFrame) -> Words:
         return f"{said} Of one patient there is no interval."
     shown = found.loc[found["low"] > 0, "model"].tolist()
     if not shown:
-        return f"{said} By intervals over patients it is shown to be below for none."
-    return f"{said} By intervals over patients it is shown to be below for {listed(shown)}."
+        return f"{said} By intervals over patients no model is shown to learn anything."
+    rest = " Of the others it is not shown that they learn anything." if len(shown) < n else ""
+    return f"{said} By intervals over patients it is shown to be below for {listed(shown)}.{rest}"
 
 
 def about_correlation(wide: pd.DataFrame) -> Words:
