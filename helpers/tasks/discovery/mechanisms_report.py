@@ -141,8 +141,8 @@ def about_offset(rows: pd.DataFrame) -> Words:
         if not {model, plain} <= there:
             continue
         gain = simulated_gain(rows, (model,), (plain,))
-        word = "raises" if gain[1] > 0 else "lowers" if gain[2] < 0 else "does not surely change"
-        told.append(f"{word} the share in {name} by {with_interval(*gain, 3)}")
+        word = "raises" if gain[1] > 0 else "lowers" if gain[2] < 0 else "is not shown to change"
+        told.append(f"{word} the share in {name}, difference {with_interval(*gain, 3)}")
     if not told:
         return "The mean of each kind was not taken off."
     return f"Taking off the mean of each kind {listed(told)}."
