@@ -32,7 +32,7 @@ def simulated(name, seed=0, **changes):
 
 @pytest.fixture(scope="module")
 def data():
-    return simulated("fixture")
+    return simulated("small SIMU1")
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +144,7 @@ def test_permuted_classes_give_chance_agreement_and_large_gaps(data):
 
 def test_hidden_kinds_lower_agreement_of_a_class():
     """The mean of the second class is the baseline; the first is explained, kind by kind."""
-    one, several = simulated("small-A"), simulated("small-B")
+    one, several = simulated("small SimuA"), simulated("small SimuB")
     assert studied_classes(several) == ["class 0"]
     values = {}
     for name, data in (("one", one), ("several", several)):
@@ -205,7 +205,7 @@ def test_a_class_that_is_never_right_is_counted_and_not_scored(data, fits):
 
 
 def rows(table, **changes):
-    named = {"dataset": "fixture", "draw": 0, "model": "LR", "protocol": "published"}
+    named = {"dataset": "small SIMU1", "draw": 0, "model": "LR", "protocol": "published"}
     named |= {"role": "candidate", "params": {}, "seed": 1}
     return report.score_rows(table, **(named | changes))
 
@@ -317,7 +317,7 @@ def test_a_published_value_lies_in_the_interval_or_is_reported_as_missing():
     assert not far["inside"]
     assert far["difference"] == pytest.approx(1.42)
     with pytest.raises(ValueError, match="has published values"):
-        report.reproduction(fake([[1.0]], dataset="fixture"))
+        report.reproduction(fake([[1.0]], dataset="small SIMU1"))
 
 
 def test_rounding_of_a_printed_value_is_allowed_for():

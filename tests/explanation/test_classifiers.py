@@ -23,7 +23,7 @@ from helpers.models.explanation.gene_graph import as_sparse, correlation_graph
 
 @pytest.fixture(scope="module")
 def data():
-    return simulate_lda(np.random.default_rng(0), **SETTINGS["fixture"])
+    return simulate_lda(np.random.default_rng(0), **SETTINGS["small SIMU1"])
 
 
 def blobs(n=97, genes=12, seed=0):

@@ -139,7 +139,10 @@ def test_hidden_subtypes(regression, network, falls, less):
 def test_smoothing_over_a_graph(gain, verdict):
     means = {}
     for model in ("LR", "MLP"):
-        means |= {("fixture", model, ONE): 0.7, ("fixture", model, f"{ONE}_diffused"): 0.7 + gain}
+        means |= {
+            ("small SIMU1", model, ONE): 0.7,
+            ("small SIMU1", model, f"{ONE}_diffused"): 0.7 + gain,
+        }
     given = {claims.ATTRIBUTION: table(means, protocol="published")}
     assert claims.diffusion(given)[1] == verdict
 
@@ -163,7 +166,7 @@ def test_the_published_tables_are_asked_of_draws_that_are_kept(monkeypatch):
     rows = own[["dataset", "model", "metric"]].assign(value=own["value"] / 100)
     moves = {0: -0.01, 1: 0.0, 2: 0.01}
     draws = pd.concat(rows.assign(value=rows["value"] + m, seed=d) for d, m in moves.items())
-    given = {claims.ATTRIBUTION: table({("fixture", "LR", ONE): 0.5}, protocol="published")}
+    given = {claims.ATTRIBUTION: table({("small SIMU1", "LR", ONE): 0.5}, protocol="published")}
 
     def keep(changed):
         monkeypatch.setattr(claims.kept, "load", lambda run: Kept(draws, {}, changed))

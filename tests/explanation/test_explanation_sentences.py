@@ -107,9 +107,11 @@ def test_the_first_component():
     rows = {"first component": (0.5, 0.6), "a": (0.7, 0.8), "b": (0.2, 0.4), "c": (0.55, 0.9)}
     lists = pd.DataFrame.from_dict(rows, orient="index", columns=["low", "high"])
     said = sentences.first_component(lists)
-    assert said.startswith("Of 3 lists that see the classes, 1 is certain to name more than it")
-    assert said.endswith("1 fewer; of 1 it is undecided.")
+    assert said.startswith("Of 3 lists that see the classes, 1 is shown to name more than it")
+    assert said.endswith("and 1 to name fewer; of 1 it is undecided.")
     assert "is undecided" not in sentences.first_component(lists.drop("c"))
+    assert ", none is shown to name more" in sentences.first_component(lists.drop("a"))
+    assert "and none to name fewer" in sentences.first_component(lists.drop("b"))
     assert sentences.first_component(lists * np.nan).startswith("One draw cannot tell")
     assert sentences.first_component(lists.iloc[:1]).startswith("No list")
 
@@ -131,9 +133,9 @@ def test_families_of_lists(apart, p, said):
 @pytest.mark.parametrize(
     "unseen, said",
     [
-        ([0.6, 0.7], ": a inside, b inside"),
-        ([0.1, 0.7], ": a below, b inside"),
-        ([0.5, 0.99], ": a inside, b above"),
+        ([0.6, 0.7], "a and b lie inside the range of lists that know the class"),
+        ([0.1, 0.7], "a lies below the range of lists that know the class, b inside it"),
+        ([0.5, 0.99], "class, b above it"),
         ([np.nan, 0.7], "not scored"),
     ],
 )

@@ -41,7 +41,7 @@ from helpers.tasks.explanation.rankings import FAMILIES, gene_rankings
 from helpers.tasks.requirements import CannotAnswer
 
 
-def simulated(name="fixture", **knobs):
+def simulated(name="small SIMU1", **knobs):
     step = lda(name, 3, **knobs)
     return step.function.function(**step.arguments)
 
@@ -58,7 +58,7 @@ def four():
 @pytest.fixture(scope="module")
 def mixed():
     """Two classes, the first of which hides three kinds."""
-    return simulated("small-B", n_per_kind=[40] * 4, **SMALL)
+    return simulated("small SimuB", n_per_kind=[40] * 4, **SMALL)
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +196,7 @@ def test_moments_and_lost_genes_are_those_of_the_model(four):
     with pytest.raises(DataError, match="keep_theta=True"):
         lda_task.moments.function(bare)
     assert lda_task.genes_of_no_group.function(four)["n_lost"] == 0
-    random = simulated("small-overlap", n_per_kind=[2] * 8)
+    random = simulated("small SIMU2", n_per_kind=[2] * 8)
     lost = lda_task.genes_of_no_group.function(random)
     assert lost["n_lost"] == (random.X.sum(axis=0) == 0).sum()
     sizes = np.diff(random.uns["truth"]["indptr"])
@@ -213,7 +213,7 @@ def test_what_a_sample_shows_is_counted_gene_by_gene(four, mixed):
         i = list(four.obs_names).index(name)
         own = np.flatnonzero(truth[four.obs["class"].iloc[i]])
         assert table.loc[name, "share"] == np.mean([four.X[i, g] > mean[g] for g in own])
-    two = simulated("small-A", n_per_kind=[20, 20])
+    two = simulated("small SimuA", n_per_kind=[20, 20])
     fit = {"mean": np.zeros(two.n_vars), "sd": np.ones(two.n_vars)}
     planted = reference_scores.function(two, fit, seed=0)
     ceiling = planted[
@@ -386,7 +386,7 @@ def test_the_roster_names_one_ranking_a_method():
 
 
 def test_gaps_fall_with_nodes_and_a_fine_grid_closes_them():
-    two = simulated("small-A", n_per_kind=[40, 40], **SMALL)
+    two = simulated("small SimuA", n_per_kind=[40, 40], **SMALL)
     fitted = fit_logistic_regression.function(two, seed=0)
     table = practice.gaps_by_nodes.function(two, fitted, nodes=[5, 2000]).set_index("nodes")
     assert table.loc[2000, "gap"] < 0.01 < table.loc[5, "gap"]

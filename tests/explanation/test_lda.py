@@ -27,7 +27,7 @@ def draw(seed=0, **knobs):
 
 @pytest.fixture(scope="module")
 def fixture():
-    return simulate_lda(np.random.default_rng(0), **SETTINGS["fixture"])
+    return simulate_lda(np.random.default_rng(0), **SETTINGS["small SIMU1"])
 
 
 def test_every_sample_has_its_reads_and_the_contract_holds(fixture):
@@ -256,10 +256,10 @@ def test_knobs_that_make_no_sense_are_refused(knobs, said):
 
 
 def test_settings_are_named_and_can_be_changed():
-    step = lda("fixture", 3, fold=4.0)
+    step = lda("small SIMU1", 3, fold=4.0)
     assert step.function is simulated_lda
     assert (step.arguments["knobs"]["fold"], step.arguments["seed"]) == (4.0, 3)
     with pytest.raises(DataError, match="no LDA setting 'SIMU3'"):
         lda("SIMU3", 0)
     with pytest.raises(DataError, match=r"no knobs \['flod'\]"):
-        lda("fixture", 0, flod=2)
+        lda("small SIMU1", 0, flod=2)

@@ -55,15 +55,15 @@ SETTINGS: Mapping[str, Mapping] = MappingProxyType(
         **{f"syn_p_{p}": _synthetic(groups_per_kind=p) for p in (1, 5, 10, 50)},
         **{f"syn_t_{t}": _synthetic(groups_per_kind=1, size=t) for t in (1, 10, 50, 100)},
         # Ours: small versions of the designs above, seconds each.
-        "fixture": _classes(8, samples=60, genes=1_200, groups=120, each=12, **_SMALL),
-        "small-overlap": _classes(
+        "small SIMU1": _classes(8, samples=60, genes=1_200, groups=120, each=12, **_SMALL),
+        "small SIMU2": _classes(
             8, samples=60, genes=1_200, groups=240, each=12, design="random", **_SMALL
         ),
-        "small-A": _classes(2, samples=240, genes=1_200, groups=120, each=12, **_SMALL),
-        "small-B": _classes(
+        "small SimuA": _classes(2, samples=240, genes=1_200, groups=120, each=12, **_SMALL),
+        "small SimuB": _classes(
             4, samples=120, genes=1_200, groups=120, each=12, class_of=[0, 0, 0, 1], **_SMALL
         ),
-        "small-C": _classes(
+        "small SimuC": _classes(
             6, samples=80, genes=1_200, groups=120, each=12, class_of=[0] * 5 + [1], **_SMALL
         ),
     }

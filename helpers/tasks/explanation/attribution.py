@@ -72,8 +72,8 @@ def designs(seed: int, preset: str) -> Designs:
     """Designs after the published ones; at preset `full` the published ones themselves."""
     names = by_preset(
         preset,
-        tiny=["fixture", "small-overlap"],
-        book=["fixture", "small-overlap", "small-A", "small-B", "small-C"],
+        tiny=["small SIMU1", "small SIMU2"],
+        book=["small SIMU1", "small SIMU2", "small SimuA", "small SimuB", "small SimuC"],
         full=["SIMU1", "SIMU2", "SimuA", "SimuB", "SimuC"],
     )
     n_draws = dict.fromkeys(names, by_preset(preset, tiny=2, book=3, full=5))

@@ -180,7 +180,9 @@ def network_loses_less(tables) -> tuple[str, str]:
 def diffusion(tables) -> tuple[str, str]:
     """Agreement of diffused explanations less plain ones, where groups share no gene."""
     table = scores_of(tables, ATTRIBUTION)
-    table = table[table["dataset"].isin(["SIMU1", "fixture"]) & (table["protocol"] == "published")]
+    table = table[
+        table["dataset"].isin(["SIMU1", "small SIMU1"]) & (table["protocol"] == "published")
+    ]
     gains = {
         name: change(
             means_of(table, "cluster", model=name, metric=ONE),

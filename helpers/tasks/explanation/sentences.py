@@ -281,8 +281,9 @@ def first_component(lists: pd.DataFrame) -> str:
     more = int((others["low"] > own["high"]).sum())
     fewer = int((others["high"] < own["low"]).sum())
     says = (
-        f"Of {len(others)} lists that see the classes, {more} {'is' if more == 1 else 'are'} "
-        f"certain to name more than it in the second design, and {fewer} fewer"
+        f"Of {len(others)} lists that see the classes, {more or 'none'} "
+        f"{'are' if more > 1 else 'is'} shown to name more than it in the second design, and "
+        f"{fewer or 'none'} to name fewer"
     )
     unclear = len(others) - more - fewer
     return f"{says}; of {unclear} it is undecided." if unclear else f"{says}."
@@ -310,9 +311,10 @@ def unseen_lists(unseen: pd.Series, informed: pd.Series) -> str:
     if unseen.isna().any() or informed.dropna().empty:
         return "not scored beside lists that did"
     low, high = informed.min(), informed.max()
-    places = {
-        name: "below" if v < low else "above" if v > high else "inside"
-        for name, v in unseen.items()
-    }
-    said = ", ".join(f"{name} {place}" for name, place in places.items())
-    return f"against the range of lists that did: {said}"
+    places = ["below" if v < low else "above" if v > high else "inside" for v in unseen]
+    span = "the range of lists that know the class"
+    if len(set(places)) == 1:
+        return f"{listed(unseen.index)} {'lie' if len(places) > 1 else 'lies'} {places[0]} {span}"
+    (first, at), *others = zip(unseen.index, places, strict=True)
+    told = "".join(f", {name} {place} it" for name, place in others)
+    return f"{first} lies {at} {span}{told}"
