@@ -105,13 +105,13 @@ def test_matched():
     assert said.endswith("of the disease: mean |z| 0.700 (95 % interval 0.600 to 0.800). So "
                          "not all that is left is a match.")  # fmt: skip
     head = "Against drugs that treat as many other diseases, "
-    assert report.adds(means(**best)) == f"{head}reversal (Spearman) still finds something."
+    assert report.adds(means(**best)) == f"{head}reversal (Spearman) stays above chance."
     both = {R: (0.6, 0.55, 0.65), S: (0.6, 0.55, 0.65)}
     assert "reversal (Spearman) and reversal (WTCS) stay" in report.about_matched(means(**both))
-    assert report.adds(means(**both)).endswith("reversal (WTCS) still find something.")
+    assert report.adds(means(**both)).endswith("reversal (WTCS) stay above chance.")
     for open_ in ((0.6, 0.45, 0.65), (0.6, np.nan, np.nan)):
         found = means(**{R: open_})
-        assert report.adds(found) == f"{head}no match is shown to find anything."
+        assert report.adds(found) == f"{head}no match is told from chance."
     assert report.about_matched(found).startswith("Too few diseases")
     said = report.about_matched(means(**{R: (0.6, 0.45, 0.65)}))
     assert said.startswith("No match is told from chance") and "nothing of" not in said
@@ -165,7 +165,7 @@ def test_in_short_says_what_there_is():
     own = means(**{R: (0.52, 0.46, 0.58)})
     said = report.in_short(planted, (own, gaps(**{R: (-0.2, "worse")}), own))
     assert said.startswith("Undecided") and "worse than popularity" in said
-    assert said.endswith("no match is shown to find anything.")
+    assert said.endswith("no match is told from chance.")
 
 
 def test_few_diseases_cannot_answer():

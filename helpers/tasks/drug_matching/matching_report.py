@@ -343,8 +343,8 @@ def adds(matched: pd.DataFrame) -> str:
     above = own.loc[own["low"] > 0.5, "model"]
     head = "Against drugs that treat as many other diseases,"
     if above.empty:
-        return f"{head} no match is shown to find anything."
-    return f"{head} {listed(map(bracketed, above))} still find{'s' * (len(above) == 1)} something."
+        return f"{head} no match is told from chance."
+    return f"{head} {listed(map(bracketed, above))} stay{'s' * (len(above) == 1)} above chance."
 
 
 def metric_table(table: pd.DataFrame) -> pd.DataFrame:
