@@ -771,6 +771,22 @@ def test_on_a_phone_names_of_metrics_break_at_underscores():
     assert found == ["discrimination_\ncosine", "de_auroc", "a method with a\nlong name"]
 
 
+def test_on_a_phone_a_long_title_of_a_panel_takes_several_lines():
+    titles = ("short", "average over the samples of a kind")
+    rows = [(title, i / 4) for title in titles for i in (1, 2)]
+    frame = pd.DataFrame(rows, columns=["panel", "x"]).assign(low=0.1, high=0.9, method="a")
+    frame["label"] = "gradient x input, MLP"
+    given = dict(x="x", low="low", high="high", label="label", series="method", panel="panel")
+    figure = intervals.forest(frame, **given)
+    with style():
+        assert layout.narrow(figure) is not None
+        _, last = figure.axes
+        title = last.get_title(loc="left")
+        assert title == "average over the samples of\na kind"
+        box = last._left_title.get_window_extent()
+        assert box.x1 <= 1.1 * figure.bbox.x1 and box.y1 <= figure.axes[0].bbox.y0
+
+
 def test_on_a_phone_the_label_of_an_axis_ends_below_the_legend():
     figure = Figure(figsize=(6.9, 3.0), layout="constrained")
     ax = figure.subplots()

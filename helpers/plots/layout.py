@@ -11,6 +11,7 @@ from matplotlib.transforms import Bbox
 
 PHONE = 3.7  # inches: the column of a page that is 390 px wide
 _LABEL = 18  # letters of a row's name in one line
+_TITLE = 28  # letters of a title in one line
 _LINE = 0.14  # inches that a further line takes
 
 
@@ -69,8 +70,9 @@ def drawn_sides(fig: Figure) -> tuple[float, float]:
 def narrow(fig: Figure) -> tuple[float, float] | None:
     """Lay a figure out again for a phone; its `drawn_sides`, or None where that is of no use.
 
-    Legends get one column, long names of rows several lines. Not for panels side by side, images,
-    thousands of points, and figures whose texts then need more than the width: these scroll.
+    Legends get one column, long titles and names of rows several lines. Not for panels side by
+    side, images, thousands of points, and figures whose texts then need more than the width: these
+    scroll.
     """
     grids = [ax.get_subplotspec() for ax in fig.axes]
     one_column = all(grid is not None and grid.get_gridspec().ncols == 1 for grid in grids)
@@ -84,6 +86,7 @@ def narrow(fig: Figure) -> tuple[float, float] | None:
         for axis in (ax.xaxis, ax.yaxis):
             axis.label.set_text(axis.label.get_text().replace("\n", " "))
     more = sum(map(_wrap_rows, fig.axes)) + sum(map(_one_column, list(fig.legends)))
+    more += sum(map(_wrap_title, fig.axes))
     fig.set_size_inches(PHONE, fig.get_figheight() + more)
     with warnings.catch_warnings():
         warnings.filterwarnings("error", "constrained_layout not applied")
@@ -103,6 +106,14 @@ def _wrap_rows(ax) -> float:
     broken = [_broken(name) for name in names]
     ax.set_yticks(ax.get_yticks(), broken)
     return _LINE * len(names) * max(name.count("\n") for name in broken)
+
+
+def _wrap_title(ax) -> float:
+    """Break a long title of axes, wherever it stands; the inches that it needs more."""
+    titles = [t for t in ax.get_children() if isinstance(t, Text) and t not in ax.texts]
+    for title in titles:
+        title.set_text(fill(title.get_text(), _TITLE))
+    return _LINE * max(title.get_text().count("\n") for title in titles)
 
 
 def _broken(name: str) -> str:
