@@ -25,9 +25,9 @@ GOOD = ("scVI", "candidate", 0.7, 0.6, 0.8, "a")
 @pytest.mark.parametrize(
     "rows, said",
     [
-        ([GOOD, ("PCA", "candidate", 0.6, 0.5, 0.7, "ab")], "2 of 2 representations"),
+        ([GOOD, ("PCA", "candidate", 0.6, 0.5, 0.7, "ab")], "2 of 2 representations lie above"),
         ([GOOD, ("PCA", "candidate", 0.6, 0.5, 0.7, "ab")], "undecided): PCA."),
-        ([GOOD, ("PCA", "candidate", 0.0, -0.1, 0.1, "b")], "1 of 2 representations"),
+        ([GOOD, ("PCA", "candidate", 0.0, -0.1, 0.1, "b")], "1 of 2 representations lies above"),
         ([GOOD, ("PCA", "candidate", 0.0, -0.1, 0.1, "b")], "it is told from all others."),
         ([(*GOOD[:3], np.nan, np.nan, None)], "so few units have no interval. scVI gets"),
         ([(*GOOD[:3], np.nan, np.nan, None)], "so few units cannot tell who leads."),

@@ -48,7 +48,8 @@ def about_standing(found: pd.DataFrame, question: Question) -> str:
     elif floors.isna().all():
         clear = "no floor was scored"
     else:
-        clear = f"{above} of {len(own)} representations lie above all floors for certain"
+        lie = "lies" if above == 1 else "lie"
+        clear = f"{above} of {len(own)} representations {lie} above all floors for certain"
     if not letters:
         told = "so few units cannot tell who leads"
     else:
