@@ -346,7 +346,7 @@ def mean_said(rows: pd.DataFrame) -> str:
     return (
         f"The mean correlates with observed changes by {looks:.2f}, since all perturbations share "
         "a shift. It knows nothing of any: asked to find the right perturbation among the others "
-        f"it has a centroid accuracy of {knows:.2f}, and 0.5 is chance."
+        f"it has a centroid accuracy (not in the table) of {knows:.2f}, and 0.5 is chance."
     )
 
 
