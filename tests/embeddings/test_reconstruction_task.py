@@ -166,10 +166,10 @@ def test_too_little_cannot_be_answered(screen, split, genes):
     test_batches = set(batch[split["unseen_controls"]])
     without = {**split, "unseen_controls": split["unseen_controls"][:0]}
     assert available(screen, without)["test_batches_with_controls"] == 0
-    with pytest.raises(CannotAnswer, match=r"simulated, reconstruction: .* 0 test batches"):
+    with pytest.raises(CannotAnswer, match="simulated, reconstruction: .* no test batches"):
         run(screen, embedding, without, genes)
     one = {**split, "train": split["train"][batch[split["train"]] == batch[split["train"][0]]]}
-    with pytest.raises(CannotAnswer, match="1 training batches"):
+    with pytest.raises(CannotAnswer, match="training batches, has 1"):
         run(screen, embedding, one, genes)
     assert len(test_batches) == available(screen, split)["test_batches_with_controls"]
 

@@ -27,9 +27,11 @@ TASK = "deep-models"
 DEEP = (GRAPH, LATENT, TRANSFORMER)
 AT_HOME = {"graph": GRAPH, "latent": LATENT, "attention": TRANSFORMER}
 """The world in which each model must win."""
-RIVALS = {f"simulated: {world}": rival for world, rival in REFERENCE.items()}
-RIVALS |= dict.fromkeys((f"world of {world}" for world in AT_HOME), "linear model")
-RIVALS["world of graph"] = "linear model, gene sets"
+RIVALS = (
+    {f"simulated: {world}": rival for world, rival in REFERENCE.items()}
+    | dict.fromkeys((f"world of {world}" for world in AT_HOME), "linear model")
+    | {"world of graph": "linear model, gene sets"}
+)
 """The simple model that each data set's models are compared with: what knows as much."""
 
 NEEDS = (
