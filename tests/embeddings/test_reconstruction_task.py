@@ -166,7 +166,7 @@ def test_too_little_cannot_be_answered(screen, split, genes):
     test_batches = set(batch[split["unseen_controls"]])
     without = {**split, "unseen_controls": split["unseen_controls"][:0]}
     assert available(screen, without)["test_batches_with_controls"] == 0
-    with pytest.raises(CannotAnswer, match="simulated, reconstruction: .* no test batches"):
+    with pytest.raises(CannotAnswer, match=r"simulated, reconstruction: .* no test batches"):
         run(screen, embedding, without, genes)
     one = {**split, "train": split["train"][batch[split["train"]] == batch[split["train"][0]]]}
     with pytest.raises(CannotAnswer, match="training batches, has 1"):
