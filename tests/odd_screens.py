@@ -192,7 +192,9 @@ CANNOT = {
     | {"one-cell": "perturbations with at least 2 cells, has 0"},
     "foundations/regimes": dict.fromkeys(MADE, "the gene programs, which nobody knows of it"),
     # a file of one's own names no replicates
-    "foundations/statistics": dict.fromkeys(MADE, "non-targeting guides, has 0"),
+    "foundations/statistics": dict.fromkeys(
+        MADE, "non-targeting guides with 10 cells in a replicate, has 0"
+    ),
     "foundations/screen-quality": {"one-cell": "every score of it is missing"},
     "embeddings/batch-mixing": _BY_BATCH
     | {"one-batch": "needs 4 batches, has 1", "two-contexts": "needs 4 batches, has 3"},
