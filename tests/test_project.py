@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from imports import imported_names
 from lint_chapters import code_cells, left_behind, named_data_sets, problems, sources
-
-from helpers.store.source import imported_names
 
 ROOT = Path(__file__).parents[1]
 LAYERS = [  # a module imports from its own layer and from those below

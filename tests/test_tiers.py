@@ -5,10 +5,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from imports import imported_names
 from lint_chapters import code_cells, sources
 
 from helpers.metrics.facts import Metric
-from helpers.store.source import imported_names
 from helpers.tasks.catalogue import METRICS, PRIMARY, REQUIREMENTS, TIERS
 from helpers.tasks.requirements import Requirement
 from helpers.tasks.tier import Tier

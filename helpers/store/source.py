@@ -27,16 +27,6 @@ def syntax_tree(text: str) -> ast.Module:
         return ast.parse(text)
 
 
-def imported_names(tree: ast.AST, package: str = "") -> Iterator[str]:
-    """Dotted names that a syntax tree imports, functions' own imports included."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            for _, module, name in bound_by(node, package):
-                yield module
-                if name:
-                    yield f"{module}.{name}"
-
-
 def bound_by(node: ast.Import | ast.ImportFrom, package: str) -> Iterator[tuple[str, str, str]]:
     """Names that an import binds, each with the module and the name in it that it stands for."""
     if isinstance(node, ast.Import):
