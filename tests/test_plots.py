@@ -14,11 +14,10 @@ from bs4 import BeautifulSoup
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
-from scipy.stats import binom
 
 from helpers.plots import intervals, layout, lines, page, panels, small
 from helpers.plots.answers import answers_html, lead, lines_html
-from helpers.plots.p_values import p_value_ecdf, p_value_histogram
+from helpers.plots.p_values import p_value_ecdf
 from helpers.plots.parts import draw_absent
 from helpers.plots.style import INK, MARKERS, ROLES, SERIES, style
 from helpers.plots.tissue import tissue
@@ -407,17 +406,6 @@ def test_scores_refuse_a_role_that_is_not_known():
         panels.scores(score_table(PCA=("winner", 0.3)))
 
 
-def test_histogram_counts_and_band():
-    p = np.linspace(0.001, 0.999, 400)
-    (ax,) = p_value_histogram(p, bins=10).axes
-    bars = [patch for patch in ax.patches if patch.get_width() < 0.5]
-    assert [bar.get_height() for bar in bars] == np.histogram(p, 10, (0, 1))[0].tolist()
-    (band,) = (patch for patch in ax.patches if patch.get_width() >= 0.5)
-    low, high = band.get_y(), band.get_y() + band.get_height()
-    inside = binom.cdf(high, 400, 0.1) - binom.cdf(low - 1, 400, 0.1)
-    assert 0.95 <= inside < 0.97
-
-
 def test_ecdf_is_the_share_at_or_below():
     p = np.array([0.5, 0.1, 0.1, 0.9])
     (ax,) = p_value_ecdf({"null": p}).axes
@@ -438,10 +426,9 @@ def test_ecdf_band_holds_uniform_p_values_as_often_as_it_says():
 
 
 @pytest.mark.parametrize("p", [[], [[0.1]], [0.1, np.nan], [1.2], [-0.1]])
-@pytest.mark.parametrize("draw", [p_value_histogram, lambda p: p_value_ecdf({"a": p})])
-def test_what_is_no_p_value_is_refused(draw, p):
+def test_what_is_no_p_value_is_refused(p):
     with pytest.raises(ValueError, match="p-values"):
-        draw(p)
+        p_value_ecdf({"a": p})
 
 
 def test_a_forest_draws_each_method_beside_the_others():

@@ -5,57 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from helpers.plots.style import DASHED, INK, ROLES, WIDTH, series_colours, style
-
-
-@style()
-def p_value_histogram(p, *, bins: int = 20, confidence: float = 0.95, title: str | None = None):
-    """Histogram of p-values with the height that uniform ones have, and its band.
-
-    Parameters
-    ----------
-    p : array of shape (n,), in [0, 1]
-    bins : int
-        Of equal width.
-    confidence : float
-        Coverage of the band, pointwise: quantiles of Binomial(n, 1/bins).
-
-    Returns
-    -------
-    Figure
-
-    Raises
-    ------
-    ValueError
-        No p-values, NaN, or values outside [0, 1].
-    """
-    import seaborn as sns
-    from scipy.stats import binom
-
-    p = _p_values(p)
-    low, high = binom.ppf([(1 - confidence) / 2, (1 + confidence) / 2], len(p), 1 / bins)
-    ax = Figure(figsize=(WIDTH * 0.8, 2.9)).add_subplot()
-    sns.histplot(
-        x=p,
-        bins=bins,
-        binrange=(0, 1),
-        shrink=0.92,
-        alpha=1,
-        linewidth=0,
-        color=ROLES["candidate"],
-        ax=ax,
-        zorder=2,
-    )
-    band = f"{confidence:.0%} band"
-    ax.axhspan(low, high, color=INK, alpha=0.14, linewidth=0, label=band, zorder=3)
-    ax.axhline(len(p) / bins, color=INK, linewidth=1.2, label="uniform", zorder=4)
-    ax.set(xlim=(0, 1), xlabel="p-value", ylabel="count")
-    ax.grid(visible=False, axis="x")
-    # never over the bars, which a legend inside would hide where they are tall
-    ax.figure.legend(loc="outside upper right", ncols=2)
-    if title:
-        ax.set_title(title)
-    return ax.get_figure(root=True)
+from helpers.plots.style import DASHED, INK, WIDTH, series_colours, style
 
 
 @style()

@@ -57,12 +57,6 @@ def test_percentiles_are_areas_and_recalls_are_shares(rng):
     assert recall[1] == pytest.approx(relevant[1][best].sum() / relevant[1].sum())
 
 
-def test_the_exact_deviation_is_that_of_random_orders(rng):
-    relevant = np.arange(40) < np.array([[2], [5], [9]])
-    drawn = [retrieval.percentiles(rng.random((3, 40)), relevant).mean() for _ in range(4000)]
-    assert retrieval.null_deviation([2, 5, 9], 40) == pytest.approx(np.std(drawn), rel=0.05)
-
-
 def test_a_left_out_member_is_ranked_by_the_others(rng):
     values = rng.standard_normal((20, 5))
     groups = np.zeros((2, 20), bool)

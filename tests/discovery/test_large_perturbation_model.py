@@ -41,7 +41,7 @@ def network(size=TINY, seed=0):
 )
 def test_parameters_are_as_many_as_published(size, symbols, network_only, all_of_it):
     net = LargePerturbationModel(*symbols, size)
-    assert net.n_network() == network_only
+    assert sum(p.numel() for m in (net.hidden, net.out) for p in m.parameters()) == network_only
     n = sum(p.numel() for p in net.parameters())
     assert n == all_of_it == lpm.n_parameters(size, sum(symbols))
 

@@ -85,7 +85,7 @@ def test_scores_equal_causalbench_on_a_small_fixture():
     own = metrics.false_omissions(edges, tests, longest=2)
     assert own["false_omission_rate"] == pytest.approx(rate)
     assert own["omitted_wasserstein"] == pytest.approx(omitted)
-    second = metrics.path_scores(edges, tests, 2)[1]
+    second = metrics.edge_scores(metrics.reached(edges, 2) & ~metrics.reached(edges, 1), tests)
     assert second["n_edges"] == paths[0][0] + paths[0][1]
     assert second["mean_wasserstein"] == pytest.approx(paths[0][2])
     # paths of three: the released code reaches four edges

@@ -134,17 +134,6 @@ def test_the_factor_of_a_context_stands_on_what_both_measured(rng):
     np.testing.assert_allclose(found[20:], whole[20:], rtol=0.05, atol=0.05)
 
 
-def test_a_context_without_controls_is_said():
-    effects = np.arange(44.0).reshape(11, 4)
-    train = planted(lambda c, p: effects[p])
-    with pytest.raises(DataError, match="a has no controls; where values are relative"):
-        baselines.control_profile(train, "a", ["p"])
-    assert not baselines.no_perturbation(train, "a", ["p"]).any()
-    named = np.where(train.perturbation == "p", CONTROL, train.perturbation)
-    there = Profiles(train.value, train.mask, train.context, named, train.readout)
-    assert baselines.control_profile(there, "a", ["q"])[0] == pytest.approx(effects[0])
-
-
 def test_both_mistakes_of_the_released_look_up():
     embedding = pd.DataFrame(np.eye(4) + np.arange(4)[:, None] / 10, index=list("ABCD"))
     ask = lambda name, how: boosting.gene_vectors(  # noqa: E731

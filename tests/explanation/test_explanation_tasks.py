@@ -143,8 +143,13 @@ def test_published_retention_looks_at_correct_samples_only(four, fit):
 
 def test_retraining_is_a_plain_fit_on_the_selected_genes(four):
     ranking = np.arange(240.0)
-    table = retraining.retrained_logistic_regression.function(
-        four, ranking, sizes=[20], n_random=2, seed=5
+    table = retraining.retrained(
+        lambda seed: LogisticRegression(random_state=seed),
+        four,
+        ranking,
+        sizes=[20],
+        n_random=2,
+        seed=5,
     )
     assert table["selection"].tolist() == ["best", "worst", *["random", "random without best"] * 2]
     rng = np.random.default_rng(5)

@@ -78,30 +78,6 @@ def noiseless_profiles(
     return profiles
 
 
-def affected_genes(profiles: pd.DataFrame, *, fold: float = 1.1) -> pd.DataFrame:
-    """Which genes a perturbation changes by at least `fold`, up or down, in a responding cell.
-
-    Parameters
-    ----------
-    profiles : DataFrame
-        Of `noiseless_profiles`.
-    fold : float
-        Above 1.
-
-    Returns
-    -------
-    DataFrame of bool, of the same shape
-
-    Raises
-    ------
-    ValueError
-        A fold of 1 or less.
-    """
-    if not fold > 1:
-        raise ValueError(f"fold is {fold}; above 1")
-    return profiles.abs() >= np.log(fold)
-
-
 def bayes_accuracy(screen, *, given: str = "latent") -> dict[str, float]:
     """Accuracy of the best possible guess of a cell's perturbation.
 

@@ -280,22 +280,6 @@ def false_omissions(
     }
 
 
-def path_scores(edges, tests: PairTests, longest: int) -> list[dict[str, float]]:
-    """Scores of the pairs that each further step of a path reaches first.
-
-    Returns
-    -------
-    list of dict
-        One for each length 1, 2, ... up to `longest`: `length` and what `edge_scores` gives.
-    """
-    found, before = [], np.zeros_like(np.asarray(edges, dtype=bool))
-    for length in range(1, longest + 1):
-        now = reached(edges, length)
-        found.append({"length": length} | edge_scores(now & ~before, tests))
-        before = now
-    return found
-
-
 # A network judged by a list, or by the planted truth ------------------------------------------
 
 

@@ -69,20 +69,6 @@ def recall_at(scores, relevant, k: int) -> np.ndarray:
     return np.divide(hits, n, out=np.full(len(n), np.nan), where=n > 0)
 
 
-def null_deviation(n_relevant, n_columns: int) -> float:
-    """Exact standard deviation of the mean of `percentiles` over rows, where order is random.
-
-    Rows are taken to be independent: of K relevant among N columns the AUROC has the variance
-    (N + 1) / (12 K (N - K)).
-
-    References
-    ----------
-    Mann & Whitney 1947.
-    """
-    k = np.asarray(n_relevant, float)
-    return float(np.sqrt(((n_columns + 1) / (12 * k * (n_columns - k))).sum()) / len(k))
-
-
 def left_out(similarity, groups) -> np.ndarray:
     """How near each member is to the others of its group: the mean percentile, a group each.
 

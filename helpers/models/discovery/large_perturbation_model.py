@@ -179,10 +179,6 @@ class LargePerturbationModel(nn.Module):
             x = self.active(layer(x))
         return self.out(x).squeeze(-1)
 
-    def n_network(self) -> int:
-        """Weights and biases without the tables."""
-        return sum(p.numel() for layer in [*self.hidden, self.out] for p in layer.parameters())
-
 
 def n_parameters(size: Size, n_symbols: int) -> int:
     """Of a model over so many contexts, perturbations and readouts together."""

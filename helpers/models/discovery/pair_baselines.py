@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from helpers.data.discovery.profiles import CONTROL, Profiles
+from helpers.data.discovery.profiles import Profiles
 from helpers.data.errors import DataError
 from helpers.metrics.arrays import row_correlations
 
@@ -49,24 +49,6 @@ def readout_mean(train: Profiles, context: str, asked: Sequence[str]) -> np.ndar
 def no_perturbation(train: Profiles, context: str, asked: Sequence[str]) -> np.ndarray:
     """Nothing happens: 0, as values are relative to controls."""
     return np.zeros((len(asked), len(train.readout)))
-
-
-def control_profile(train: Profiles, context: str, asked: Sequence[str]) -> np.ndarray:
-    """Nothing happens: what was measured of the controls of the context (`NoPerturb` as released).
-
-    Raises
-    ------
-    DataError
-        The context has no row of controls, as contexts of LINCS have none: the released class then
-        predicts NaN.
-    """
-    own = train.take((train.context == context) & (train.perturbation == CONTROL))
-    if not len(own):
-        raise DataError(
-            f"{context} has no controls; where values are relative to them, no change is 0 "
-            "(`no_perturbation`)"
-        )
-    return np.tile(np.where(own.mask[0], own.value[0], 0), (len(asked), 1))
 
 
 def copied(train: Profiles, context: str, asked: Sequence[str]) -> np.ndarray:

@@ -42,8 +42,6 @@ WORLDS = MappingProxyType(
 )
 """Simulated worlds by what is true in them, and the regime that each is."""
 
-PUBLISHED_SEEDS = (1, 2, 3, 4, 5)
-
 
 def doubles_screen(world: str, seed: int, preset: str) -> Step:
     """A simulated screen of a world, with singles and doubles."""

@@ -9,7 +9,6 @@ import io
 import numpy as np
 import pandas as pd
 
-from helpers.scores import check, rows
 from helpers.tasks.embeddings.bendidi2024_values import VALUES
 
 SOURCE = "Bendidi et al. 2024, arXiv 2410.13956 v2"
@@ -97,22 +96,6 @@ def reported(task: str | None = None, dataset: str | None = None) -> pd.DataFram
 def _agrees(wide: pd.DataFrame) -> pd.Series:
     best = wide[list(POSTS[:-1])].max(axis=1)
     return ~((wide["best"] - best).abs() > _PRINTED)
-
-
-def as_scores(table: pd.DataFrame) -> pd.DataFrame:
-    """Rows of `reported` in the schema of scores, with the role `reported`."""
-    return check(
-        rows(
-            split="published",
-            protocol="published",
-            params={"source": SOURCE},
-            role="reported",
-            dataset=table["dataset"].map(DATASETS),
-            unit_kind=["all" if u == "all" else "database" for u in table["unit"]],
-            seed=0,
-            **{name: table[name] for name in ("task", "model", "post", "metric", "unit", "value")},
-        )
-    )
 
 
 def wide(table: pd.DataFrame, *, post: str = "best") -> pd.DataFrame:

@@ -14,25 +14,12 @@ from helpers.metrics.explanation.retention import balanced_accuracy
 from helpers.metrics.explanation.selection import random_genes, union_of_best, worst
 from helpers.models.explanation.classifiers import (
     MLP,
-    LogisticRegression,
     standardisation,
     standardise,
 )
 from helpers.store.steps import step
 
 TASK = "retraining"
-
-
-@step
-def retrained_logistic_regression(
-    data, rankings, *, sizes: list[int], n_random: int, seed: int, shuffle: bool = False
-) -> pd.DataFrame:
-    """Logistic regressions trained on the best, worst and random genes; see `retrained`."""
-
-    def model(training_seed: int) -> LogisticRegression:
-        return LogisticRegression(shuffle=shuffle, random_state=training_seed)
-
-    return retrained(model, data, rankings, sizes=sizes, n_random=n_random, seed=seed)
 
 
 @step

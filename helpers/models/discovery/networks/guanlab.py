@@ -8,7 +8,6 @@ import numpy as np
 from helpers.models.discovery.networks.means import ArmMeans, arm_means
 
 THRESHOLD = 0.1
-N_EDGES = 1_000
 TREES = {"learning_rate": 0.05, "max_iter": 1_000, "max_leaf_nodes": 5, "max_depth": 2} | {
     "min_samples_leaf": 5,
     "l2_regularization": 0.0,
