@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from helpers.models.embeddings.probes import (
     LinearProbe,
@@ -9,6 +10,7 @@ from helpers.models.embeddings.probes import (
     PublishedProbe,
     RidgeProbe,
     Standardiser,
+    _cross_entropy_gradient,
 )
 from helpers.tasks.embeddings.probe_units import accuracy_by_unit
 
@@ -172,3 +174,15 @@ def test_the_unit_moves_the_published_probe_and_not_the_one_at_its_minimum():
     assert right["published"].max() - right["published"].min() > 0.2
     at_minimum = right.loc[[0.1, 1.0, 10.0], "run to its minimum"]
     assert at_minimum.max() - at_minimum.min() < 0.05
+
+
+def test_the_gradient_by_blocks_of_cells_is_that_of_the_cross_entropy():
+    rng = np.random.default_rng(0)
+    x = torch.as_tensor(rng.standard_normal((2_300, 5)).astype(np.float32))
+    y = torch.as_tensor(rng.integers(7, size=len(x)))
+    linear = torch.nn.Linear(5, 7)
+    torch.nn.functional.cross_entropy(linear(x), y).backward()
+    expected = linear.weight.grad.clone(), linear.bias.grad.clone()
+    _cross_entropy_gradient(linear, x, y)
+    for found, one in zip((linear.weight.grad, linear.bias.grad), expected, strict=True):
+        torch.testing.assert_close(found, one, rtol=1e-5, atol=1e-7)

@@ -213,7 +213,10 @@ def _resampled(units, starts, replicate, sums, across, n_across, result, rng):
     replicates there are none, over all pairs they are taken out.
     """
     n_cells, n_dims = units.shape
-    weights = np.ones(n_cells, dtype=np.int64)
+    weights, square = np.ones(n_cells, dtype=np.int64), np.zeros(n_cells)
+    for i in range(n_cells):  # apart, as a sum in order keeps the loop below from vectorising
+        for j in range(n_dims):
+            square[i] += units[i, j] * units[i, j]
     for k in range(len(result)):
         if k > 0:
             weights[:] = 0
@@ -229,12 +232,10 @@ def _resampled(units, starts, replicate, sums, across, n_across, result, rng):
                 w = weights[i]
                 if w == 0:
                     continue
-                square = 0.0
                 for j in range(n_dims):
                     sums[r, j] += w * units[i, j]
-                    square += units[i, j] * units[i, j]
                 copies += w * w
-                own += w * w * square
+                own += w * w * square[i]
         n_ordered = n_across if across else n_cells * n_cells - copies
         result[k] = _mean_cosine(sums, own, n_ordered, across) if n_ordered > 0 else np.nan
 

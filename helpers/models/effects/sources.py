@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.linalg import eigh
 
 from helpers.data.contract import DataError
 from helpers.models.effects.training import Training
@@ -55,11 +56,11 @@ def _scores(X: np.ndarray, n_components: int) -> np.ndarray:
     """Scores of the rows of X, columns centred, by the smaller of the two Gram matrices."""
     X = X - X.mean(axis=0)
     k = min(n_components, min(X.shape))
-    if X.shape[0] <= X.shape[1]:
-        values, vectors = np.linalg.eigh(X @ X.T)
-        return vectors[:, ::-1][:, :k] * np.sqrt(np.maximum(values[::-1][:k], 0))
-    vectors = np.linalg.eigh(X.T @ X)[1]
-    return X @ vectors[:, ::-1][:, :k]
+    wide = X.shape[0] <= X.shape[1]
+    second = X @ X.T if wide else X.T @ X
+    values, vectors = eigh(second, subset_by_index=[len(second) - k, len(second) - 1])
+    values, vectors = values[::-1], vectors[:, ::-1]
+    return vectors * np.sqrt(np.maximum(values, 0)) if wide else X @ vectors
 
 
 def random_embedding(names: Iterable[str], *, n_dims: int = 10, seed: int) -> pd.DataFrame:
