@@ -169,7 +169,10 @@ class MatchingNetwork:
     def _train(self, signatures, contrasts, label, learn, check, rng) -> None:
         positive, negative = np.argwhere(label[learn]), np.argwhere(~label[learn])
         optimiser = torch.optim.Adam(
-            self.network_.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay
+            self.network_.parameters(),
+            lr=self.learning_rate,
+            weight_decay=self.weight_decay,
+            fused=True,
         )
         self.validation_auroc_, best, state = [], -np.inf, None
         half = self.batch_size // 2

@@ -108,7 +108,9 @@ def descend(
 
     if n_steps < 0 or not learning_rate > 0:
         raise ValueError(f"n_steps is {n_steps}, learning_rate {learning_rate}; 0 or more, above 0")
-    optimiser = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=weight_decay)
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True
+    )
     for number in range(n_steps):
         done = (number + 1) / n_steps
         up = min(done / WARM_UP, 1.0)

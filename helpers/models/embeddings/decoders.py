@@ -346,7 +346,7 @@ class MLPDecoder:
         batches = max(1, -(-len(x) // self.batch_size))
         self.n_steps_ = batches * self.epochs
         optimiser = torch.optim.AdamW(
-            self.network_.parameters(), lr=self.learning_rate, weight_decay=1e-6
+            self.network_.parameters(), lr=self.learning_rate, weight_decay=1e-6, fused=True
         )
         third = round(self.n_steps_ / 3)
         schedule = torch.optim.lr_scheduler.LambdaLR(

@@ -237,7 +237,7 @@ def _train(
     """The loop: hide, predict, compare; returns the training curve."""
     import torch
 
-    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.01)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.01, fused=True)
     points = set(np.linspace(0, n_steps, n_points + 1).astype(int)[1:].tolist())
     curve, recent = {"step": [], "loss": [], "validation_loss": []}, []
 

@@ -224,7 +224,10 @@ class MLPProbe:
         generator = torch.Generator().manual_seed(self.random_state)
         self.net_ = _two_layers(x.shape[1], self.n_hidden, n_classes, generator)
         optimiser = torch.optim.AdamW(
-            self.net_.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay
+            self.net_.parameters(),
+            lr=self.learning_rate,
+            weight_decay=self.weight_decay,
+            fused=True,
         )
         best, best_loss, waited = None, np.inf, 0
         self.losses_ = []
@@ -302,7 +305,9 @@ class PublishedProbe:
         generator = torch.Generator().manual_seed(self.random_state)
         self.net_ = torch.nn.Linear(x.shape[1], n_classes)
         _initialise(self.net_, generator)
-        optimiser = torch.optim.AdamW(self.net_.parameters(), lr=1e-3, weight_decay=1e-6)
+        optimiser = torch.optim.AdamW(
+            self.net_.parameters(), lr=1e-3, weight_decay=1e-6, fused=True
+        )
         n_batches = -(-len(x) // self.batch_size)
         for step in range(self.max_epochs * n_batches):
             if step % n_batches == 0 and n_batches > 1:
