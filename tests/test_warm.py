@@ -9,6 +9,7 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -177,7 +178,7 @@ def test_a_kernel_that_dies_at_its_start_is_a_sentence(book, cold):
 
 @LINUX
 def test_a_parent_that_dies_costs_a_kernel_nothing_and_a_cluster_a_sentence(tmp_path):
-    """It is stopped first, so that it dies with what was asked of it."""
+    """It is stopped, and dies once something was asked of it."""
     said = MiniBook(tmp_path).python("""
         import os, signal, threading
         from multiprocessing import forkserver
@@ -187,7 +188,14 @@ def test_a_parent_that_dies_costs_a_kernel_nothing_and_a_cluster_a_sentence(tmp_
             warm.start_early()
             parent = forkserver._forkserver._forkserver_pid
             os.kill(parent, signal.SIGSTOP)
-            threading.Timer(2, os.kill, (parent, signal.SIGKILL)).start()
+            real = forkserver.connect_to_new_process
+
+            def asked(*arguments):
+                forkserver.connect_to_new_process = real
+                threading.Timer(1, os.kill, (parent, signal.SIGKILL)).start()
+                return real(*arguments)
+
+            forkserver.connect_to_new_process = asked
 
         dies_soon()
         try:
@@ -201,6 +209,23 @@ def test_a_parent_that_dies_costs_a_kernel_nothing_and_a_cluster_a_sentence(tmp_
     assert "REFUSED the processes that compute steps did not start (killed, or out of mem" in said
     assert "Traceback" not in said
     assert "STATUS done" in said
+
+
+def test_a_kernel_is_asked_for_again_until_a_dead_parent_has_another_in_its_place(monkeypatch):
+    asked = []
+
+    def started(*_):
+        asked.append(1)
+        if len(asked) < 4:
+            raise [EOFError, ConnectionRefusedError, ConnectionResetError][len(asked) - 1]
+        return SimpleNamespace(pid=1)
+
+    monkeypatch.setattr(warm, "_started", started)
+    monkeypatch.setattr(warm.time, "sleep", lambda _: None)
+    assert warm.Forked([], {}, "").pid == 1
+    monkeypatch.setattr(warm, "_started", lambda *_: (_ for _ in ()).throw(EOFError))
+    with pytest.raises(EOFError):
+        warm.Forked([], {}, "")
 
 
 @pytest.mark.parametrize("asked", [["run", "lab/one"], ["large", "_toc.yml"]])

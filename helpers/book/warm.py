@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -65,6 +66,7 @@ PARENT = {
 """Environment of the parent of warm processes, and theirs."""
 
 _STARTING = threading.Lock()
+_TRIES = 50  # of 0.1 s
 
 
 def is_warm() -> bool:
@@ -149,10 +151,15 @@ class Forked:
     def __init__(self, arguments: list[str], environment: dict[str, str], folder: str):
         path = [p for p in sys.path[1:] if p]  # not the folder of the command itself
         asked = _run_kernel, (arguments, environment, folder, path)
-        try:
-            self._process = _started(*asked)
-        except (EOFError, ConnectionError):  # the parent died (killed, say): there is a new one now
-            self._process = _started(*asked)
+        for left in range(_TRIES, -1, -1):
+            try:
+                self._process = _started(*asked)
+                break
+            except (EOFError, ConnectionError):  # the parent died (killed, say)
+                if not left:
+                    raise
+                # Its sockets close before the system calls it dead, and only then is there another.
+                time.sleep(0.1)
         self.pid = self._process.pid
 
     def poll(self) -> int | None:
