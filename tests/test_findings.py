@@ -26,7 +26,8 @@ B, W, T, U, C = "better", "worse", "tied", "undecided", "cannot"
 
 
 def tier(name="new_tier", **given):
-    return SimpleNamespace(**{"name": name, "findings": (), "claims": (), "declared": {}} | given)
+    nothing = {"findings": (), "claims": (), "declared": {}, "scales": {}}
+    return SimpleNamespace(**{"name": name} | nothing | given)
 
 
 def says(text, needs=()):
@@ -419,8 +420,8 @@ def table(n_units=20, **columns):
     )  # fmt: skip
 
 
-def of(*tables, declared=None):
-    one = tier("a", primary={"t": "m"}, metrics={"m": FACT}, declared=declared or {})
+def of(*tables, declared=None, **given):
+    one = tier("a", primary={"t": "m"}, metrics={"m": FACT}, declared=declared or {}, **given)
     return results.results([one], {f"a/{i}": t for i, t in enumerate(tables)}, **GIVEN)
 
 
@@ -429,6 +430,20 @@ def test_results_hold_every_model_with_interval_and_letter_and_are_not_sorted_by
     assert found["model"].tolist() == ["truth", "as good", "good", "poor", "noise"]
     assert found["group"].tolist() == ["", "a", "a", "b", ""]
     assert (found["low"] < found["mean"]).all() and (found["mean"] < found["high"]).all()
+
+
+def test_letters_take_the_scale_of_a_metric_whose_floors_and_ceilings_are_not_its_ends():
+    near = table()
+    floors = near["role"] == "floor"
+    near.loc[floors, "value"] = near.loc[floors, "value"] + 0.8  # as in batch mixing
+    near.loc[near["model"] == "poor", "value"] += 0.35  # 0.05 below the good ones
+    assert of(near)["group"].tolist() == ["", "a", "a", "b", ""]
+    assert of(near, scales={"m": (0.0, 1.0)})["group"].tolist() == ["", "a", "a", "a", ""]
+
+
+def test_a_published_split_is_not_taken_for_a_published_protocol():
+    found = results.readable(of(table(split="published")), {"m": FACT})
+    assert set(found["setting"]) == {"published split, revised, raw"}
 
 
 def test_few_units_and_what_is_not_scored_have_no_letters():

@@ -567,6 +567,20 @@ def test_panels_keep_rows_and_say_what_is_missing():
     assert {"0\nfloor", "1\nceiling"} < ticks and "0.4" in ticks  # names take no number away
 
 
+def test_a_panel_with_other_ends_has_the_lines_and_limits_of_the_others_but_not_their_names():
+    frame = standings().assign(x=[0.5, -0.4, 1.3], high=[0.6, np.nan, 1.3])
+    figure = panels.side_by_side(
+        frame, column="task", row="model", x="x", low="low", high="high", n_columns=2,
+        references={0.0: "floor", 1.0: "ceiling"}, unnamed=["mixing"],
+    )  # fmt: skip
+    for left, right in (figure.axes, figure.for_phone().axes):
+        assert left.get_xlim() == right.get_xlim()
+        named = [{t.get_text() for t in ax.get_xticklabels()} for ax in (left, right)]
+        assert {"0", "1"} < named[0] and not any("\n" in text for text in named[0])
+        assert {"0\nfloor", "1\nceiling"} < named[1]
+        assert len([line for line in left.lines if line.get_linestyle() == "--"]) == 2
+
+
 def test_a_row_that_is_not_scored_says_so_where_no_line_crosses_the_words():
     frame = standings().assign(floor=[0.1, 0.1, 0.7])
     ax = Figure().subplots()

@@ -1,6 +1,6 @@
 """Models beside one another, one panel a metric or a task."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from textwrap import fill
 
@@ -105,6 +105,7 @@ def side_by_side(
     role: str = "role",
     note: str | None = None,
     references: Mapping[float, str] | None = None,
+    unnamed: Sequence[str] = (),
     line: str | None = None,
     xlabel: str = "",
     n_columns: int = 3,
@@ -123,6 +124,8 @@ def side_by_side(
         Column of a short text at the right edge, such as the letter of a tie group.
     references : mapping, optional
         Of value to its name, which stands below its number, with a line in every panel.
+    unnamed : sequence of str
+        Panels in which the references are something else: they keep the lines, without names.
     line : str, optional
         Column with one value a panel, where a line is drawn. Panels then have axes of their own;
         otherwise they share one.
@@ -147,7 +150,8 @@ def side_by_side(
     n_lines = max(title.count("\n") for title in titles) + 1
     height = 0.22 * len(labels) + 0.6 + 0.15 * n_lines
     figure = Figure(figsize=(WIDTH, n_rows * height))
-    axes = figure.subplots(n_rows, n_columns, sharex=not line, sharey=True, squeeze=False)
+    share = not line and not unnamed
+    axes = figure.subplots(n_rows, n_columns, sharex=share, sharey=True, squeeze=False)
     axes = axes.ravel()
     absent = []
     for ax, name, title in zip(axes, names, titles, strict=False):
@@ -167,8 +171,12 @@ def side_by_side(
         name_rows(ax, labels)
         ax.tick_params(axis="x", labelbottom=True)
     # the limits of shared axes are known now
-    for ax in axes[: len(names) if references else 0]:
-        _name_ticks(ax, references)
+    if unnamed and not line:  # axes that share their limits, and not their ticks
+        ends = np.array([ax.get_xlim() for ax in axes[: len(names)]])
+        for ax in axes:
+            ax.set_xlim(ends[:, 0].min(), ends[:, 1].max())
+    for ax, name in zip(axes, names if references else (), strict=False):
+        _name_ticks(ax, dict.fromkeys(references, "") if name in unnamed else references)
     for found in absent:
         draw_absent(*found)
     for ax in axes[len(names) :]:
@@ -176,6 +184,7 @@ def side_by_side(
     figure.supxlabel(xlabel, fontsize=9)
     if n_columns > 1 and len(names) * len(labels) <= MOST_ROWS:
         given = dict(x=x, low=low, high=high, role=role, note=note, references=references)
+        given |= dict(unnamed=unnamed)
         given |= dict(column=column, row=row, line=line, xlabel=fill(xlabel, 40), n_columns=1)
         figure.for_phone = partial(side_by_side, frame, **given)
     return figure
@@ -191,7 +200,7 @@ def _name_ticks(ax, references: Mapping[float, str]) -> None:
     room = 0.15 * (high - low)
     ticks = {t: _three_digits(t) for t in ax.get_xticks() if low <= t <= high}
     ticks = {t: s for t, s in ticks.items() if min(abs(t - value) for value in references) > room}
-    ticks |= {value: f"{_three_digits(value)}\n{name}" for value, name in references.items()}
+    ticks |= {v: f"{_three_digits(v)}\n{name}".rstrip() for v, name in references.items()}
     ax.set_xticks(list(ticks), list(ticks.values()), fontsize=8)
     ax.set_xlim(low, high)
 

@@ -122,8 +122,8 @@ def says_disasters(found: pd.DataFrame) -> str:
         "test is too sure"
     )
     return (
-        f"Models that are equal on average are told apart in {worst['called']:.0%} of comparisons "
-        f"of {worst['n']} units{until}. With {worst['n']} units {for_whom}"
+        "With rare disasters, models that are equal on average are told apart in "
+        f"{worst['called']:.0%} of comparisons of {worst['n']} units{until}. With {worst['n']} units {for_whom}"
     )
 
 

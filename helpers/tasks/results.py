@@ -57,11 +57,9 @@ def results(
         for task, metric in tier.primary.items():
             rows = declared_rows(own, task, metric, tier.declared)
             for _, group in rows.groupby([c for c in GROUP if c in rows], sort=False):
-                parts.append(
-                    _standings(
-                        group, tier.metrics[group["metric"].iloc[0]], n_resamples, seed
-                    ).assign(tier=tier.name)
-                )
+                name = group["metric"].iloc[0]
+                given = tier.metrics[name], tier.scales.get(name), n_resamples, seed
+                parts.append(_standings(group, *given).assign(tier=tier.name))
     if not parts:
         return pd.DataFrame(columns=COLUMNS)
     return pd.concat(parts, ignore_index=True)[COLUMNS]
@@ -149,10 +147,11 @@ def _repeats(rows: pd.DataFrame, name: str) -> bool:
     return pairs["value"].is_unique and pairs["cluster"].is_unique
 
 
-def _standings(rows: pd.DataFrame, fact: Metric, n_resamples: int, seed: int) -> pd.DataFrame:
+def _standings(rows, fact: Metric, scale, n_resamples: int, seed: int) -> pd.DataFrame:
     """Means and letters of one task, data set and setting."""
     found = group_means(rows, ["model"], n_resamples=n_resamples, rng=seed)
-    letters = _letters(rows, found, fact, n_resamples, seed)
+    margin = equivalence_margin(*scale) if scale else _margin(found, fact)
+    letters = _letters(rows, margin, fact, n_resamples, seed)
     first = rows.iloc[0]
     order = found["role"].map(ROLE_ORDER | {"reported": ROLE_ORDER["candidate"]})
     found = found.assign(order=order, group=[letters.get(m, "") for m in found["model"]])
@@ -160,7 +159,7 @@ def _standings(rows: pd.DataFrame, fact: Metric, n_resamples: int, seed: int) ->
     return found.assign(**{name: first[name] for name in GROUP if name in rows})
 
 
-def _letters(rows, found, fact: Metric, n_resamples: int, seed: int) -> dict[str, str]:
+def _letters(rows, margin: float, fact: Metric, n_resamples: int, seed: int) -> dict[str, str]:
     models = rows[rows["role"].isin(["candidate", "reported"]) & rows["value"].notna()]
     if models["model"].nunique() < 2:
         return {}
@@ -178,7 +177,7 @@ def _letters(rows, found, fact: Metric, n_resamples: int, seed: int) -> dict[str
         both.table,
         both.clusters,
         better=fact.better,
-        margin=_margin(found, fact),
+        margin=margin,
         n_resamples=max(n_resamples, 20 * n_pairs),
         rng=np.random.default_rng(seed),
     )
@@ -221,7 +220,10 @@ def readable(found: pd.DataFrame, metrics: Mapping[str, Metric]) -> pd.DataFrame
             "letters": found["group"],
             "units": found["n_units"],
             "metric": [fact.title for fact in facts],
-            "setting": parts_in_words(found, ["split", "protocol", "post", "setting"]),
+            "setting": parts_in_words(
+                found.assign(split=found["split"].replace({"published": "published split"})),
+                ["split", "protocol", "post", "setting"],
+            ),
         }
     )
 

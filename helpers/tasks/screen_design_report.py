@@ -51,7 +51,8 @@ def in_short(plan: Plan, table: pd.DataFrame) -> str:
     )
     if able:
         said = f"{what}, {len(able)} of {len(judged)} metrics can rank the two models"
-        said += f", {able[0]} most clearly." if len(able) < len(judged) else "."
+        most = f", {able[0]} with the largest mean difference in standard deviations"
+        said += f"{most}." if len(able) < len(judged) else "."
     else:
         finite = judged["needed"].replace(np.inf, np.nan)
         said = f"{what}, no metric can rank the two models with a power of {ASKED:.0%}."

@@ -34,6 +34,8 @@ class Tier:
         scores or names in `params`, and their values. `metric` is a further one beside the primary.
     long_runs : tuple of LongRun
         What takes too long for a book that is made on a laptop; their results are kept.
+    scales : mapping
+        Of a metric to the floor and the ceiling of its scale, where these are no model's score.
 
     Raises
     ------
@@ -50,6 +52,7 @@ class Tier:
     claims: tuple[Ledger, ...] = ()
     declared: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     long_runs: tuple[LongRun, ...] = ()
+    scales: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if unknown := sorted(set(self.primary.values()) - set(self.metrics)):

@@ -82,6 +82,8 @@ def test_the_first_place_of_real_neighbours():
     assert sentences.first_place(["a", "b"], 2).startswith("No candidate")
     assert sentences.first_place(["a"], 2) == "The first place may belong to a"
     assert sentences.first_place(["untrained scVI"], 2).endswith("needs no learning")
+    several = sentences.first_place(["a", "untrained scVI"], 3)
+    assert several.endswith("may hold it: that training helps is not shown here")
     assert sentences.first_place(["a"], 1).startswith("a is the only candidate")
 
 

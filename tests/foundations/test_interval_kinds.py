@@ -104,10 +104,10 @@ def test_what_is_said_of_rare_disasters():
     assert said.startswith("With rare disasters the test calls no more than 8%")
     said = report.says_disasters(called((rare, 10, 0.6, 1.0), (rare, 40, 0.3, 1.0)))
     assert said == (
-        "Models that are equal on average are told apart in 60% of comparisons of 10 units, with "
-        "40 still 30%. With 10 units 100% of these calls are for the model whose disasters were "
-        "not drawn. So the test does not err on the side of undecided: it is too sure, in favour "
-        "of who has been lucky"
+        "With rare disasters, models that are equal on average are told apart in 60% of "
+        "comparisons of 10 units, with 40 still 30%. With 10 units 100% of these calls are for the "
+        "model whose disasters were not drawn. So the test does not err on the side of undecided: "
+        "it is too sure, in favour of who has been lucky"
     )
     said = report.says_disasters(called((rare, 10, 0.6, 0.2)))
     assert "80% of these calls are against the model that has disasters" in said

@@ -130,8 +130,10 @@ def first_place(may_lead: Sequence[str], n_models: int) -> str:
         lead = "No candidate can be excluded from the first place"
     else:
         lead = f"The first place may belong to {'; '.join(may_lead)}"
-    if "untrained scVI" in may_lead:
-        lead += "; an untrained network may hold it: what is found here needs no learning"
+    if list(may_lead) == ["untrained scVI"]:
+        lead += ", a network without training: what is found here needs no learning"
+    elif "untrained scVI" in may_lead:
+        lead += "; an untrained network may hold it: that training helps is not shown here"
     return lead
 
 

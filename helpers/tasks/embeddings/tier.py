@@ -73,4 +73,5 @@ TIER = Tier(
     CLAIMS,
     DECLARED,
     LONG_RUNS,
+    {q.metric: (q.floor, q.ceiling) for q in QUESTIONS if None not in (q.floor, q.ceiling)},
 )
