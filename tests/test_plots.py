@@ -581,6 +581,16 @@ def test_a_panel_with_other_ends_has_the_lines_and_limits_of_the_others_but_not_
         assert len([line for line in left.lines if line.get_linestyle() == "--"]) == 2
 
 
+def test_an_axis_is_cut_on_the_left_for_phones_too():
+    frame = standings().assign(low=[-7.0, np.nan, 0.7], floor=0.5)
+    figure = panels.side_by_side(
+        frame, column="task", row="model", x="x", low="low", high="high", line="floor",
+        leftmost=-0.1, n_columns=2,
+    )  # fmt: skip
+    for left, right in (figure.axes, figure.for_phone().axes):
+        assert left.get_xlim()[0] == -0.1 < right.get_xlim()[0]
+
+
 def test_a_row_that_is_not_scored_says_so_where_no_line_crosses_the_words():
     frame = standings().assign(floor=[0.1, 0.1, 0.7])
     ax = Figure().subplots()

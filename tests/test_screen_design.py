@@ -121,7 +121,10 @@ def test_each_verdict_has_its_case():
 def test_a_plan_in_short_for_every_case():
     plan, table = Plan(20, 100, 10), verdict_table().reset_index()
     said = design_report.in_short(plan, table)
-    assert "1 of 6 metrics can rank the two models, a with the largest mean difference in standard" in said
+    assert (
+        "1 of 6 metrics can rank the two models, a with the largest mean difference in standard"
+        in said
+    )
     assert "ahead by c" in said
     assert "1 of 1 metrics can rank the two models." in design_report.in_short(plan, table[:1])
     large = design_report.in_short(Plan(1_193, 2_000, 10), table)

@@ -107,6 +107,7 @@ def side_by_side(
     references: Mapping[float, str] | None = None,
     unnamed: Sequence[str] = (),
     line: str | None = None,
+    leftmost: float | None = None,
     xlabel: str = "",
     n_columns: int = 3,
 ) -> Figure:
@@ -129,6 +130,8 @@ def side_by_side(
     line : str, optional
         Column with one value a panel, where a line is drawn. Panels then have axes of their own;
         otherwise they share one.
+    leftmost : float, optional
+        Where an axis that would reach further to the left is cut, and intervals with it.
     xlabel : str
     n_columns : int
         Panels beside one another. On a phone they stand below one another, where that is not too
@@ -170,6 +173,9 @@ def side_by_side(
         ax.set_title(title, fontsize=8)
         name_rows(ax, labels)
         ax.tick_params(axis="x", labelbottom=True)
+    for ax in axes[: len(names)]:
+        if leftmost is not None and ax.get_xlim()[0] < leftmost:
+            ax.set_xlim(left=leftmost)
     # the limits of shared axes are known now
     if unnamed and not line:  # axes that share their limits, and not their ticks
         ends = np.array([ax.get_xlim() for ax in axes[: len(names)]])
@@ -184,7 +190,7 @@ def side_by_side(
     figure.supxlabel(xlabel, fontsize=9)
     if n_columns > 1 and len(names) * len(labels) <= MOST_ROWS:
         given = dict(x=x, low=low, high=high, role=role, note=note, references=references)
-        given |= dict(unnamed=unnamed)
+        given |= dict(unnamed=unnamed, leftmost=leftmost)
         given |= dict(column=column, row=row, line=line, xlabel=fill(xlabel, 40), n_columns=1)
         figure.for_phone = partial(side_by_side, frame, **given)
     return figure

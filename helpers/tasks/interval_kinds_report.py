@@ -123,7 +123,8 @@ def says_disasters(found: pd.DataFrame) -> str:
     )
     return (
         "With rare disasters, models that are equal on average are told apart in "
-        f"{worst['called']:.0%} of comparisons of {worst['n']} units{until}. With {worst['n']} units {for_whom}"
+        f"{worst['called']:.0%} of comparisons of {worst['n']} units{until}. "
+        f"With {worst['n']} units {for_whom}"
     )
 
 

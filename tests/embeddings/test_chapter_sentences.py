@@ -90,7 +90,7 @@ def test_the_first_place_of_real_neighbours():
 def test_models_above_the_floors():
     low = pd.Series([0.2, 0.05, NAN])
     assert sentences.above_floors(low, 0.1).startswith("The intervals of 1 of 3 models lie")
-    assert sentences.above_floors(low[:1], 0.1) == "Its interval lies above the highest floor"
+    assert sentences.above_floors(low[:1], 0.1) == "Its interval lies above those of all floors"
     assert "does not lie" in sentences.above_floors(low[1:2], 0.1)
     assert sentences.above_floors(low[2:], 0.1).endswith(
         "no model is shown to lie above the floors"

@@ -29,6 +29,7 @@ GOOD = ("scVI", "candidate", 0.7, 0.6, 0.8, "a")
         ([GOOD, ("PCA", "candidate", 0.6, 0.5, 0.7, "ab")], "undecided): PCA."),
         ([GOOD, ("PCA", "candidate", 0.0, -0.1, 0.1, "b")], "1 of 2 representations lies above"),
         ([GOOD, ("PCA", "candidate", 0.0, -0.1, 0.1, "b")], "it is told from all others."),
+        ([GOOD, ("PCA", "candidate", 0.2, 0.05, 0.3, "b")], "1 of 2 representations lies above"),
         ([(*GOOD[:3], np.nan, np.nan, None)], "so few units have no interval. scVI gets"),
         ([(*GOOD[:3], np.nan, np.nan, None)], "so few units cannot tell who leads."),
         ([(*GOOD[:2], np.nan, np.nan, np.nan, None)], "No representation was scored"),

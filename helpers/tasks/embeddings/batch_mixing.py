@@ -1,6 +1,6 @@
 """Task: are cells of different batches mixed?
 
-Noise mixes well, too: a high score says that batches cannot be told apart, and nothing about what was
+Noise mixes well: a high score says that batches cannot be told apart, and nothing about what was
 kept. Two protocols. *published* takes the test part of the published split, reduces it by PCA, and
 divides by the score of shuffled cells; *revised* takes all batches, and divides each embedding by
 what the same graph gives when batch labels are permuted.

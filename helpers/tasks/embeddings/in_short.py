@@ -33,7 +33,7 @@ def about_standing(found: pd.DataFrame, question: Question) -> str:
     if own.empty:
         return "No representation was scored on simulated screens."
     best = own.loc[own["standing"].idxmax()]
-    floors = found.loc[found["role"] == "floor", "standing"]
+    floors = found["standing_high"].fillna(found["standing"])[found["role"] == "floor"]
     above = int((own["standing_low"] > floors.max()).sum())
     letters = set(best["group"] or "")
     post = question.chosen["post"]

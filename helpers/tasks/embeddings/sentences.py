@@ -138,14 +138,14 @@ def first_place(may_lead: Sequence[str], n_models: int) -> str:
 
 
 def above_floors(low: pd.Series, floor: float) -> str:
-    """How many candidates lie above the highest floor; `low` ends of their intervals."""
+    """How many candidates lie above all floors: their `low` ends, and the floors' highest end."""
     known = low.dropna()
     if known.empty:
         return "So few targets have no interval: no model is shown to lie above the floors"
     n = int((known > floor).sum())
     if len(low) == 1:
-        return f"Its interval {'lies' if n else 'does not lie'} above the highest floor"
-    return f"The intervals of {n} of {len(low)} models lie above the highest floor"
+        return f"Its interval {'lies' if n else 'does not lie'} above those of all floors"
+    return f"The intervals of {n} of {len(low)} models lie above those of all floors"
 
 
 def published_span(values: pd.Series) -> str:
