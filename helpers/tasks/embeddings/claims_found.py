@@ -128,10 +128,10 @@ def _found_neighbourhood(every, scores, question, against) -> tuple[str, str]:
         {m: against(published, question, m, floor, margin=NEAR_CHANCE) for m in with_controls.index}
     )
     return (
-        f"with controls as a class, models {_span(with_controls)}, floors {_span(chance)}, models "
-        f"against permuted labels (tied: within {NEAR_CHANCE:g}): {tally(among)}; without them "
-        f"models {_span(models)}, floors {_span(_means(scores, 'floor'))}, models against "
-        f"permuted labels: {tally(without)}",
+        "by means over classes, not over cells as published: with controls as a class, models "
+        f"{_span(with_controls)}, floors {_span(chance)}, models against permuted labels (tied: "
+        f"within {NEAR_CHANCE:g}): {tally(among)}; without them models {_span(models)}, floors "
+        f"{_span(_means(scores, 'floor'))}, models against permuted labels: {tally(without)}",
         about_controls(decide(without), set(among.values())),
     )
 
