@@ -122,7 +122,7 @@ def test_the_first_component():
         (0.5, 0.01, "a mechanism shown on other data"),
         (0.5, 0.2, "undecided"),
         (-0.1, 0.5, "undecided"),
-        (-0.5, 0.99, "not seen here"),
+        (-0.5, 0.99, "a mechanism not seen on other data"),
         (np.nan, np.nan, "not answered"),
     ],
 )

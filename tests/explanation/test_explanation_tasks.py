@@ -243,7 +243,7 @@ def test_settings_are_those_of_the_published_table():
         "SimuB": 10_000,
         "SimuC": 10_000,
     }
-    assert table["hidden kinds of the first class"].tolist() == [0, 0, 0, 3, 5]
+    assert table["kinds in the first class"].tolist() == [1, 1, 1, 3, 5]
     assert table["groups share genes"].to_dict()["SIMU2"]
 
 

@@ -25,7 +25,7 @@ def settings() -> pd.DataFrame:
             {
                 "data set": name,
                 "classes": len(set(class_of)),
-                "hidden kinds of the first class": hidden if hidden > 1 else 0,
+                "kinds in the first class": hidden,
                 "samples": sum(knobs["n_per_kind"]),
                 "genes": n_genes,
                 "groups": knobs["n_groups"],

@@ -9,6 +9,7 @@ from helpers.plots.page import number
 from helpers.stats import mean_interval
 from helpers.tasks.explanation.attribution_published import TITLES
 from helpers.tasks.findings import listed
+from helpers.tasks.verdicts import NOT_SHOWN, SHOWN
 
 
 def habits(measured: Mapping[str, str], cases: Mapping[str, pd.DataFrame]) -> str:
@@ -300,9 +301,9 @@ def families(apart: float, p: float) -> str:
     if np.isnan([apart, p]).any():
         return "not answered: some lists were not made"
     if p <= 0.05:
-        return "a mechanism shown on other data"
+        return f"a {SHOWN}"
     if p >= 0.95:
-        return "not seen here"
+        return f"a {NOT_SHOWN}"
     return f"undecided: methods dealt to the two kinds at random do so, too (p = {p:.2f})"
 
 
