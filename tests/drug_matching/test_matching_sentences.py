@@ -64,17 +64,19 @@ def test_universe_siblings_and_matched():
     assert report.about_universe(universes([0.74, 0.5])) == (
         "Among all drugs popularity has 0.740, among few 0.500, though no score changed."
     )
-    apart = pd.Series([0.5, 0.6, np.nan], index=list("abc"))
+    apart = pd.Series([0.5, 0.6, 0.5, 0.7, 0.6, 0.5, 0.4, np.nan], index=list("abcdefgh"))
     for gain, head in (
-        ((0.1, 0.11, 0), "Near diseases in training raise the score of bilinear ridge: "),
-        ((-0.1, -0.11, 0), "Near diseases in training lower the score of bilinear ridge: "),
-        ((0.1, -0.11, 0), "It is undecided whether near diseases in training raise the score of"),
-        ((0.1, np.nan, 0), "It is undecided whether near diseases in training raise the score of"),
+        ([0.1, 0.11] * 4, "Near diseases in training raise the score of bilinear ridge: "),
+        ([-0.1, -0.11] * 4, "Near diseases in training lower the score of bilinear ridge: "),
+        ([0.1, -0.11] * 4, "It is undecided whether near diseases in training raise the score of"),
+        ([0.1] + [np.nan] * 7, "It is undecided whether near diseases in training raise the score"),
     ):
-        said = report.about_siblings(apart, apart + np.array(gain))
+        said = report.about_siblings(apart, apart + np.array(gain), n_resamples=500)
         assert said.startswith(head) and "nan" not in said
         assert "a difference of" in said
-    assert "(2 diseases)" in report.about_siblings(apart, apart)
+    assert "(7 diseases)" in report.about_siblings(apart, apart, n_resamples=9)
+    none = report.about_siblings(apart, np.nan * apart, n_resamples=9)
+    assert none == "No disease is ranked with its siblings in training and without."
 
 
 def test_planted_and_skipped():

@@ -7,7 +7,7 @@ import pandas as pd
 
 from helpers import scores
 from helpers.comparisons import compare, paired
-from helpers.stats import mean_interval
+from helpers.stats import cluster_means
 from helpers.summaries import group_means
 from helpers.tasks import requirements as needs
 from helpers.tasks.departures import Departure
@@ -229,26 +229,33 @@ def about_prevalence(table: pd.DataFrame, model: str) -> str:
     )
 
 
-def about_siblings(held_apart: pd.Series, together: pd.Series) -> str:
+def about_siblings(held_apart: pd.Series, together: pd.Series, *, n_resamples: int) -> str:
     """What a model gains where siblings of a test disease were in training.
 
     Parameters
     ----------
     held_apart, together : Series by disease
         The same metric, siblings held out with the disease or not.
+    n_resamples : int
+        Of the bootstrap, as in `leakage_report.about_leak`, which says the same of these models.
     """
-    both = pd.concat([held_apart, together], axis=1, keys=["apart", "together"]).dropna()
+    both = pd.concat([held_apart, together], axis=1, keys=["apart", "together"])
+    both = both.dropna().sort_index()
+    if both.empty:
+        return "No disease is ranked with its siblings in training and without."
     gain = both["together"] - both["apart"]
-    low, high = mean_interval(gain) if len(gain) > 1 else (np.nan, np.nan)
+    (one,) = cluster_means(
+        gain.to_numpy(), gain.index, n_resamples=n_resamples, rng=np.random.default_rng(0)
+    ).itertuples()
     says = (
         f"{both['together'].mean():.3f} where siblings of the disease were in training, "
         f"{both['apart'].mean():.3f} where they were not ({len(both)} diseases), a difference of "
-        f"{with_interval(gain.mean(), low, high, 3)}"
+        f"{with_interval(one.mean, one.low, one.high, 3)}"
     )
     of = "the score of bilinear ridge"
-    if low > 0:
+    if one.low > 0:
         return f"Near diseases in training raise {of}: {says}."
-    if high < 0:
+    if one.high < 0:
         return f"Near diseases in training lower {of}: {says}."
     return f"It is undecided whether near diseases in training raise {of}: {says}."
 
