@@ -5,13 +5,15 @@ import pandas as pd
 from helpers.tasks.drug_matching import leakage_report, matching_report, simulated_report
 from helpers.tasks.findings import Finding, Ledger, bracketed, listed, with_interval
 from helpers.tasks.requirements import CannotAnswer
-from helpers.tasks.verdicts import BOTH, NOT_SHOWN, SHOWN
+from helpers.tasks.verdicts import BOTH, NOT_SHOWN, SHOWN, UNTESTABLE
 
 MATCHING = "drug_matching/matching"
 LEARNING = "drug_matching/when-does-learning-win"
 LEAKAGE = "drug_matching/leakage"
 PAPER = "Papanikolaou et al. 2023 (DGEM-NN)"
 ABSTRACT = "stated in the abstract, the only text that could be read"
+NOVEL = "A model that learns from indications identifies novel ones"
+BASELINES = "Connectivity scores are the baselines to pass"
 
 
 def real_matching(tables) -> pd.DataFrame:
@@ -93,7 +95,7 @@ def rows(tables, *, n_resamples: int, seed: int) -> pd.DataFrame:
         gaps = matching_report.differences(real, "popularity", **given)
         told += [_of_learned(gaps), _of_baselines(gaps)]
     except CannotAnswer as refusal:
-        told.append(["It identifies novel indications", "", refusal.reason, "not testable here"])
+        told += [[claim, "", refusal.reason, UNTESTABLE] for claim in (NOVEL, BASELINES)]
     columns = ["claim", "ours", "why they differ", "verdict"]
     return pd.DataFrame(told, columns=columns).assign(published=ABSTRACT)
 
@@ -133,7 +135,7 @@ def _of_learned(gaps: pd.DataFrame) -> list[str]:
     apart = apart.loc[apart["difference"].idxmax()]
     verdict = {"better": SHOWN, "undecided": "undecided"}
     return [
-        "A model that learns from indications identifies novel ones",
+        NOVEL,
         f"{bracketed(apart.name)} less popularity, AUROC within a disease: {_gap(apart)}",
         "the better of two linear models, siblings of the disease held out, as it stands alone and "
         "not beside popularity, which is the floor",
@@ -151,7 +153,7 @@ def _of_baselines(gaps: pd.DataFrame) -> list[str]:
     verdicts = set(gaps.loc[both, "verdict"])
     verdict = NOT_SHOWN if verdicts == {"worse"} else "undecided"
     return [
-        "Connectivity scores are the baselines to pass",
+        BASELINES,
         "less popularity, AUROC within a disease: "
         + listed(f"{bracketed(model)} {_gap(gaps.loc[model])}" for model in both),
         "cosine stands for Characteristic Direction, which needs samples; no floor is named",
