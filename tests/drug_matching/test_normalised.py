@@ -82,7 +82,7 @@ def test_gaps_in_words():
     few = about(gap.assign(low=np.nan, high=np.nan))
     assert "is not told apart" in few and "nan" not in few
     small = gap.assign(mean=0.0, low=-0.0004, high=0.0001)
-    assert about(small).endswith("is not told apart, a difference of below 0.001.")
+    assert about(small).endswith("is not told apart, a difference below 0.001.")
     same = gap.assign(mean=0.0, low=0.0, high=0.0)
     assert about(same) == "tau (mean) ranks exactly as WTCS (mean) does."
     assert about(pd.concat([same, same])).startswith("tau (mean) and tau (mean) rank exactly")

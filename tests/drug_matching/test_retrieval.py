@@ -39,7 +39,9 @@ def test_second_measurements_are_those_measured(data, paths_of):
 
 def test_replication_in_words():
     found = pd.DataFrame({"place": [1] * 8 + [5] * 8, "own": 0.3, "others": 0.0, "n": 49})
-    assert replication_report.about_diseases(found).startswith("Diseases replicate: 8 of 16")
+    assert replication_report.about_diseases(found).startswith(
+        "Diseases replicate: 8 of 16 diseases (95 % interval 28% to 72%) find"
+    )
     none = found.assign(place=9)
     undecided = "It is undecided whether diseases replicate: 0 of 16"
     assert replication_report.about_diseases(none).startswith(undecided)

@@ -60,8 +60,8 @@ def about_gaps(found: pd.DataFrame) -> str:
     for one in found[(found["low"] != 0) | (found["high"] != 0)].itertuples():
         word = "better" if one.low > 0 else "worse" if one.high < 0 else "not told apart"
         small = max(abs(one.low), abs(one.high)) < 0.0005
-        ends = "below 0.001" if small else with_interval(one.mean, one.low, one.high, 3)
-        told.append(f"{bracketed(one.model)} is {word}, a difference of {ends}")
+        ends = "below 0.001" if small else f"of {with_interval(one.mean, one.low, one.high, 3)}"
+        told.append(f"{bracketed(one.model)} is {word}, a difference {ends}")
     says += [f"Compared with {first}, {'; '.join(told)}."] if told else []
     return " ".join(says)
 

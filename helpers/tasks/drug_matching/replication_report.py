@@ -13,8 +13,8 @@ def about_diseases(found: pd.DataFrame) -> str:
     n, first = len(found), int((found["place"] == 1).sum())
     low, high = wilson_interval(first, n)
     says = (
-        f"{first} of {n} diseases ({low:.0%} to {high:.0%}) find their own contrast first of "
-        f"{found['n'].iloc[0]}; Spearman is {found['own'].mean():.2f} with their own and "
+        f"{first} of {n} diseases (95 % interval {low:.0%} to {high:.0%}) find their own contrast "
+        f"first of {found['n'].iloc[0]}; Spearman is {found['own'].mean():.2f} with their own and "
         f"{found['others'].mean():.2f} with others"
     )
     return f"{_head('diseases', low, high, chance=1 / found['n'].iloc[0])}: {says}."
