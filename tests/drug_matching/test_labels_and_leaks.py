@@ -219,7 +219,7 @@ def test_lists_and_agreement():
         "from chance by b (a 0.900; b 0.500; c 0.300)."
     )
     counts = pd.DataFrame({"pairs": [5, 4], "a": [5, 2], "b": [2, 4]}, index=["a", "b"])
-    assert labels_report.about_agreement(counts).startswith("a (5) and b (4) share 2.")
+    assert labels_report.about_agreement(counts).startswith("Of their pairs, a (5) and b (4) share")
     assert labels_report.about_agreement(counts.iloc[:1]) == "There is one list only."
 
 
@@ -237,7 +237,22 @@ def test_failed(low, high, head):
     found = pd.DataFrame([row | {"n_approved": 10, "n_failed": 3}])
     assert labels_report.about_failed(found).startswith(head)
     assert labels_report.about_failed(found.iloc[:0]) == "No list here says what failed."
+    assert labels_report.failed_by_popularity(found) == ""
     assert labels_report.in_short(None, None).startswith("No real data set")
+
+
+@pytest.mark.parametrize(
+    "low, high, said",
+    [
+        (0.4, 0.6, "Whether popularity tells them apart is undecided: 0.500 (95 % interval 0.400"),
+        (np.nan, np.nan, "Whether popularity tells them apart is undecided: 0.500 (too few units"),
+        (0.55, 0.6, "Popularity ranks approved pairs above failed ones: 0.500 (95 % interval"),
+        (0.3, 0.45, "Popularity ranks failed pairs above approved ones: 0.500 (95 % interval"),
+    ],
+)
+def test_failed_by_popularity(low, high, said):
+    row = {"model": "popularity", "failures": "all", "value": 0.5, "low": low, "high": high}
+    assert labels_report.failed_by_popularity(pd.DataFrame([row])).startswith(said)
 
 
 def test_later_and_thinned():
@@ -375,18 +390,22 @@ def of_explained(ridge, overlap, size=0.3, *, spread=0.01, n=8):
 @pytest.mark.parametrize(
     "table, pairs, genes",
     [
-        (of_explained(0.7, 0.1), "0.01; bilinear ridge has most.", "ridge with 0.70, better, a"),
-        (of_explained(0.4, 0.6), "; overlap has most.", "network with 0.20, worse, a difference"),
-        (of_explained(0.62, 0.6, 0.61, spread=0.3), "bilinear ridge has most by its mean, and is "
-         "not told from size of change.", "bilinear ridge with 0.62, not told apart, a diff"),
-        (of_explained(0.7, 0.1, n=3), "bilinear ridge has most by its mean, and is not told",
+        (of_explained(0.7, 0.1), "bilinear ridge names most planted pairs of genes. The share",
+         "ridge with 0.70, better, a"),
+        (of_explained(0.4, 0.6), "overlap names most planted pairs of genes. The share",
+         "network with 0.20, worse, a difference"),
+        (of_explained(0.62, 0.6, 0.61, spread=0.3), "bilinear ridge names most planted pairs of "
+         "genes by its mean, and is not told from size of change. The share",
+         "bilinear ridge with 0.62, not told apart, a diff"),
+        (of_explained(0.7, 0.1, n=3), "bilinear ridge names most planted pairs of genes by its "
+         "mean, and is not told from size of change. The share",
          "bilinear ridge with 0.70, not told apart, a difference of 0.400 (too few"),
     ],
 )  # fmt: skip
 def test_explanations_are_compared_match_by_match(table, pairs, genes):
     said = explained_report.about_interactions(table, "w", n_resamples=500)
-    assert said.startswith("W: of the 100 pairs of genes that an explanation puts first the plant")
-    assert pairs in said
+    assert said.startswith(f"W: {pairs} of planted ones among the 100 pairs that each puts first:")
+    assert said.endswith(", random 0.01.")
     told = explained_report.about_genes(table, n_resamples=500)
     assert genes in told and "nan" not in told
     assert explained_report.in_short(table, n_resamples=500) == f"{said} {told}"
@@ -400,7 +419,7 @@ def test_explanations_are_compared_match_by_match(table, pairs, genes):
 def test_explanations():
     signs = pd.DataFrame({"dataset": ["a", "b"], "explainer": "bilinear ridge"})
     for values, head in (
-        ((0.9, 0.4), "Of the best genes 90% go against the disease in a, 40% in b."),
+        ((0.9, 0.4), "Of the best genes by bilinear ridge that change on both sides, 90% go"),
         ((0.9, np.nan), "Too few of the best genes"),
     ):
         assert explained_report.about_signs(signs.assign(reversed=values)).startswith(head)

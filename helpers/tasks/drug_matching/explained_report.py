@@ -53,15 +53,15 @@ def about_interactions(table: pd.DataFrame, dataset: str, *, n_resamples: int) -
     if wide.empty:
         return f"{dataset.capitalize()}: no match is explained."
     mean = wide.mean()
-    told = ", ".join(f"{name} {value:.2f}" for name, value in mean.items())
-    best, second = mean.sort_values(ascending=False, kind="stable").index[:2]
+    best, second, *_ = ranked = mean.sort_values(ascending=False, kind="stable").index
+    told = ", ".join(f"{name} {mean[name]:.2f}" for name in ranked)
     gap = _gap(wide[best] - wide[second], wide.index, n_resamples)
-    head = f"{best} has most"
+    head = f"{best} names most planted pairs of genes"
     if not gap.low > 0:
         head += f" by its mean, and is not told from {second}"
     return (
-        f"{dataset.capitalize()}: of the {TOP_PAIRS} pairs of genes that an explanation puts first "
-        f"the planted share is {told}; {head}."
+        f"{dataset.capitalize()}: {head}. The share of planted ones among the {TOP_PAIRS} pairs "
+        f"that each puts first: {told}."
     )
 
 
@@ -110,8 +110,8 @@ def about_signs(signs: pd.DataFrame) -> str:
     if np.isnan([first, last]).any():
         return "Too few of the best genes change on both sides to compare signs."
     return (
-        f"Of the best genes {first:.0%} go against the disease in {own.index[0]}, {last:.0%} in "
-        f"{own.index[-1]}."
+        f"Of the best genes by {LEARNED[0]} that change on both sides, {first:.0%} go against the "
+        f"disease in {own.index[0]}, {last:.0%} in {own.index[-1]}."
     )
 
 

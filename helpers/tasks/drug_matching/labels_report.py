@@ -69,7 +69,10 @@ def about_agreement(counts: pd.DataFrame) -> str:
         f"{counts.loc[a, b]}"
         for a, b in pairs
     ]
-    return f"{'; '.join(told)}. A join by name loses synonyms, so that true agreement is higher."
+    return (
+        f"Of their pairs, {'; '.join(told)}. A join by name loses synonyms, so that true agreement "
+        "is higher."
+    )
 
 
 def about_failed(found: pd.DataFrame) -> str:
@@ -88,6 +91,21 @@ def about_failed(found: pd.DataFrame) -> str:
     if row.low > 0.5:
         return f"Reversal ranks approved pairs above failed ones: {says}."
     return f"Reversal ranks failed pairs above approved ones: {says}."
+
+
+def failed_by_popularity(found: pd.DataFrame) -> str:
+    """Whether popularity tells approved from failed pairs."""
+    own = found[(found["model"] == "popularity") & (found["failures"] == "all")]
+    if own.empty:
+        return ""
+    (row,) = own.itertuples()
+    says = f"{with_interval(row.value, row.low, row.high, 3)} on the same pairs"
+    if np.isnan(row.low) or row.low <= 0.5 <= row.high:
+        return f"Whether popularity tells them apart is undecided: {says}."
+    side = (
+        "approved pairs above failed ones" if row.low > 0.5 else "failed pairs above approved ones"
+    )
+    return f"Popularity ranks {side}: {says}."
 
 
 def about_later(means: pd.DataFrame, n_new: int) -> str:
