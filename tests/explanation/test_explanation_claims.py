@@ -300,6 +300,7 @@ def test_few_genes_and_lower_ones(best, others, small, lower):
         (0.7, [("Welch t", 0.89), ("weights", 0.7)], UNDECIDED, "1 is less than"),
         (0.7, [("Welch t", 0.7), ("weights", 0.6)], NOT_SHOWN, "of 2 other choices"),
         (0.7, [("random order", 0.9), ("weights", 0.6)], NOT_SHOWN, "of 1 other choice"),
+        (0.7, [("variance", 0.9), ("IG, MLP", 0.9), ("weights", 0.6)], NOT_SHOWN, "of 1 other"),
     ],
 )
 def test_a_small_set_is_judged_by_all_lists(best, lists, verdict, said):

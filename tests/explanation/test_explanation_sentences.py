@@ -50,7 +50,10 @@ def test_gaps_of_models_that_learned_nothing():
     assert sentences.gaps_of_nothing(floor, above(-9.0, 0.0)).startswith("Here it may")
     for open_ in (above([20.0, -1.0], 40.0), above(-1.0, 3.0)):
         said = sentences.gaps_of_nothing(floor, open_)
-        assert said.startswith("Undecided: ") and f"30 points, -1 to {open_['high'][1]:.0f}" in said
+        assert (
+            said.startswith("Undecided: ")
+            and f"30 points, \u22121 to {open_['high'][1]:.0f}" in said
+        )
     said = sentences.gaps_of_nothing(floor, above(np.nan, np.nan))
     assert said.startswith("Undecided: ") and said.endswith("(LR 30 points; MLP 30 points).")
     assert "no gap" in sentences.gaps_of_nothing(floor.assign(PGR=np.nan), above(1.0, 2.0))

@@ -134,7 +134,8 @@ def gaps_of_nothing(floor: pd.DataFrame, excess: pd.DataFrame) -> str:
             f"name no more than others ({said})."
         )
     above = "; ".join(
-        f"{model} {value:.0f} points" + ("" if np.isnan(low) else f", {low:.0f} to {high:.0f}")
+        f"{model} {number(value, 0)} points"
+        + ("" if np.isnan(low) else f", {number(low, 0)} to {number(high, 0)}")
         for model, value, low, high in excess.itertuples(index=False)
     )
     return (
