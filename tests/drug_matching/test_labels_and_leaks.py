@@ -201,8 +201,8 @@ def of_lists(**values):
 def test_lists_and_agreement():
     found = of_lists(a={"reversal": 0.5, "popularity": 0.7}, b={"reversal": 0.5, "popularity": 0.8})
     assert labels_report.about_lists(found) == (
-        "By each of 2 lists popularity has the highest mean, and reversal is not told from chance "
-        "(a 0.500; b 0.500)."
+        "By each of 2 lists popularity has the highest mean AUROC, and reversal is not told from "
+        "chance (a 0.500; b 0.500)."
     )
     few = labels_report.about_lists(found.assign(low=np.nan, high=np.nan))
     assert "reversal is not told from chance" in few and "nan" not in few
@@ -214,8 +214,8 @@ def test_lists_and_agreement():
         c={"reversal": 0.3, "popularity": 0.8},
     )
     assert labels_report.about_lists(other) == (
-        "The lists do not all give one answer. The highest mean has, by list: a: reversal; b: "
-        "popularity; c: popularity. Reversal is above chance by a; below chance by c; not told "
+        "The lists do not all give one answer. The highest mean AUROC has, by list: a: reversal; "
+        "b: popularity; c: popularity. Reversal is above chance by a; below chance by c; not told "
         "from chance by b (a 0.900; b 0.500; c 0.300)."
     )
     counts = pd.DataFrame({"pairs": [5, 4], "a": [5, 2], "b": [2, 4]}, index=["a", "b"])
@@ -244,10 +244,10 @@ def test_failed(low, high, head):
 @pytest.mark.parametrize(
     "low, high, said",
     [
-        (0.4, 0.6, "Whether popularity tells them apart is undecided: 0.500 (95 % interval 0.400"),
-        (np.nan, np.nan, "Whether popularity tells them apart is undecided: 0.500 (too few units"),
-        (0.55, 0.6, "Popularity ranks approved pairs above failed ones: 0.500 (95 % interval"),
-        (0.3, 0.45, "Popularity ranks failed pairs above approved ones: 0.500 (95 % interval"),
+        (0.4, 0.6, "Whether popularity tells them apart is undecided: AUROC 0.500 (95 %"),
+        (np.nan, np.nan, "Whether popularity tells them apart is undecided: AUROC 0.500 (too"),
+        (0.55, 0.6, "Popularity ranks approved pairs above failed ones: AUROC 0.500 (95 %"),
+        (0.3, 0.45, "Popularity ranks failed pairs above approved ones: AUROC 0.500 (95 %"),
     ],
 )
 def test_failed_by_popularity(low, high, said):

@@ -72,7 +72,7 @@ def test_every_finding_is_a_sentence():
     found = answers([TIER], given, **GIVEN)["answer"]
     assert "worse than popularity" in found[0]
     assert "bilinear ridge is better at 0 and 1." in found[1]
-    near = "Analogues of a test drug in training raise the score of bilinear ridge: 0.680"
+    near = "Analogues of a test drug in training raise the AUROC of bilinear ridge: 0.680"
     assert found[2].startswith(f"Simulated: {near}")
     given[findings.LEAKAGE] = leakage_report.leak_rows(asked, dataset="d", seed=0)
     assert answers([TIER], given, **GIVEN)["answer"][2].startswith(near)

@@ -31,7 +31,7 @@ R, S = "reversal, Spearman", "reversal, WTCS"
 def test_reversal(one, other, head):
     said = report.about_reversal(means(**{R: one, S: other, "popularity": (0.9, 0.8, 1.0)}))
     assert said.startswith(head)
-    assert "the best is reversal (Spearman), " in said
+    assert "the best is reversal (Spearman), AUROC " in said
 
 
 def gaps(**verdicts):
@@ -66,10 +66,10 @@ def test_universe_siblings_and_matched():
     )
     apart = pd.Series([0.5, 0.6, 0.5, 0.7, 0.6, 0.5, 0.4, np.nan], index=list("abcdefgh"))
     for gain, head in (
-        ([0.1, 0.11] * 4, "Near diseases in training raise the score of bilinear ridge: "),
-        ([-0.1, -0.11] * 4, "Near diseases in training lower the score of bilinear ridge: "),
-        ([0.1, -0.11] * 4, "It is undecided whether near diseases in training raise the score of"),
-        ([0.1] + [np.nan] * 7, "It is undecided whether near diseases in training raise the score"),
+        ([0.1, 0.11] * 4, "Near diseases in training raise the AUROC of bilinear ridge: "),
+        ([-0.1, -0.11] * 4, "Near diseases in training lower the AUROC of bilinear ridge: "),
+        ([0.1, -0.11] * 4, "It is undecided whether near diseases in training raise the AUROC of"),
+        ([0.1] + [np.nan] * 7, "It is undecided whether near diseases in training raise the AUROC"),
     ):
         said = report.about_siblings(apart, apart + np.array(gain), n_resamples=500)
         assert said.startswith(head) and "nan" not in said

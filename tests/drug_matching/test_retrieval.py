@@ -116,28 +116,28 @@ def retrieved(floor, score=0.8, *, spread=0.0, n=8):
         (
             retrieved(0.75, spread=0.15),  # the intervals of both overlap, their difference is told
             "a difference of 0.05 (95 % interval 0.05 to 0.05). Signatures find it.",
-            "Signatures find the same compound better than any floor (0.80 against 0.75).",
+            "Signatures find the same compound better than any floor (AUROC 0.80 against 0.75).",
         ),
         (
             retrieved(0.9, spread=0.05),
             "The second, a floor, finds it better: the signature gets no credit for it.",
-            "The same compound is found better by random, a floor, than by any score (0.90 against "
-            "0.80).",
+            "The same compound is found better by random, a floor, than by any score (AUROC "
+            "0.90 against 0.80).",
         ),
         (
             retrieved(0.4, 0.55, spread=0.3),
             "It is not told from chance.",
-            "The same compound is not told from chance (cosine 0.55).",
+            "The same compound is not told from chance (cosine, AUROC 0.55).",
         ),
         (
             retrieved(0.5, n=3),
             "It is not told from chance.",
-            "The same compound is not told from chance (cosine 0.80).",
+            "The same compound is not told from chance (cosine, AUROC 0.80).",
         ),
         (
             retrieved(None),
             "Same compound: cosine 0.80 (95 % interval 0.80 to 0.80).",
-            "The same compound is found by cosine (0.80), and no floor stands beside it.",
+            "The same compound is found by cosine (AUROC 0.80), and no floor stands beside it.",
         ),
     ],
 )

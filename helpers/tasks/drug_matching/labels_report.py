@@ -47,14 +47,14 @@ def about_lists(means: pd.DataFrame) -> str:
     told = "; ".join(f"{name} {own.loc[name, 'mean']:.3f}" for name in wide.index)
     if len(set(leaders)) == len(sides) == 1:
         return (
-            f"By each of {n} lists {leaders.iloc[0]} has the highest mean, and reversal is "
+            f"By each of {n} lists {leaders.iloc[0]} has the highest mean AUROC, and reversal is "
             f"{next(iter(sides))} ({told})."
         )
     first = "; ".join(f"{name}: {model}" for name, model in leaders.items())
     found = "; ".join(f"{side} by {listed(names)}" for side, names in sides.items())
     return (
-        f"The lists do not all give one answer. The highest mean has, by list: {first}. Reversal "
-        f"is {found} ({told})."
+        f"The lists do not all give one answer. The highest mean AUROC has, by list: {first}. "
+        f"Reversal is {found} ({told})."
     )
 
 
@@ -83,7 +83,7 @@ def about_failed(found: pd.DataFrame) -> str:
     (row,) = own.itertuples()
     says = (
         f"{row.n_approved} approved pairs against {row.n_failed} that failed, those of all "
-        "diseases pooled: "
+        "diseases pooled: AUROC "
         f"{with_interval(row.value, row.low, row.high, 3)}"
     )
     if np.isnan(row.low) or row.low <= 0.5 <= row.high:
@@ -99,7 +99,7 @@ def failed_by_popularity(found: pd.DataFrame) -> str:
     if own.empty:
         return ""
     (row,) = own.itertuples()
-    says = f"{with_interval(row.value, row.low, row.high, 3)} on the same pairs"
+    says = f"AUROC {with_interval(row.value, row.low, row.high, 3)} on the same pairs"
     if np.isnan(row.low) or row.low <= 0.5 <= row.high:
         return f"Whether popularity tells them apart is undecided: {says}."
     side = (

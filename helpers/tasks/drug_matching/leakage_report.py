@@ -85,7 +85,7 @@ def about_leak(table: pd.DataFrame, model: str, *, n_resamples: int) -> str:
         elif one.high < 0:
             head = f"{near} in training lower"
         told.append(
-            f"{head} the score of {model}: {both[there].mean():.3f} with them, "
+            f"{head} the AUROC of {model}: {both[there].mean():.3f} with them, "
             f"{both[gone].mean():.3f} without (means over {len(both)} diseases), a difference of "
             f"{with_interval(one.mean, one.low, one.high, 3)}."
         )

@@ -155,7 +155,7 @@ def about_reversal(means: pd.DataFrame) -> str:
     """Whether reversal ranks a disease's drugs better than chance; rows of `by_universe`, all."""
     own = means[means["model"].str.startswith("reversal")]
     best = own.loc[own["mean"].idxmax()]
-    says = f"{bracketed(best['model'])}, {with_interval(*best[['mean', 'low', 'high']], 3)}"
+    says = f"{bracketed(best['model'])}, AUROC {with_interval(*best[['mean', 'low', 'high']], 3)}"
     if own["low"].isna().all():
         return f"Too few diseases say whether reversal finds anything: the best is {says}."
     above, below = (own["low"] > 0.5).sum(), (own["high"] < 0.5).sum()
@@ -252,7 +252,7 @@ def about_siblings(held_apart: pd.Series, together: pd.Series, *, n_resamples: i
         f"{both['apart'].mean():.3f} where they were not ({len(both)} diseases), a difference of "
         f"{with_interval(one.mean, one.low, one.high, 3)}"
     )
-    of = "the score of bilinear ridge"
+    of = "the AUROC of bilinear ridge"
     if one.low > 0:
         return f"Near diseases in training raise {of}: {says}."
     if one.high < 0:

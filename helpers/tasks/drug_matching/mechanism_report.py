@@ -131,13 +131,15 @@ def about_dose(found: pd.DataFrame, *, n_resamples: int) -> str:
 
 
 _SHORT = {
-    "no floor": "the {relation} is found by {score} ({best:.2f}), and no floor stands beside it",
-    "chance": "the {relation} is not told from chance ({score} {best:.2f})",
-    "floor": "the {relation} is found better by {floor}, a floor, than by any score ({bar:.2f} "
-    "against {best:.2f})",
-    "better": "signatures find the {relation} better than any floor ({best:.2f} against {bar:.2f})",
+    "no floor": "the {relation} is found by {score} (AUROC {best:.2f}), and no floor stands "
+    "beside it",
+    "chance": "the {relation} is not told from chance ({score}, AUROC {best:.2f})",
+    "floor": "the {relation} is found better by {floor}, a floor, than by any score (AUROC "
+    "{bar:.2f} against {best:.2f})",
+    "better": "signatures find the {relation} better than any floor (AUROC {best:.2f} against "
+    "{bar:.2f})",
     "undecided": "it is undecided whether signatures find the {relation} better than a floor "
-    "({best:.2f} against {bar:.2f})",
+    "(AUROC {best:.2f} against {bar:.2f})",
 }
 
 
