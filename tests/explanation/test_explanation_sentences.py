@@ -109,14 +109,16 @@ def test_random_genes(ahead, said):
 def test_the_first_component():
     rows = {"first component": (0.5, 0.6), "a": (0.7, 0.8), "b": (0.2, 0.4), "c": (0.55, 0.9)}
     lists = pd.DataFrame.from_dict(rows, orient="index", columns=["low", "high"])
-    said = sentences.first_component(lists)
-    assert said.startswith("Of 3 lists that see the classes, 1 is shown to name more than it")
+    said = sentences.first_component(lists, "few samples")
+    assert said.startswith(
+        "Of 3 lists that see the classes, 1 is shown to name more than it with few"
+    )
     assert said.endswith("and 1 to name fewer; of 1 it is undecided.")
-    assert "is undecided" not in sentences.first_component(lists.drop("c"))
-    assert ", none is shown to name more" in sentences.first_component(lists.drop("a"))
-    assert "and none to name fewer" in sentences.first_component(lists.drop("b"))
-    assert sentences.first_component(lists * np.nan).startswith("One draw cannot tell")
-    assert sentences.first_component(lists.iloc[:1]).startswith("No list")
+    assert "is undecided" not in sentences.first_component(lists.drop("c"), "d")
+    assert ", none is shown to name more" in sentences.first_component(lists.drop("a"), "d")
+    assert "and none to name fewer" in sentences.first_component(lists.drop("b"), "d")
+    assert sentences.first_component(lists * np.nan, "d").startswith("One draw cannot tell")
+    assert sentences.first_component(lists.iloc[:1], "d").startswith("No list")
 
 
 @pytest.mark.parametrize(

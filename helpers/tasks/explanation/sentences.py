@@ -267,13 +267,15 @@ def random_genes(ahead: pd.Series) -> str:
     )
 
 
-def first_component(lists: pd.DataFrame) -> str:
+def first_component(lists: pd.DataFrame, design: str) -> str:
     """How many lists that see the classes name more planted genes than the first component.
 
     Parameters
     ----------
     lists : DataFrame indexed by method
         `low` and `high` of the share of planted genes, "first component" among them.
+    design : str
+        The simulation that they are of.
     """
     own, others = lists.loc["first component"], lists.drop("first component").dropna()
     if lists.isna().all(axis=None):
@@ -284,7 +286,7 @@ def first_component(lists: pd.DataFrame) -> str:
     fewer = int((others["high"] < own["low"]).sum())
     says = (
         f"Of {len(others)} lists that see the classes, {more or 'none'} "
-        f"{'are' if more > 1 else 'is'} shown to name more than it in the second design, and "
+        f"{'are' if more > 1 else 'is'} shown to name more than it with {design}, and "
         f"{fewer or 'none'} to name fewer"
     )
     unclear = len(others) - more - fewer
