@@ -156,6 +156,10 @@ def test_on_another_patient():
         "The correlation is 0.10 on another patient (n = 1) and 0.40 on the same one (n = 1), in "
         "mob: n counts patients, who are few: described only."
     )
+    one = patients("mob")[findings.PATIENTS_PAGE]
+    many = pd.concat([one.assign(cluster=f"p{i}", unit=f"u{i}") for i in range(6)])
+    said = findings.on_another_patient({findings.PATIENTS_PAGE: many}, **GIVEN)
+    assert said.endswith("(n = 6), in mob: n counts patients.")
     for tables in (patients("simulated, likeness 1"), patients("mob", (SAME,))):
         with pytest.raises(CannotAnswer):
             findings.on_another_patient(tables, **GIVEN)

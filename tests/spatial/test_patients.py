@@ -97,6 +97,9 @@ def test_sentences():
         report.about_relation(table().iloc[1:])
     assert "60% of the ridge's squared error is offset" in report.about_error(table())
     assert "gains less than the offset costs" in report.about_error(table())
+    useless = table()
+    useless.loc[useless["model"] == task.RIDGE, "mse"] = 1.2
+    assert report.about_error(useless).endswith("by these means the image gains nothing.")
     better = table()
     better.loc[better["model"] == task.RIDGE, "mse"] = 0.3
     assert "gains more than" in report.about_error(better)
@@ -109,6 +112,30 @@ def test_sentence_on_individuals_counts_them(found):
     assert said.startswith("2 individuals, 4 sections") and "2 are too few" in said
     one = found[True][found[True]["patient"] == "patient 1"]
     assert report.about_individuals(one).startswith("1 individual, 2 sections")
+    assert report.about_individuals(one).endswith("1 is too few for a claim.")
+    many = pd.concat(found[True].assign(patient=f"p{i}") for i in range(6))
+    assert "too few" not in report.about_individuals(many)
+
+
+@pytest.mark.parametrize(
+    "n, said",
+    [
+        ({}, "No real patient was scored."),
+        ({"a": 2, "b": 9}, "2 in a and 9 in b. Of fewer than 6 nothing is concluded"),
+        ({"a": 6, "b": 9}, "Real patients: 6 in a and 9 in b."),
+    ],
+)
+def test_real_patients_are_counted(n, said):
+    real = pd.DataFrame({"data": list(n), "n": list(n.values())})
+    text = report.about_numbers(real)
+    assert said in text and ("concluded" in text) == (2 in n.values())
+
+
+def test_two_patients_have_no_interval(found):
+    two = report.means({("d", 0): found[False]}, "data")
+    assert two["low"].isna().all()
+    three = report.means({(0.0, d): found[False] for d in range(3)}, "likeness")
+    assert three["low"].notna().all()
 
 
 def test_sentence_on_likeness():
@@ -141,6 +168,7 @@ def test_in_short(alike, half, said):
     text = report.in_short(found, real)
     assert text.endswith("only: d 0.10 (n = 3) on other patients, 0.30 (n = 3) on the same one.")
     assert "Real" not in report.in_short(found, real[real["relation"] == task.OTHER])
+    assert " Real sections: d 0.10 (n = 6)" in report.in_short(found, real.assign(n=6))
 
 
 def test_data_sets_that_do_not_hold_patients_apart_are_counted():

@@ -4,6 +4,7 @@ import json
 
 import pandas as pd
 
+from helpers.stats import MIN_UNITS
 from helpers.tasks.findings import Finding, Ledger
 from helpers.tasks.requirements import CannotAnswer
 from helpers.tasks.spatial.histology import CELLS, LATENT, MASKED, NAMES
@@ -110,18 +111,20 @@ def on_another_patient(tables, *, n_resamples: int, seed: int) -> Words:
     if real.empty:
         raise CannotAnswer("no real section was scored")
     real = real[real["train"] == "all sections"]
-    parts = []
+    parts, counts = [], []
     for name, group in real.groupby("dataset", sort=False):
         mean = group.groupby("split")["value"].mean()
         if SAME in mean and OTHER in mean:
             n = group.groupby("split")["cluster"].nunique()
+            counts += [n[OTHER], n[SAME]]
             parts.append(
                 f"{mean[OTHER]:.2f} on another patient (n = {n[OTHER]}) and {mean[SAME]:.2f} on "
                 f"the same one (n = {n[SAME]}), in {name}"
             )
     if not parts:
         raise CannotAnswer("no data set has two sections of one patient, and another patient")
-    return f"The correlation is {'; '.join(parts)}: n counts patients, who are few: described only."
+    few = ", who are few: described only" if min(counts) < MIN_UNITS else ""
+    return f"The correlation is {'; '.join(parts)}: n counts patients{few}."
 
 
 def best_predictor(tables, *, n_resamples: int, seed: int) -> Words:
@@ -236,7 +239,7 @@ FINDINGS = (
         PATIENTS_PAGE,
         (PATIENTS_PAGE,),
         on_another_patient,
-        "two mice and three women",
+        "the patients whose sections were scored",
         "many patients with several sections each",
     ),
     Finding(

@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 
 from helpers import scores
-from helpers.stats import mean_interval
+from helpers.stats import MIN_UNITS, mean_interval
 from helpers.tasks.departures import Departure
-from helpers.tasks.findings import with_interval
+from helpers.tasks.findings import listed, with_interval
 from helpers.tasks.requirements import CannotAnswer
+from helpers.tasks.spatial.completion_report import MIN_CLUSTERS
 from helpers.tasks.spatial.patients import MEAN, OTHER, OWN, RIDGE, SAME
 from helpers.words import Words
 
@@ -81,7 +82,7 @@ def means(tables: dict[tuple, pd.DataFrame], name: str) -> pd.DataFrame:
     -------
     DataFrame
         `name`, `relation`, `model`, `pearson`, `low`, `high` (t distribution over draws, or over
-        the patients of one; NaN for one), `mse`, `offset`, `pattern`, `n` (draws or patients).
+        the patients of one; NaN of fewer than `MIN_CLUSTERS`), `mse`, `offset`, `pattern`, `n` (draws or patients).
     """
     every = pd.concat([t.assign(**{name: k, "draw": d}) for (k, d), t in tables.items()])
     columns = ["expression_pearson", "expression_mse", "offset", "pattern"]
@@ -92,7 +93,7 @@ def means(tables: dict[tuple, pd.DataFrame], name: str) -> pd.DataFrame:
         by_draw = group.groupby("draw")[columns].mean()
         units = by_draw if len(by_draw) > 1 else group
         r = units["expression_pearson"]
-        ends = mean_interval(r) if len(r) > 1 else (np.nan, np.nan)
+        ends = mean_interval(r) if len(r) >= MIN_CLUSTERS else (np.nan, np.nan)
         mean = units[columns].mean()
         row = dict(zip((name, "relation", "model"), key, strict=True))
         row |= {"pearson": r.mean(), "low": ends[0], "high": ends[1], "mse": mean.iloc[1]}
@@ -147,6 +148,8 @@ def about_error(found: pd.DataFrame) -> Words:
         f"has {mean['mse']:.2f}, the ridge {row['mse']:.2f}, the section's own mean, which nobody "
         f"knows beforehand, {own['mse']:.2f}"
     )
+    if gain <= 0:
+        return f"{said}: by these means the image gains nothing."
     way = "less" if gain < mean["mse"] - own["mse"] else "more"
     return f"{said}: by these means the image gains {way} than the offset costs."
 
@@ -160,11 +163,30 @@ def about_individuals(found: pd.DataFrame) -> Words:
         for name, part in own.groupby(pd.Categorical(own["relation"], [SAME, OTHER]), observed=True)
     ]
     n = own["patient"].nunique()
-    return (
+    said = (
         f"{n} individual{'s' if n != 1 else ''}, {own['slide'].nunique()} sections; over sections "
-        f"the correlation is {', and '.join(ranges)}. That is a description: {n} are too few for a "
-        "claim on patients."
+        f"the correlation is {', and '.join(ranges)}."
     ).replace("-", "\N{MINUS SIGN}")
+    if n >= MIN_UNITS:
+        return said
+    return f"{said} That is a description: {n} {'are' if n > 1 else 'is'} too few for a claim."
+
+
+def about_numbers(real: pd.DataFrame) -> Words:
+    """How many real patients were scored, and whether anything follows for others.
+
+    Parameters
+    ----------
+    real : DataFrame
+        Of `means` by data set; empty where none was scored.
+    """
+    if real.empty:
+        return "No real patient was scored."
+    n = real.groupby("data", sort=False)["n"].max()
+    said = f"Real patients: {listed(f'{int(k)} in {name}' for name, k in n.items())}."
+    if (n >= MIN_UNITS).all():
+        return said
+    return f"{said} Of fewer than {MIN_UNITS} nothing is concluded for patients in general."
 
 
 def about_apart(card: pd.DataFrame) -> Words:
@@ -197,7 +219,7 @@ def in_short(found: pd.DataFrame, real: pd.DataFrame) -> Words:
     else:
         head = "That it depends on how alike patients are is not shown"
     said = f"{head}. Simulated: {_likenesses(found)}."
-    parts = []
+    parts, n = [], []
     for name, group in real.groupby("data", sort=False) if len(real) else ():
         by = group[group["model"] == RIDGE].set_index("relation")
         if SAME in by.index and OTHER in by.index:
@@ -205,8 +227,10 @@ def in_short(found: pd.DataFrame, real: pd.DataFrame) -> Words:
                 f"{name} {_value(by.loc[OTHER])} on other patients, {_value(by.loc[SAME])} on the "
                 "same one"
             )
+            n += by.loc[[SAME, OTHER], "n"].tolist()
     if parts:
-        said += f" Real sections, described only: {'; '.join(parts)}."
+        few = ", described only" if min(n) < MIN_UNITS else ""
+        said += f" Real sections{few}: {'; '.join(parts)}."
     return said.replace("-0.", "\N{MINUS SIGN}0.")
 
 
