@@ -216,10 +216,11 @@ def test_depth(shares, said):
 
 def test_values_below_zero_are_counted():
     filled = np.array([[1.0, -1.0], [-2.0, 3.0]])
-    assert "Of 3 filled values 1 are below" in says.about_below_zero(
-        filled, np.array([[True, True], [False, True]])
-    )
-    assert "none is below" in says.about_below_zero(abs(filled), filled < 0)
+    said = says.about_below_zero(filled, np.array([[True, True], [False, True]]), "m")
+    assert "Of 3 values that m fills 1 is below zero" in said
+    said = says.about_below_zero(filled, filled < 5, "SpaCKLE, clean")
+    assert "Of 4 values that SpaCKLE, clean, fills 2 are below" in said
+    assert "none is below" in says.about_below_zero(abs(filled), filled < 0, "m")
 
 
 @pytest.mark.parametrize(
@@ -373,5 +374,5 @@ def test_what_is_left_out_and_what_is_lost():
          "never measured": [2.0, 3.0, 1.5, 1.25]}
     )  # fmt: skip
     assert says.about_lost(found).endswith(
-        "is that of a (2.00; lost: nothing) and b (1.25; lost: the low ones)."
+        "that of a where nothing is lost (2.00) and b where low counts are lost more often (1.25)."
     )

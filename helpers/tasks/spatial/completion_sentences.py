@@ -5,7 +5,7 @@ import pandas as pd
 
 from helpers.models.spatial.completion import COMPARATORS
 from helpers.models.spatial.spackle import WIRINGS
-from helpers.tasks.findings import listed, with_interval
+from helpers.tasks.findings import listed, subject, with_interval
 from helpers.tasks.spatial.completion import LATENT
 from helpers.tasks.spatial.completion_report import reductions
 from helpers.words import Words
@@ -19,8 +19,8 @@ def about_wiring(found: pd.DataFrame) -> Words:
     if released and mended:
         return (
             "As published, a change of a neighbour moves a spot by exactly 0, and a change of "
-            f"another spot of the mini-batch by {by['batch', 'other spot']:.3f}. With the batch "
-            "first the two swap: "
+            f"another spot of the mini-batch by {by['batch', 'other spot']:.3f}. Where attention "
+            "runs over neighbours the two swap: "
             f"{by['neighbours', 'neighbour']:.3f} and exactly 0."
         )
     return (
@@ -143,7 +143,7 @@ def about_labels(means: pd.DataFrame) -> Words:
         f"Between labels lies {raw:.1%} of the variance of raw values, {mean['gene mean']:.1%} "
         f"with the mean of a gene in place of zeros, which knows no place, {control:.1%} after "
         f"smoothing alone, which fills nothing, and {others[best]:.1%} after {best}, the most of "
-        "all that fill."
+        "all that fill. This is one data set, and described only."
     )
 
 
@@ -153,21 +153,28 @@ def left_out(means: pd.DataFrame, names: list[str]) -> Words:
     return listed(f"{name} ({error[name]:.1f})" for name in names)
 
 
+LOST = {
+    "nothing": "where nothing is lost",
+    "at random": "where counts are lost at random",
+    "the low ones": "where low counts are lost more often",
+}
+
+
 def about_lost(found: pd.DataFrame) -> Words:
     """Who has the smallest error at entries never measured, by which counts are lost, in one draw.
 
     Parameters
     ----------
     found : DataFrame
-        `lost` (nothing, at random, the low ones), `method`, `never measured`.
+        `lost` (of `LOST`), `method`, `never measured`.
     """
     parts = []
     for lost, own in found.groupby("lost", sort=False):
         error = own.set_index("method")["never measured"]
-        parts.append(f"{error.idxmin()} ({error.min():.2f}; lost: {lost})")
+        parts.append(f"{error.idxmin()} {LOST[lost]} ({error.min():.2f})")
     return (
-        "Where a fifth of all counts is lost, in one draw, the smallest error at entries that were "
-        f"never measured is that of {listed(parts)}."
+        f"Of {found['method'].nunique()} methods without a network, in one draw, the smallest "
+        f"error at entries that were never measured is that of {listed(parts)}."
     )
 
 
@@ -194,15 +201,15 @@ def about_depth(found: pd.DataFrame, genes: str) -> Words:
     )
 
 
-def about_below_zero(filled: np.ndarray, hidden: np.ndarray) -> Words:
-    """How many filled values no count can have."""
+def about_below_zero(filled: np.ndarray, hidden: np.ndarray, model: str) -> Words:
+    """How many of the values that a model fills no count can have."""
     values = np.asarray(filled)[np.asarray(hidden)]
     n = int((values < 0).sum())
     if n == 0:
-        return f"Of {len(values):,} filled values none is below zero."
+        return f"Of {len(values):,} values that {subject(model)} fills none is below zero."
     return (
-        f"Of {len(values):,} filled values {n:,} are below zero, which the logarithm of a count "
-        "plus one never is."
+        f"Of {len(values):,} values that {subject(model)} fills {n:,} "
+        f"{'are' if n > 1 else 'is'} below zero, which the logarithm of a count plus one never is."
     )
 
 
