@@ -185,7 +185,9 @@ def about_smoothness(summary: pd.DataFrame, dataset: str) -> Words:
     )
     if "latent truth" in mean.index:
         said += f" The latent expression has {mean.loc['latent truth', 'mean']:.2f}."
-    if nothing["low"] > floor["high"]:  # not where one of them is unknown
+    if np.isnan([nothing["low"], floor["high"]]).any():
+        return f"{said} So few units do not say whether the median makes smoothness of nothing."
+    if nothing["low"] > floor["high"]:
         return f"{said} What shuffled spots show after the median, the median has made."
     return f"{said} That the median makes smoothness of nothing is not shown."
 

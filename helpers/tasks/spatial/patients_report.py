@@ -82,7 +82,8 @@ def means(tables: dict[tuple, pd.DataFrame], name: str) -> pd.DataFrame:
     -------
     DataFrame
         `name`, `relation`, `model`, `pearson`, `low`, `high` (t distribution over draws, or over
-        the patients of one; NaN of fewer than `MIN_CLUSTERS`), `mse`, `offset`, `pattern`, `n` (draws or patients).
+        the patients of one; NaN of fewer than `MIN_CLUSTERS`), `mse`, `offset`, `pattern`, `n`
+        (draws or patients).
     """
     every = pd.concat([t.assign(**{name: k, "draw": d}) for (k, d), t in tables.items()])
     columns = ["expression_pearson", "expression_mse", "offset", "pattern"]
