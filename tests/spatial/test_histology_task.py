@@ -166,6 +166,30 @@ def test_states_and_windows_of_other_spots_are_refused(made):
         task.predictions.function(turned, sheets, state, model="ViT")
 
 
+def held(*rows):
+    return pd.DataFrame(rows, columns=["split", "slide", "patient"])
+
+
+@pytest.mark.parametrize(
+    "obs, said",
+    [
+        (
+            held(("train", "a", "p"), ("val", "b", "q"), ("test", "c", "q")),
+            "Of x 1 section is held out, of 1 patient or animal; sections of 1 of these also train "
+            "or validate. This is a description, and no ranking.",
+        ),
+        (
+            held(("train", "a", "p"), ("test", "b", "q"), ("test", "c", "r")),
+            "Of x 2 sections are held out, of 2 patients or animals; sections of none of these",
+        ),
+        (held(*(("test", f"s{i}", f"p{i}") for i in range(6))), "these also train or validate."),
+    ],
+)
+def test_held_out_sections_are_counted(obs, said):
+    text = report.about_held_out(obs, "x")
+    assert said in text and ("ranking" in text) == (obs["patient"].nunique() < 6)
+
+
 def test_where_rates_are_from():
     table = pd.DataFrame({"rate": [1e-3, 1e-2], "error": [1.0, 2.0]})
     record = {"command": "benchbook keep histology-rates", "day": "2026-11-27"}
@@ -187,30 +211,57 @@ def test_what_a_model_looks_at_is_drawn_around_the_middle(tables, made):
 def order(**values):
     base = {"ridge on stain": 0.2, task.LATENT: 0.5, "ViT": 0.1, "ViT+delta": 0.3} | values
     table = pd.Series(base, name="mean").rename_axis("model").reset_index()
-    return table.assign(low=np.nan, high=np.nan, slides=3, patients=2)
+    ends = {"patient low": table["mean"] - 0.01, "patient high": table["mean"] + 0.01}
+    return table.assign(**ends, slides=3, patients=2)
+
+
+def test_models_are_set_against_the_ridge_over_patients():
+    def slides(*values):
+        rows = [(f"s{i}", f"p{i // 2}", r) for i, r in enumerate(values)]
+        found = pd.DataFrame(rows, columns=["slide", "patient", "pearson"])
+        return found.assign(squares=1.0, n=1, constant=0)
+
+    tables = {"ViT": slides(0.5, 0.7, 0.4, 0.4), "ridge on stain": slides(0.1, 0.1, 0.2, 0.2)}
+    (row,) = report.against_ridge(tables | {"EGN": tables["ViT"]}).head(1).to_dict("records")
+    assert row["model"] == "ViT" and row["difference"] == pytest.approx(0.35)
+    half = 12.706 * 2 * 0.15  # t of one degree of freedom at 97.5 %, twice as wide for two models
+    assert row["high"] - row["difference"] == pytest.approx(half, rel=0.01)
+    one = report.against_ridge({m: t.head(2) for m, t in tables.items()})
+    assert one["low"].isna().all()
 
 
 def test_sentences():
-    assert "By their means behind the ridge: ViT." in report.about_order(order())
-    assert "ViT+delta has the highest" in report.about_order(order())
-    assert "By their means all are ahead" in report.about_order(order(ViT=0.25))
+    pairs = pd.DataFrame(
+        {"model": ["ViT", "ViT+delta", "EGN"], "low": [-0.2, 0.05, -0.1], "high": [-0.1, 0.2, 0.1]}
+    )
+    said = report.about_order(order(), pairs)
+    assert "ViT+delta has the highest correlation, 0.30 (95 % interval 0.29 to 0.31)" in said
+    assert said.endswith("above: ViT+delta; below: ViT; undecided: EGN.")
+    assert "above: none; below: none; undecided: EGN." in report.about_order(order(), pairs.tail(1))
+    said = report.about_order(order(), pairs.assign(low=np.nan, high=np.nan))
+    assert said.endswith("One patient does not tell the models from the ridge.")
 
     def delta(half, **values):
         own = order(**values)
-        return report.about_delta(own.assign(low=own["mean"] - half, high=own["mean"] + half))
+        ends = {"patient low": own["mean"] - half, "patient high": own["mean"] + half}
+        return report.about_delta(own.assign(**ends))
 
     assert "spends its steps" in delta(0.05)
     assert "deltas do harm" in delta(0.02, ViT=0.4)
     for open_ in (delta(0.2), delta(np.nan)):
-        assert open_.endswith("these slides do not tell them apart.")
+        assert open_.endswith("these patients do not tell them apart.")
     lines = pd.DataFrame({"model": ["ViT"], "hidden": [0.0], "line": [0.2], "above": [0.4]})
-    assert "ViT has most visible genes" in report.about_line(lines.assign(n_hidden=4))
+    assert "ViT has the largest share of visible genes" in report.about_line(
+        lines.assign(n_hidden=4)
+    )
     assert "No hidden gene" in report.about_line(lines.assign(n_hidden=0))
     released = pd.DataFrame({"model": ["a", "b"], "Global": [1.0, np.nan]})
-    assert "has no Global of b:" in report.about_published(released)
-    assert "has no Global of a and b:" in report.about_published(released.assign(Global=np.nan))
+    assert "As released, Global is not defined for b:" in report.about_published(released)
+    assert "Global is not defined for a and b:" in report.about_published(
+        released.assign(Global=np.nan)
+    )
     two = released.assign(**{"PCC-Gene": [1.0, np.nan], "MSE": 1.0})
-    assert "has no Global and PCC-Gene of b:" in report.about_published(two)
+    assert "Global and PCC-Gene are not defined for b:" in report.about_published(two)
     assert "scores every model" in report.about_published(released.assign(Global=1.0))
 
 

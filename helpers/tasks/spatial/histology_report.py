@@ -5,7 +5,7 @@ import pandas as pd
 
 from helpers import scores
 from helpers.models.spatial.histology.plain import BASELINES
-from helpers.stats import mean_interval
+from helpers.stats import MIN_UNITS, mean_interval
 from helpers.store.kept import Kept
 from helpers.tasks.departures import Departure
 from helpers.tasks.findings import listed, with_interval
@@ -41,9 +41,10 @@ _CARDS = (
      "graph layers, counts as a second head, self-distillation", "depth; five augmentations"),
     ("EGN", "EGN", "its window; expression of 6 training windows", "tokens attend to exemplars; "
      "loss with a correlation", "ResNet-50 features; depth 8"),
-    ("EGGN", "EGGN", "neighbours; expression of 6 training windows", "graph of windows and "
-     "exemplars, two rounds of messages", "ResNet-18 features; edges among exemplars"),
-    ("SEPAL", "SEPAL", "its window and its neighbours", "transformer on deltas, kept fixed; a "
+    ("EGGN", "EGGN", "its four nearest windows and theirs; expression of 6 training windows",
+     "graph of windows and exemplars, two rounds of messages",
+     "ResNet-18 features; edges among exemplars"),
+    ("SEPAL", "SEPAL", "its window and its four nearest", "transformer on deltas, kept fixed; a "
      "graph network adds a correction", "pooling that keeps one node; more than one hop"),
     ("BLEEP", "BLEEP", "its window; expression of all training spots", "contrastive pairs; mean of "
      "the twenty nearest", "ResNet-50; fifty nearest"),
@@ -77,7 +78,7 @@ DEPARTURES = (
     Departure(
         "SEPAL's edges",
         "Every spot within n steps is joined to the centre directly",
-        "The neighbours, one step",
+        "The four nearest spots, one step",
         "paper-code discrepancy",
         "The lattice that the graph is to use is not in it.",
     ),
@@ -168,9 +169,27 @@ def means(tables: dict[str, pd.DataFrame], column: str = "pearson") -> pd.DataFr
     return pd.DataFrame(found)
 
 
-def _ends(values) -> tuple[float, float]:
+def _ends(values, confidence: float = 0.95) -> tuple[float, float]:
     values = np.asarray(values)[np.isfinite(values)]
-    return mean_interval(values) if len(values) > 1 else (np.nan, np.nan)
+    return mean_interval(values, confidence=confidence) if len(values) > 1 else (np.nan, np.nan)
+
+
+def against_ridge(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """By how much the correlation of each small model is above that of the ridge, over patients.
+
+    Returns
+    -------
+    DataFrame
+        `model`, `difference`, `low`, `high` (95 % for all models at once, by Bonferroni; NaN of
+        one patient).
+    """
+    mean = {m: by_slide(t).groupby("patient")["pearson"].mean() for m, t in tables.items()}
+    models = [m for m in mean if m in NAMES]
+    rows = []
+    for m in models:
+        gain = mean[m] - mean["ridge on stain"]
+        rows.append((m, gain.mean(), *_ends(gain, 1 - 0.05 / len(models))))
+    return pd.DataFrame(rows, columns=["model", "difference", "low", "high"])
 
 
 def discoveries(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
@@ -218,23 +237,36 @@ def gene_to_show(table: pd.DataFrame, slide: str, *, fewest: int = 30) -> tuple[
     return gene, int(n[gene])
 
 
-def about_order(found: pd.DataFrame) -> Words:
-    """Which small model is ahead, whether it beats the ridge, and how far the ceiling is."""
+def about_order(found: pd.DataFrame, pairs: pd.DataFrame) -> Words:
+    """Which small model is ahead, which are above or below the ridge, and how far the ceiling is.
+
+    Parameters
+    ----------
+    found : DataFrame
+        Of `means`.
+    pairs : DataFrame
+        Of `against_ridge`.
+    """
     by = found.set_index("model")
     networks = by.loc[[m for m in by.index if m in NAMES]]
     best = networks["mean"].idxmax()
     ridge, top = by.loc["ridge on stain"], by.loc[LATENT, "mean"]
     said = (
         f"Of the small models {best} has the highest correlation, "
-        f"{with_interval(*networks.loc[best, ['mean', 'low', 'high']])} over "
+        f"{with_interval(*networks.loc[best, ['mean', 'patient low', 'patient high']])} over "
         f"{int(networks['slides'].iloc[0])} held-out slides of "
         f"{int(networks['patients'].iloc[0])} patients; a ridge on nine numbers has "
-        f"{ridge['mean']:.2f}, and the latent truth {top:.2f}"
+        f"{ridge['mean']:.2f}, and the latent truth {top:.2f}."
     )
-    behind = [m for m in networks.index if networks.loc[m, "mean"] < ridge["mean"]]
-    if not behind:
-        return f"{said}. By their means all are ahead of the ridge."
-    return f"{said}. By their means behind the ridge: {listed(behind)}."
+    if pairs["low"].isna().any():
+        return f"{said} One patient does not tell the models from the ridge."
+    above, below = pairs["low"] > 0, pairs["high"] < 0
+    sides = {"above": above, "below": below, "undecided": ~above & ~below}
+    parts = [f"{side}: {listed(pairs.loc[at, 'model'])}" for side, at in sides.items()]
+    return (
+        f"{said} Against the ridge, by intervals over patients (95 %, for all models at once): "
+        f"{'; '.join(parts)}."
+    )
 
 
 def about_delta(found: pd.DataFrame) -> Words:
@@ -243,14 +275,14 @@ def about_delta(found: pd.DataFrame) -> Words:
     plain, delta = by.loc["ViT"], by.loc["ViT+delta"]
     said = f"The transformer has {plain['mean']:.2f} on absolute values and {delta['mean']:.2f} on "
     said += "deltas"
-    if delta["low"] > plain["high"]:
+    if delta["patient low"] > plain["patient high"]:
         return (
             f"{said}: trained as briefly, it spends its steps on the means of genes unless these "
             "are taken away first."
         )
-    if delta["high"] < plain["low"]:
+    if delta["patient high"] < plain["patient low"]:
         return f"{said}: here deltas do harm."
-    return f"{said}: these slides do not tell them apart."
+    return f"{said}: these patients do not tell them apart."
 
 
 def about_line(found: pd.DataFrame) -> Words:
@@ -263,7 +295,8 @@ def about_line(found: pd.DataFrame) -> Words:
         "Hidden genes are in no image; over models and slides their mean correlation is "
         f"{_r(own['hidden'].mean())}, and one in twenty reaches {_r(own['line'].min())} to "
         f"{_r(own['line'].max())} by chance alone, since both they and the prediction are smooth "
-        f"in space. {first['model']} has most visible genes above its line, {first['above']:.0%}."
+        f"in space. {first['model']} has the largest share of visible genes above its line, "
+        f"{first['above']:.0%}."
     )
 
 
@@ -291,13 +324,37 @@ def _r(value: float) -> str:
     return f"{value:z.2f}".replace("-", "\N{MINUS SIGN}")
 
 
+def about_held_out(obs: pd.DataFrame, dataset: str) -> Words:
+    """How many real sections are held out, of whom, and whether their patients were seen before.
+
+    Parameters
+    ----------
+    obs : DataFrame
+        `split`, `slide` and `patient` of each spot.
+    dataset : str
+    """
+    side = obs["split"].astype(str)
+    held, before = obs[side == "test"].astype(str), obs[side != "test"].astype(str)
+    n, patients = held["slide"].nunique(), set(held["patient"])
+    seen = len(patients & set(before["patient"]))
+    said = (
+        f"Of {dataset} {n} section{'s are' if n > 1 else ' is'} held out, of {len(patients)} "
+        f"patient{'s' * (len(patients) > 1)} or animal{'s' * (len(patients) > 1)}; sections of "
+        f"{seen or 'none'} of these also train or validate."
+    )
+    if len(patients) >= MIN_UNITS:
+        return said
+    return f"{said} This is a description, and no ranking."
+
+
 def about_published(found: pd.DataFrame) -> Words:
     """Whether the metrics of the release have a number for every model."""
     none = found.drop(columns="model").isna()
     lost = found.loc[none.any(axis=1), "model"].tolist()
     if lost:
+        names = none.columns[none.any()]
         return (
-            f"The released code has no {listed(none.columns[none.any()])} of {listed(lost)}: a "
-            "gene or a spot is predicted constant."
+            f"As released, {listed(names)} {'are' if len(names) > 1 else 'is'} not defined for "
+            f"{listed(lost)}: a gene or a spot is predicted constant."
         )
     return "The released code scores every model here: none predicts a constant gene."
