@@ -111,8 +111,8 @@ def test_intervals_hold_for_all_models_at_once():
     [
         (2.5, 4, "for 1 of 2 models: ViT. By intervals"),
         (1.4, 4, "below that of the mean of a gene for all 2 models."),
-        (1.4, 4, "it is shown to be below for ViT and EGN."),
-        (2.5, 4, "to be below for EGN. Of the others it is not shown that they learn anything."),
+        (1.4, 4, "it is below for ViT and EGN, above for none, and undecided for 0."),
+        (2.5, 4, "it is below for EGN, above for ViT, and undecided for 0."),
         (2.5, 2, "Of one patient there is no interval."),
     ],
 )
@@ -122,7 +122,25 @@ def test_what_is_above_the_mean_of_a_gene(vit, patients, said):
     text = report.about_learned(task.against_mean(task.errors(every), "gene mean"))
     assert said in text
     none = pd.DataFrame({"model": ["A"], "difference": 0.1, "low": -0.1, "high": 0.2})
-    assert "no model is shown to learn anything" in report.about_learned(none)
+    assert "below for none, above for none, and undecided for 1." in report.about_learned(none)
+
+
+@pytest.mark.parametrize(
+    "completed, said",
+    [
+        (1.0, "lower still for 2, equal for 0, higher for 0 and undecided for 0"),
+        (2.0, "lower still for 0, equal for 0, higher for 2 and undecided for 0"),
+        (1.45, "lower still for 0, equal for 2, higher for 0 and undecided for 0"),
+    ],
+)
+def test_in_short(completed, said):
+    effects = task.effects(task.errors(tables(completed=completed)), region=0.2)
+    text = report.in_short(effects)
+    assert text.startswith("Leaving zeros out of the loss is shown to lower") and said in text
+    assert "of 2 of 2 models" in text
+    one = {k: t.head(1) for k, t in tables().items()}
+    text = report.in_short(task.effects(task.errors(one), region=0.2))
+    assert "of 0 of 2 models" in text and "undecided for 2" in text
 
 
 def test_correlations_are_paired_too():

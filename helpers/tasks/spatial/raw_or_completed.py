@@ -11,14 +11,15 @@ from helpers.tasks.spatial.histology import CELLS, MASKED, PUBLISHED
 from helpers.tasks.spatial.histology_report import by_slide
 
 RAW = ("zeros", "all")
+WITHOUT_ZEROS, ADDED = "masked loss instead of all", "completed instead of masked loss"
 EFFECTS = {
     "completed instead of zeros": (PUBLISHED, RAW),
-    "masked loss instead of all": (MASKED, RAW),
-    "completed instead of masked loss": (PUBLISHED, MASKED),
+    WITHOUT_ZEROS: (MASKED, RAW),
+    ADDED: (PUBLISHED, MASKED),
 }
-"""A pair of cells each: by how much the error of the first is smaller than that of the second."""
-ADDED = "completed instead of masked loss"
-"""The effect that decides whether completion adds anything."""
+"""A pair of cells each: by how much the error of the first is smaller than that of the second.
+`ADDED` decides whether completion adds anything.
+"""
 
 
 def errors(tables: dict[tuple, pd.DataFrame], *, of: str = "mse") -> pd.DataFrame:
