@@ -152,7 +152,7 @@ def protocols(**values):
 def test_sentences_on_protocols():
     assert "0.20 to 0.45" in report.about_protocols(protocols())
     both = protocols(**{report.TOGETHER: 0.7})
-    assert "with three of them it has 0.70" in report.about_protocols(both)
+    assert "with three changed at once it has 0.70" in report.about_protocols(both)
     assert "The ridge, pooled, has 0.30" in report.about_constant(protocols(pooled=0.3))
 
 

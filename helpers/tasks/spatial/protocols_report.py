@@ -81,7 +81,7 @@ def rows(found: pd.DataFrame, *, dataset: str, protocol: str, split: str, seed: 
             model=MODEL if protocol != CONSTANT else "slide constant",
             params={"how": protocol},
             metric=metric,
-            role="floor" if protocol == CONSTANT else "candidate",
+            role=role(protocol),
             unit_kind="slide",
             unit=[f"{s}, {f}" for s, f in zip(found["slide"], found["fold"], strict=True)],
             cluster=[f"{p}, draw {seed}" for p in found["patient"]],
@@ -92,6 +92,11 @@ def rows(found: pd.DataFrame, *, dataset: str, protocol: str, split: str, seed: 
         for metric in METRICS
     ]
     return pd.concat(parts, ignore_index=True)
+
+
+def role(protocol: str) -> str:
+    """Of what a protocol scores: the slide constant is a floor, the ridge a candidate."""
+    return "floor" if protocol == CONSTANT else "candidate"
 
 
 def over(tables: dict[tuple, pd.DataFrame], names: tuple[str, ...]) -> pd.DataFrame:
@@ -164,10 +169,10 @@ def about_protocols(found: pd.DataFrame) -> Words:
     said = (
         f"The same ridge has a correlation of {by[OURS]:.2f} as revised, and "
         f"{single.drop(index=OURS).min():.2f} to {single.drop(index=OURS).max():.2f} when one "
-        "choice is another one"
+        "choice is changed"
     )
     if TOGETHER in by:
-        said += f"; with three of them it has {by[TOGETHER]:.2f}"
+        said += f"; with three changed at once it has {by[TOGETHER]:.2f}"
     return f"{said}. The features and the way of fitting are the same.".replace(
         "-", "\N{MINUS SIGN}"
     )
