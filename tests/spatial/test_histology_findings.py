@@ -174,5 +174,7 @@ def test_best_predictor():
     found = pd.DataFrame({"model": ["A", "B"], "mean rank": [1.2, 1.8], "letters": "a", "n": 5})
     said = findings.about_first(found, pd.Series({"A": 0.5, "B": 0.4}))
     assert "and the highest mean correlation; 1 of the other 1 models is not" in said
+    both = findings.about_first(found.assign(letters=["ab", "b"]), pd.Series({"A": 0.5, "B": 0.4}))
+    assert "1 of the other 1 models is not told apart" in both
     said = findings.about_first(found.assign(letters=["a", "b"]), pd.Series({"A": 0.4, "B": 0.5}))
     assert "while B has the highest mean correlation; 0 of the other 1 models are" in said

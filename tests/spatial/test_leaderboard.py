@@ -106,8 +106,12 @@ def test_sentence_on_standings():
     pairs = pd.DataFrame({"verdict": ["better", "undecided"]})
     assert "1 of 2 pairs" in report.about_standings(found, pairs, "error")
     assert "A ranks first; not told from it: B." in report.about_standings(found, pairs, "error")
+    second = report.about_standings(found.assign(letters=["ab", "b"]), pairs, "error")
+    assert "not told from it: B." in second
     alone = found.assign(letters=["a", "b"])
-    assert "A stands alone" in report.about_standings(alone, pairs, "error")
+    assert "A ranks first, and is told apart from all others." in report.about_standings(
+        alone, pairs, "error"
+    )
 
 
 @pytest.mark.parametrize(("verdict", "said"), [("better", "holds"), ("undecided", "not told")])

@@ -11,7 +11,7 @@ from helpers.tasks.spatial.histology import CELLS, LATENT, MASKED, NAMES
 from helpers.tasks.spatial.leaderboard import clusters, pairs, standings
 from helpers.tasks.spatial.patients import OTHER, RIDGE, SAME
 from helpers.tasks.spatial.protocols_report import OURS, TOGETHER
-from helpers.tasks.spatial.raw_or_completed import ADDED, effects, named
+from helpers.tasks.spatial.raw_or_completed import ADDED, WITHOUT_ZEROS, effects, named
 from helpers.tasks.verdicts import NOT_SHOWN, SHOWN
 from helpers.words import Words
 
@@ -64,7 +64,7 @@ def completion_or_zeros(tables, *, n_resamples: int, seed: int) -> Words:
 
 def about_completion(found: pd.DataFrame) -> Words:
     """The sentence, of the effects of all models."""
-    zeros = found[found["effect"] == "masked loss instead of all"]
+    zeros = found[found["effect"] == WITHOUT_ZEROS]
     added = found[found["effect"] == ADDED]
     (helped, by_zeros), (better, by_added) = (
         (int((own["verdict"] == "lower").sum()), f"{-own['difference'].median():+.2f}")
@@ -142,7 +142,7 @@ def best_predictor(tables, *, n_resamples: int, seed: int) -> Words:
 def about_first(found: pd.DataFrame, means: pd.Series) -> Words:
     """Who has the best mean rank, and who the highest mean correlation."""
     first = found.sort_values("mean rank", kind="stable").iloc[0]
-    ahead = [letters for letters in found["letters"] if first["letters"][0] in letters]
+    ahead = [letters for letters in found["letters"] if set(first["letters"]) & set(letters)]
     highest = means.idxmax()
     and_mean = (
         "and the highest mean correlation"

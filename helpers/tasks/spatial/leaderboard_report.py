@@ -102,8 +102,8 @@ def about_weights(found: pd.DataFrame) -> Words:
     """What share the heaviest data set has of the differences between mean errors."""
     first = found.iloc[0]
     said = (
-        f"{first['data set']} alone makes {first['share']:.0%} of what the mean errors of the "
-        "models differ by"
+        f"{first['data set']} alone accounts for {first['share']:.0%} of the differences between "
+        "the mean errors of the models"
     )
     if first["share"] > 0.5:
         return f"{said}: more than the other {len(found) - 1} data sets together."
@@ -111,17 +111,17 @@ def about_weights(found: pd.DataFrame) -> Words:
 
 
 def about_standings(found: pd.DataFrame, pairs: pd.DataFrame, what: Words) -> Words:
-    """Which models share the first letter, and how many pairs are told apart."""
+    """Which models share a letter with the first, and how many pairs are told apart."""
     lead = found.sort_values("mean rank", kind="stable")
-    letter = lead["letters"].iloc[0][0]
-    ahead = [m for m, own in zip(lead["model"], lead["letters"], strict=True) if letter in own]
+    first = set(lead["letters"].iloc[0])
+    ahead = [m for m, own in zip(lead["model"], lead["letters"], strict=True) if first & set(own)]
     apart = int(pairs["verdict"].isin(["better", "worse"]).sum())
     said = (
         f"By {what}, {apart} of {len(pairs)} pairs of models are told apart over "
         f"{found['n'].iloc[0]} data sets in {found['n_clusters'].iloc[0]} clusters."
     )
     if len(ahead) == 1:
-        return f"{said} {ahead[0]} stands alone in front."
+        return f"{said} {ahead[0]} ranks first, and is told apart from all others."
     return f"{said} {ahead[0]} ranks first; not told from it: {listed(ahead[1:])}."
 
 
@@ -153,7 +153,7 @@ def about_copies(found: pd.DataFrame) -> Words:
         for r in found.to_dict("records")
     ]
     head = "One cell is" if len(found) == 1 else f"{len(found)} cells are"
-    return f"{head} copied: {listed(cells)}. Which of the two is right the page does not say."
+    return f"{head} copied: {listed(cells)}. Which cell of a pair is right, the page does not say."
 
 
 def about_tested(table: pd.DataFrame, tested: pd.Series, *, rng) -> Words:
