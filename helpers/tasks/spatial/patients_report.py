@@ -146,8 +146,8 @@ def about_error(found: pd.DataFrame) -> Words:
     said = (
         f"On other patients {row['offset'] / row['mse']:.0%} of the ridge's squared error is "
         f"offset of the section and {row['pattern'] / row['mse']:.0%} pattern. The training mean "
-        f"has {mean['mse']:.2f}, the ridge {row['mse']:.2f}, the section's own mean, which nobody "
-        f"knows beforehand, {own['mse']:.2f}"
+        f"has an error of {mean['mse']:.2f}, the ridge of {row['mse']:.2f}, the section's own "
+        f"mean, which nobody knows beforehand, of {own['mse']:.2f}"
     )
     if gain <= 0:
         return f"{said}: by these means the image gains nothing."
