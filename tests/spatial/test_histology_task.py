@@ -221,13 +221,15 @@ def test_models_are_set_against_the_ridge_over_patients():
         found = pd.DataFrame(rows, columns=["slide", "patient", "pearson"])
         return found.assign(squares=1.0, n=1, constant=0)
 
-    tables = {"ViT": slides(0.5, 0.7, 0.4, 0.4), "ridge on stain": slides(0.1, 0.1, 0.2, 0.2)}
+    ridge = slides(0.1, 0.1, 0.2, 0.2, 0.0, 0.0)
+    tables = {"ViT": slides(0.5, 0.7, 0.4, 0.4, 0.35, 0.35), "ridge on stain": ridge}
     (row,) = report.against_ridge(tables | {"EGN": tables["ViT"]}).head(1).to_dict("records")
     assert row["model"] == "ViT" and row["difference"] == pytest.approx(0.35)
-    half = 12.706 * 2 * 0.15  # t of one degree of freedom at 97.5 %, twice as wide for two models
-    assert row["high"] - row["difference"] == pytest.approx(half, rel=0.01)
-    one = report.against_ridge({m: t.head(2) for m, t in tables.items()})
-    assert one["low"].isna().all()
+    half = 6.2053 * np.std([0.5, 0.2, 0.35], ddof=1) / 3**0.5  # t at 98.75 %: two models at once
+    assert row["high"] - row["difference"] == pytest.approx(half, rel=1e-3)
+    two = {m: t.head(4) for m, t in tables.items()}
+    assert report.against_ridge(two)["low"].isna().all()
+    assert report.means(two)["patient low"].isna().all()
 
 
 def test_sentences():
@@ -239,7 +241,7 @@ def test_sentences():
     assert said.endswith("above: ViT+delta; below: ViT; undecided: EGN.")
     assert "above: none; below: none; undecided: EGN." in report.about_order(order(), pairs.tail(1))
     said = report.about_order(order(), pairs.assign(low=np.nan, high=np.nan))
-    assert said.endswith("One patient does not tell the models from the ridge.")
+    assert said.endswith("Too few patients tell the models from the ridge.")
 
     def delta(half, **values):
         own = order(**values)

@@ -9,6 +9,7 @@ from helpers.stats import MIN_UNITS, mean_interval
 from helpers.store.kept import Kept
 from helpers.tasks.departures import Departure
 from helpers.tasks.findings import listed, with_interval
+from helpers.tasks.spatial.completion_report import MIN_CLUSTERS
 from helpers.tasks.spatial.histology import LATENT, NAMES
 from helpers.words import Words
 
@@ -161,7 +162,7 @@ def means(tables: dict[str, pd.DataFrame], column: str = "pearson") -> pd.DataFr
     for model, table in tables.items():
         one = by_slide(table)
         ends = _ends(one[column])
-        own = _ends(one.groupby("patient")[column].mean())
+        own = _over_patients(one.groupby("patient")[column].mean())
         row = {"model": model, "role": ROLES[model], "mean": one[column].mean()}
         row |= {"low": ends[0], "high": ends[1], "patient low": own[0], "patient high": own[1]}
         row |= {"slides": len(one), "patients": one["patient"].nunique()}
@@ -174,6 +175,10 @@ def _ends(values, confidence: float = 0.95) -> tuple[float, float]:
     return mean_interval(values, confidence=confidence) if len(values) > 1 else (np.nan, np.nan)
 
 
+def _over_patients(values: pd.Series, confidence: float = 0.95) -> tuple[float, float]:
+    return _ends(values, confidence) if len(values) >= MIN_CLUSTERS else (np.nan, np.nan)
+
+
 def against_ridge(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """By how much the correlation of each small model is above that of the ridge, over patients.
 
@@ -181,14 +186,14 @@ def against_ridge(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     -------
     DataFrame
         `model`, `difference`, `low`, `high` (95 % for all models at once, by Bonferroni; NaN of
-        one patient).
+        fewer than `MIN_CLUSTERS` patients).
     """
     mean = {m: by_slide(t).groupby("patient")["pearson"].mean() for m, t in tables.items()}
     models = [m for m in mean if m in NAMES]
     rows = []
     for m in models:
         gain = mean[m] - mean["ridge on stain"]
-        rows.append((m, gain.mean(), *_ends(gain, 1 - 0.05 / len(models))))
+        rows.append((m, gain.mean(), *_over_patients(gain, 1 - 0.05 / len(models))))
     return pd.DataFrame(rows, columns=["model", "difference", "low", "high"])
 
 
@@ -259,7 +264,7 @@ def about_order(found: pd.DataFrame, pairs: pd.DataFrame) -> Words:
         f"{ridge['mean']:.2f}, and the latent truth {top:.2f}."
     )
     if pairs["low"].isna().any():
-        return f"{said} One patient does not tell the models from the ridge."
+        return f"{said} Too few patients tell the models from the ridge."
     above, below = pairs["low"] > 0, pairs["high"] < 0
     sides = {"above": above, "below": below, "undecided": ~above & ~below}
     parts = [f"{side}: {listed(pairs.loc[at, 'model'])}" for side, at in sides.items()]
