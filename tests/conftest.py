@@ -29,7 +29,7 @@ def pytest_addoption(parser):
     parser.addoption("--all", action="store_true", help="run the tests that take long, too")
 
 
-FIRST = ("test_book.py", "test_runs.py", "test_warm.py", "test_site.py")
+FIRST = ("test_book.py", "test_odd_screens.py", "test_runs.py", "test_warm.py", "test_site.py")
 """They take longest, and one of them at the end would leave the other core idle."""
 
 

@@ -1,10 +1,16 @@
 """Screens as nobody wrote the chapters for, each odd in one way; as h5ad files and mappings."""
 
+import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import anndata as ad
 import numpy as np
 import pandas as pd
+import pytest
 
 from helpers.data import own, own_reader, registry
 from helpers.data.contract import CONTROL
@@ -156,15 +162,16 @@ MADE = {
 }
 
 
-def added(name: str, folder: Path) -> str:
-    """Write one of them, take it in as `benchbook data add` does; return its name."""
+def added(name: str, folder: Path) -> None:
+    """Write one of them, and take it in as `benchbook data add` does; it is known in the folder."""
     screen = MADE[name]()
     path = folder / f"{name}.h5ad"
     screen.write_h5ad(path)
     guide = "guide" if "guide" in screen.obs else None
     mapping = own.Mapping("perturbation", (CONTROL,), "batch", context="context", guide=guide)
-    own_reader.add(name, path, mapping, registry.names())
-    return name
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BENCHBOOK_CACHE", str(folder))
+        own_reader.add(name, path, mapping, registry.names())
 
 
 # --------------------------------------------------------------------------- what is answered
@@ -265,3 +272,65 @@ CANNOT = {
 """Of a chapter the screens that it cannot answer for, and what of its reason says why: from what
 the contract asks (controls of batches, replicates, guides, cells), not from what was seen. Every
 other pair is answered."""
+
+
+# --------------------------------------------------------------------------- what is said
+
+
+def tried(name: str, *options: str, home: Path, cache: Path) -> dict[str, tuple[str, str]]:
+    """Of each chapter what `benchbook data try` says: verdict and reason."""
+    done = subprocess.run(
+        [sys.executable, "-m", "helpers.cli", "data", "try", name, *options],
+        cwd=ROOT,
+        env=os.environ | {"BENCHBOOK_HOME": str(home), "BENCHBOOK_CACHE": str(cache)},
+        capture_output=True,
+        text=True,
+        timeout=1800,
+    )
+    found = re.findall(
+        r"^chapters/(\S+): (answered|not answered|failed): (.*)$", done.stdout, re.MULTILINE
+    )
+    assert found, done.stdout[-3000:] + done.stderr[-3000:]
+    return {chapter: (verdict, reason) for chapter, verdict, reason in found}
+
+
+def wrong(name: str, found: dict[str, tuple[str, str]]) -> list[str]:
+    """Pairs that are not as the table expects them."""
+    problems = []
+    for chapter, (verdict, reason) in found.items():
+        expected = CANNOT.get(chapter, {}).get(name)
+        if verdict != ("answered" if expected is None else "not answered"):
+            problems.append(f"{chapter} on {name} is {verdict}: {reason}")
+        elif expected and expected not in reason:
+            problems.append(f"{chapter} on {name}: not said is {expected!r}: {reason}")
+    return problems
+
+
+OF_EVERY_SCREEN = (
+    *("screen-quality", "known-relationships", "simulator", "data-sets"),
+    *("reconstruction", "foundation-models"),
+)
+"""Chapters that ask all screens of the registry, whatever `dataset` is."""
+
+
+def odd_words(home: Path, name: str) -> list[str]:
+    """Words in what the runs of a data set show that no page may have: nothings, other sets."""
+    found = []
+    for record in (home / "runs").rglob("run.json"):
+        asked = json.loads(record.read_text())["parameters"]
+        if asked.get("dataset") != name:
+            continue
+        chapter = record.parent.parent.name
+        # a second set that a parameter of its own names, such as `batches`, is no slip
+        others = [n for n in registry.screens() if n not in asked.values()]
+        others = [] if chapter in OF_EVERY_SCREEN else others
+        for cell in json.loads(record.with_name("notebook.ipynb").read_text())["cells"]:
+            if "real-data" not in cell["metadata"].get("tags", ()):
+                continue
+            for output in cell.get("outputs", ()):
+                data = output.get("data", {})
+                text = "".join(data.get("text/markdown", data.get("text/plain", "")))
+                words = re.findall(r"\bnan\b|\bNone\b|\b0 of 0\b", text)
+                words += [other for other in others if other in text]
+                found += [f"{chapter}: {word} in {text[:200]}" for word in words]
+    return found

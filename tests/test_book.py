@@ -20,7 +20,6 @@ from minibook import MiniBook
 from site_checks import WIDTHS, check_site, dead_links
 
 from helpers.book.chapters import Book
-from helpers.data import registry
 from helpers.tasks.catalogue import METRICS
 
 ROOT = Path(__file__).parents[1]
@@ -388,72 +387,6 @@ def test_a_warning_is_an_error_and_comes_again_at_the_next_build(tmp_path, repos
 # --------------------------------------------------------------------------- any data
 
 
-def tried(name: str, *options: str, home: Path, cache: Path) -> dict[str, tuple[str, str]]:
-    """Of each chapter what `benchbook data try` says: verdict and reason."""
-    done = benchbook("data", "try", name, *options, home=home, BENCHBOOK_CACHE=str(cache))
-    found = re.findall(
-        r"^chapters/(\S+): (answered|not answered|failed): (.*)$", done.stdout, re.MULTILINE
-    )
-    assert found, done.stdout[-3000:] + done.stderr[-3000:]
-    return {chapter: (verdict, reason) for chapter, verdict, reason in found}
-
-
-@pytest.fixture(scope="module")
-def odd(tmp_path_factory):
-    """Takes an odd screen in; the folder in which it is known."""
-    cache = tmp_path_factory.mktemp("cache")
-
-    def add(name: str) -> Path:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("BENCHBOOK_CACHE", str(cache))
-            odd_screens.added(name, cache)
-        return cache
-
-    return add
-
-
-def wrong(name: str, found: dict[str, tuple[str, str]]) -> list[str]:
-    """Pairs that are not as the table expects them."""
-    problems = []
-    for chapter, (verdict, reason) in found.items():
-        expected = odd_screens.CANNOT.get(chapter, {}).get(name)
-        if verdict != ("answered" if expected is None else "not answered"):
-            problems.append(f"{chapter} on {name} is {verdict}: {reason}")
-        elif expected and expected not in reason:
-            problems.append(f"{chapter} on {name}: not said is {expected!r}: {reason}")
-    return problems
-
-
-OF_EVERY_SCREEN = (
-    *("screen-quality", "known-relationships", "simulator", "data-sets"),
-    *("reconstruction", "foundation-models"),
-)
-"""Chapters that ask all screens of the registry, whatever `dataset` is."""
-
-
-def odd_words(home: Path, name: str) -> list[str]:
-    """Words in what the runs of a data set show that no page may have: nothings, other sets."""
-    found = []
-    for record in (home / "runs").rglob("run.json"):
-        asked = json.loads(record.read_text())["parameters"]
-        if asked.get("dataset") != name:
-            continue
-        chapter = record.parent.parent.name
-        # a second set that a parameter of its own names, such as `batches`, is no slip
-        others = [n for n in registry.screens() if n not in asked.values()]
-        others = [] if chapter in OF_EVERY_SCREEN else others
-        for cell in json.loads(record.with_name("notebook.ipynb").read_text())["cells"]:
-            if "real-data" not in cell["metadata"].get("tags", ()):
-                continue
-            for output in cell.get("outputs", ()):
-                data = output.get("data", {})
-                text = "".join(data.get("text/markdown", data.get("text/plain", "")))
-                words = re.findall(r"\bnan\b|\bNone\b|\b0 of 0\b", text)
-                words += [other for other in others if other in text]
-                found += [f"{chapter}: {word} in {text[:200]}" for word in words]
-    return found
-
-
 COVERING = [
     ("combinations-only", "foundations/simulator"),
     ("no-controls-here", "foundations/screen-quality"),
@@ -466,29 +399,8 @@ COVERING = [
 
 @pytest.mark.skipif(not HAS_DATA, reason="needs known relationships")
 @pytest.mark.parametrize(("name", "chapter"), COVERING)
-def test_a_chapter_answers_an_odd_screen_or_says_why_not(home, odd, name, chapter):
-    cache = odd(name)
-    found = tried(name, "--chapter", chapter, home=home, cache=cache)
+def test_a_chapter_answers_an_odd_screen_or_says_why_not(home, tmp_path, name, chapter):
+    odd_screens.added(name, tmp_path)
+    found = odd_screens.tried(name, "--chapter", chapter, home=home, cache=tmp_path)
     assert set(found) == {chapter}
-    assert wrong(name, found) == []
-
-
-@pytest.mark.all
-@pytest.mark.skipif(not HAS_DATA, reason="needs known relationships")
-@pytest.mark.parametrize("name", odd_screens.MADE)
-def test_every_chapter_answers_every_odd_screen_or_says_why_not(home, odd, name):
-    found = tried(name, home=home, cache=odd(name))
-    assert set(found) >= set(odd_screens.CANNOT)
-    assert wrong(name, found) == []
-    assert odd_words(home, name) == []
-
-
-@pytest.mark.all
-@pytest.mark.skipif(not HAS_DATA, reason="needs the screens of the registry")
-@pytest.mark.parametrize("name", registry.screens())
-def test_every_chapter_takes_every_context_of_every_screen(home, name, tmp_path):
-    contexts = sorted(set(registry.load(name).function.function().obs["context"].astype(str)))
-    for context in contexts:
-        found = tried(name, "--context", context, home=home, cache=tmp_path)
-        assert [c for c, (verdict, _) in found.items() if verdict == "failed"] == []
-    assert odd_words(home, name) == []
+    assert odd_screens.wrong(name, found) == []
