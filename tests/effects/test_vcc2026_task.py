@@ -210,6 +210,7 @@ def test_what_gains_without_a_better_prediction_gains_no_longer(published, revis
     gains = report.gains_table(one, other)
     assert len(gains) == len(report.GAINS)
     assert gains["wins published"].sum() >= 2
+    assert ((gains["through"] != "") == (gains["published"] > 1e-9)).all()
     assert not gains["wins revised"].any()
     assert "In the revised protocol none of them wins any more." in report.gains_said(gains)
 

@@ -115,7 +115,7 @@ def gains_table(published: pd.DataFrame, revised: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         `submission`, `other`, `what`, `published` and `revised` (differences of scores) with their
         limits, `wins published`, `wins revised` (the interval lies above 0), `through` (the member
-        that gains most in the published protocol).
+        that gains most in the published protocol; empty where the score does not gain).
     """
     rows = []
     for name, other, what in GAINS:
@@ -132,7 +132,8 @@ def gains_table(published: pd.DataFrame, revised: pd.DataFrame) -> pd.DataFrame:
                 f"wins {protocol}": bool(by.loc[SCORE, "low"] > 1e-9),
             }
             if protocol == "published":
-                row["through"] = TITLES[by["difference"].drop(SCORE).idxmax()]
+                most = TITLES[by["difference"].drop(SCORE).idxmax()]
+                row["through"] = most if by.loc[SCORE, "difference"] > 1e-9 else ""
         else:
             rows.append(row)
     return pd.DataFrame(rows)
