@@ -7,7 +7,7 @@ import pandas as pd
 
 from helpers.metrics.effects.facts import METRICS, PRIMARY
 from helpers.tasks.effects.held_out_report import EFFECT_SIZE, SHOWN, against, chosen
-from helpers.tasks.findings import listed
+from helpers.tasks.findings import listed, subject
 from helpers.tasks.prediction_panel import DUPLICATE
 from helpers.tasks.requirements import CannotAnswer
 
@@ -141,7 +141,8 @@ def by_effect(rows: pd.DataFrame, *, metric: str = "l2", floor: str) -> pd.DataF
     Returns
     -------
     DataFrame
-        `model`, `role`, `weak`, `middle`, `strong`; mean over data sets of the ratio of means.
+        `model`, `role`, `worlds` (data sets in which it is scored), `weak`, `middle`, `strong`;
+        mean over these data sets of the ratio of means.
     """
     third = rows[rows["metric"] == "effect_third"]
     keys = ["dataset", "unit", "seed"]
@@ -154,8 +155,10 @@ def by_effect(rows: pd.DataFrame, *, metric: str = "l2", floor: str) -> pd.DataF
     if floor not in means.index.get_level_values("model"):
         raise CannotAnswer(f"{floor} was not scored")
     ratio = means / means.xs(floor, level="model")
-    ratio = ratio.groupby(level="model", sort=False).mean()
-    ratio = ratio.reindex(columns=list(EFFECT_SIZE)).reset_index().rename_axis(columns=None)
+    by_model = ratio.groupby(level="model", sort=False)
+    ratio = by_model.mean().reindex(columns=list(EFFECT_SIZE))
+    ratio.insert(0, "worlds", by_model.size())
+    ratio = ratio.reset_index().rename_axis(columns=None)
     ratio.insert(1, "role", ratio["model"].map(own.groupby("model")["role"].first()))
     return ratio
 
@@ -167,10 +170,12 @@ def effect_said(table: pd.DataFrame, floor: str) -> str:
     if own.empty:
         return "Effects of different size cannot be told apart here."
     gain = own[(own["strong"] < own["weak"])]
-    best = own.loc[own["strong"].idxmin()]
+    best, n = own.loc[own["strong"].idxmin()], table["worlds"].max()
+    where = f" (scored in {best['worlds']} of {n} worlds)" if best["worlds"] < n else ""
     return (
-        f"Relative to {floor}, {len(gain)} of {len(own)} models do better on strong effects than "
-        f"on weak ones; {best['model']} goes from {best['weak']:.2f} to {best['strong']:.2f}."
+        f"Relative to {floor}, {len(gain)} of {len(own)} models have a smaller mean error on "
+        f"strong effects than on weak ones; {subject(best['model'])} goes from {best['weak']:.2f} "
+        f"to {best['strong']:.2f}{where}."
     )
 
 
