@@ -104,7 +104,13 @@ class TestSummary:
         found = summary.by_effect(rows, floor="no change")
         good = found.set_index("model").loc["good"]
         assert good["weak"] > 0.9 and good["strong"] == pytest.approx(4 / 9, abs=0.05)
-        assert "good goes from" in summary.effect_said(found, "no change")
+        assert found["worlds"].eq(1).all()
+        said = summary.effect_said(found, "no change")
+        assert "models have a smaller mean error on strong" in said and "worlds" not in said
+        assert "good goes from" in said
+        more = pd.concat([rows, rows[rows["model"] != "good"].assign(dataset="simulated: v")])
+        said = summary.effect_said(summary.by_effect(more, floor="no change"), "no change")
+        assert said.endswith("(scored in 1 of 2 worlds).")
         assert summary.effect_said(found.iloc[:0], "x").startswith("Effects of different size")
         with pytest.raises(CannotAnswer, match="was not scored"):
             summary.by_effect(rows, floor="nobody")
@@ -153,7 +159,8 @@ class TestClaims:
         said = claims.tally_said(own, found.reset_index())
         assert said.startswith(
             "By the authors' own scores, of 3 claims: 2 reproduced; 1 not testable here. In worlds "
-            "whose truth is known, of 9 claims: 1 both ways on other data;"
+            "whose truth is known, of 9 claims: 1 both ways (borne out in some worlds, turned "
+            "around in others);"
         )
         said = claims.tally_said(None, found.reset_index())
         assert said.startswith("The authors' own scores are not at hand. In worlds whose truth")

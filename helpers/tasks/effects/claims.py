@@ -17,6 +17,14 @@ from helpers.tasks.findings import listed
 from helpers.tasks.verdicts import BOTH, IN_PART, NOT_SHOWN, SHOWN, UNTESTABLE
 
 UNDECIDED = "undecided on other data"
+GLOSSES = {
+    SHOWN: "mechanism shown in all worlds",
+    IN_PART: "shown in part (the other worlds leave it open)",
+    BOTH: "both ways (borne out in some worlds, turned around in others)",
+    NOT_SHOWN: "mechanism not seen",
+    UNDECIDED: "undecided",
+}
+"""Verdicts of simulated worlds as the first lines of a page say them."""
 
 COLUMNS = ["claim", "found", "verdict", "missing"]
 
@@ -167,4 +175,5 @@ def tally_said(own: pd.DataFrame | None, worlds: pd.DataFrame) -> str:
 
 def _tally(table: pd.DataFrame) -> str:
     counts = table["verdict"].str.split(";").str[0].value_counts(sort=False)
-    return f"of {len(table)} claims: {'; '.join(f'{n} {v}' for v, n in counts.items())}"
+    each = "; ".join(f"{n} {GLOSSES.get(verdict, verdict)}" for verdict, n in counts.items())
+    return f"of {len(table)} claims: {each}"
