@@ -166,7 +166,7 @@ def _of_challenge(tables) -> list[str]:
         row = planted.gaps(table, asked, "NOTEARS", kind="linear").loc["Mean Difference"]
         verdicts.append(verdict_on(row, expected="above"))
         told.append(f"{name} {with_interval(row['mean'], row['low'], row['high'])}")
-    said = f"Mean Difference less NOTEARS, simulated linear networks: {'; '.join(told)}"
+    said = f"Mean Difference minus NOTEARS, simulated linear networks: {'; '.join(told)}"
     cells = tables[CELLS]
     cells = cells[
         (cells["task"] == on_cells.TASK)
@@ -277,8 +277,8 @@ def _of_imputation(table: pd.DataFrame, user: str = "GuanLab") -> list[str]:
         ]
         alone, copied = (with_interval(-r["mean"], -r["high"], -r["low"], 3) for r in rows)
         said = (
-            f"rate of {user} with arms by LPM less that with half of the arms alone: {alone}; less "
-            f"that with copied arms: {copied}"
+            f"rate of {user} with arms by LPM minus that with half of the arms alone: {alone}; "
+            f"minus that with copied arms: {copied}"
         )
     return [
         "Interventions that LPM fills in lower the false omission rate of GuanLab",

@@ -88,7 +88,7 @@ def one_better(pairs: pd.DataFrame, model: str, world: str) -> tuple[str, str]:
     if own.empty:
         return NOTHING
     (row,) = own.itertuples()
-    said = f"{row.model} less {row.other}: {with_interval(row.difference, row.low, row.high)}"
+    said = f"{row.model} minus {row.other}: {with_interval(row.difference, row.low, row.high)}"
     if row.verdict == "better":
         return said, claims.SHOWN
     if row.verdict in ("worse", "tied"):

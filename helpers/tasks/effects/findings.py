@@ -220,7 +220,8 @@ FINDINGS = (
         "effects/unseen-perturbations",
         ("effects/unseen-perturbations",),
         in_worlds("unseen-perturbations", "mean", unseen_in_short),
-        "simulated screens with and without relations between perturbations",
+        "simulated screens with and without relations between perturbations, and the Euclidean "
+        "distance; its page has what other metrics say",
         "a real screen of hundreds of perturbations, with what was known of them before",
     ),
     Finding(
