@@ -14,6 +14,7 @@ from helpers.tasks.requirements import FEWEST_COMBINATIONS, Requirement, pairs_w
 
 NEEDS = (Requirement("pairs", 2, "pairs of genes perturbed together and each alone"),)
 
+STRATA = ("both parts seen", "one part seen", "no part seen")
 DEPARTURES = (
     Departure(
         "ceiling",
@@ -156,7 +157,7 @@ def strata_said(rows: pd.DataFrame) -> str:
     means = own.groupby(["split", "model"])["value"].mean()
     role = own.groupby("model")["role"].first()
     said = []
-    for stratum in ("both parts seen", "one part seen", "no part seen"):
+    for stratum in STRATA:
         if stratum not in means.index.get_level_values(0):
             continue
         there = means[stratum].dropna()
