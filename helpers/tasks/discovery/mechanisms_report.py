@@ -142,7 +142,8 @@ def about_offset(rows: pd.DataFrame) -> Words:
             continue
         gain = simulated_gain(rows, (model,), (plain,))
         word = "raises" if gain[1] > 0 else "lowers" if gain[2] < 0 else "is not shown to change"
-        told.append(f"{word} the share in {name}, difference {with_interval(*gain, 3)}")
+        digits = 3 if np.round(gain, 3).all() else 5  # an end near 0 keeps its sign
+        told.append(f"{word} the share in {name}, difference {with_interval(*gain, digits)}")
     if not told:
         return "The mean of each kind was not taken off."
     return f"Taking off the mean of each kind {listed(told)}."
@@ -287,7 +288,7 @@ def about_statins(found: pd.DataFrame, n_others: int) -> Words:
     elif len(above) == len(there):
         word = "The positive control holds."
     elif above:
-        word = f"The positive control holds in part: of the others than {listed(above)} it is open."
+        word = f"The positive control holds for {listed(above)}; of other genes it is undecided."
     else:
         word = "It is undecided whether the positive control holds."
     return (
