@@ -138,8 +138,8 @@ def test_floors_are_paired_and_named():
     assert wide.columns.tolist() == ["model", "rewired", "same parents"]
     assert wide["same parents"].iloc[0].startswith("0.49 (0.4")
     said = says.about_floors(found)
-    assert "random children of the same degrees are passed by all of them (least 0.49" in said
-    assert "rewired networks of the same degrees are passed by none of them" in said
+    assert "random children for the same parents are passed by all of them (least 0.49" in said
+    assert "rewired networks with the same parents and children are passed by none of them" in said
     mixed = floors(own, less, less | {"correlation": own["correlation"]})
     assert "are passed by all but correlation" in says.about_floors(mixed)
     one = {m: v[:1] for m, v in own.items()}

@@ -180,7 +180,10 @@ def about_floors(found: pd.DataFrame) -> str:
     if own["low"].isna().all():
         return "One draw has no interval: methods are not compared with their own floors."
     told = []
-    for floor, said in (("same parents", "random children"), ("rewired", "rewired networks")):
+    for floor, said in (
+        ("same parents", "random children for the same parents"),
+        ("rewired", "rewired networks with the same parents and children"),
+    ):
         rows = own[own["floor"] == floor]
         short = rows.loc[~(rows["low"] > 0), "model"]
         which = f"all but {listed(short)}" if len(short) else "all of them"
@@ -188,7 +191,7 @@ def about_floors(found: pd.DataFrame) -> str:
             which = "none of them"
         least = rows.loc[rows["mean"].idxmin()]
         ends = with_interval(least["mean"], least["low"], least["high"])
-        told.append(f"{said} of the same degrees are passed by {which} (least {ends})")
+        told.append(f"{said} are passed by {which} (least {ends})")
     return f"Of {own['model'].nunique()} methods, in linear networks, {'; '.join(told)}."
 
 
