@@ -142,7 +142,7 @@ def test_protocols_side_by_side():
     other = judged({"GuanLab": 0.1, "correlation": 0.2, "random": 0.1}, "revised")
     said = report.about_protocols(one, other)
     assert "GuanLab is first, 0.50" in said and "in ours correlation; by their means 1 of 1" in said
-    assert "Beside the filter" not in said
+    assert "Not only the filter" not in said
     assert "as in ours; by their means 0 of 1 pairs" in report.about_protocols(one, judged(
         {"GuanLab": 0.5, "correlation": 0.2, "random": 0.1}, "revised"))  # fmt: skip
     few = pd.concat([one, judged({"sparse inverse": 0.9}, "published").assign(n=2)])
@@ -150,8 +150,8 @@ def test_protocols_side_by_side():
     more = other.assign(n=20, split="300 cells an arm")
     more = more[more["unit"] != "split 0"]
     assert report.about_protocols(one, more).endswith(
-        "Beside the filter differ edges of a network (9 against 20), splits (3 against 2) and "
-        "cells (all against 300 cells an arm): the filter alone does not explain it."
+        "Not only the filter differs, but also edges of a network (9 against 20), splits (3 "
+        "against 2) and cells (all against 300 cells an arm): the filter alone does not explain it."
     )
     assert "sparse inverse" not in report.side_by_side(few, other)["model"].tolist()
     absent = pd.concat([other, judged({"sparse inverse": 0.9}, "revised")])

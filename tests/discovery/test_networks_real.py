@@ -254,7 +254,10 @@ def test_about_consensus_and_arms():
     assert "ranked best by GuanLab, average precision 0.65" in said and "share is 0.14" in said
     arms = {"cells": [20, 90], "own change": [-1.0, 0.5], "p": [0.01, 0.01]}
     said = report.about_described(pd.DataFrame(arms | {"others called": [0.1, 0.3]}))
-    assert "with 20 to 90 cells each; 1 of them fall" in said and "calls 20.0 %" in said
+    assert (
+        "with 20 to 90 cells each; in 1 of these arms the gene itself falls" in said
+        and "calls 20.0 %" in said
+    )
 
 
 def test_about_reported():

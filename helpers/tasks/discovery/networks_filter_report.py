@@ -220,5 +220,8 @@ def about_protocols(published: pd.DataFrame, revised: pd.DataFrame, metric: str 
         if (theirs := value(published)) != (ours := value(revised))
     ]
     if differ:
-        said += f". Beside the filter differ {listed(differ)}: the filter alone does not explain it"
+        said += (
+            f". Not only the filter differs, but also {listed(differ)}: the filter alone does not "
+            "explain it"
+        )
     return f"{said}. Left out, for too few edges: {listed(sorted(left))}." if left else f"{said}."

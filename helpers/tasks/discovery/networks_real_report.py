@@ -272,8 +272,9 @@ def about_described(found: pd.DataFrame) -> str:
     own = found[(found["p"] < 0.05) & (found["own change"] < 0)]
     few, many = found["cells"].min(), found["cells"].max()
     return (
-        f"{len(found)} measured genes were knocked out, with {few} to {many} cells each; "
-        f"{len(own)} of them fall themselves. Of their pairs the test calls "
+        f"{len(found)} measured genes were knocked out, with {few:,} to {many:,} cells each; in "
+        f"{len(own)} of these arms the gene itself falls (p below 0.05). Of their pairs the test "
+        "calls "
         f"{percent(found['others called'].mean())}."
     )
 
