@@ -153,7 +153,8 @@ def test_simulated_compounds(lpm, spread, said, verdict):
 )
 def test_what_the_mean_of_each_kind_changes(centred, said):
     table = simulated(0.7, centred=centred)
-    noise = min(0.001, abs(centred - 0.7) / 30) * table["cluster"].str[-1].astype(float) * (table["model"] == mechanisms.LPM)
+    size = min(0.001, abs(centred - 0.7) / 30)
+    noise = size * table["cluster"].str[-1].astype(float) * (table["model"] == mechanisms.LPM)
     table["value"] += noise * (table["metric"] == "target_percentile")
     assert said in mech.about_offset(table)
     one = mech.about_offset(table[table["cluster"] == "draw 0"])
