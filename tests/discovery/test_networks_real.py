@@ -216,12 +216,15 @@ def test_about_methods_and_duplicate():
     assert said.startswith("GuanLab has the best mean of 1 methods")
     assert said.endswith("Left out, for fewer edges than were asked in some split: sparse inverse.")
     for duplicate, said in (
-        ([0.5, 0.51], "reaches 0.505, random pairs 0.105: that is the room"),
+        ([0.5, 0.51], "reaches 0.505, random pairs 0.105: edges that other cells give are above"),
         ([0.0, 0.001], "these cells cannot rank methods"),
         ([0.1, 0.3], "is undecided"),
     ):
         room = {DUPLICATE: duplicate, "random": [0.1, 0.11]}
         assert said in report.about_duplicate(rows(room))
+        assert "larger" not in report.about_duplicate(rows(room | {"GuanLab": [0.0, 0.0]}))
+    more = report.about_duplicate(rows(room | {"GuanLab": [0.5, 0.6]}))
+    assert "methods are larger: GuanLab. So the duplicate" in more
     assert "is undecided" in report.about_duplicate(rows({DUPLICATE: [0.5], "random": [0.1]}))
 
 

@@ -201,18 +201,26 @@ def about_methods(table: pd.DataFrame, metric: str = PRIMARY) -> str:
 
 
 def about_duplicate(table: pd.DataFrame) -> str:
-    """The room between random pairs and the duplicate of Mean Difference, by their intervals."""
-    means = over_splits(table, PRIMARY).set_index("model")
+    """The duplicate of Mean Difference against random pairs, by intervals, and what lies beyond."""
+    means = over_splits(complete(table)[0], PRIMARY).set_index("model")
     floor, ceiling = means.loc["random"], means.loc[DUPLICATE]
     said = (
         f"The duplicate of Mean Difference, from other cells, reaches "
         f"{number(ceiling['mean'], 3)}, random pairs {number(floor['mean'], 3)}"
     )
     if ceiling["low"] > floor["high"]:
-        return f"{said}: that is the room in which methods can differ."
-    if ceiling["high"] < floor["low"]:
+        said += ": edges that other cells give are above chance here."
+    elif ceiling["high"] < floor["low"]:
         return f"{said}: these cells cannot rank methods."
-    return f"{said}: whether there is room in which methods can differ is undecided."
+    else:
+        said += ": whether edges that other cells give are above chance here is undecided."
+    beyond = [m for m in METHODS if m in means.index and means.loc[m, "mean"] > ceiling["mean"]]
+    if not beyond:
+        return said
+    return (
+        f"{said} The means of these methods are larger: {listed(beyond)}. So the duplicate, a "
+        "repeat of one method, is no upper end."
+    )
 
 
 def known_hits(table: pd.DataFrame) -> pd.DataFrame:
