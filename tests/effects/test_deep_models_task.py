@@ -199,7 +199,7 @@ def test_tuning_is_said():
     assert table[["best", "worst", "chosen"]].iloc[0].tolist() == [1.0, 3.0, '{"n_dims": 8}']
     assert "smaller by 50%" in words.tuning_said(table)
     assert words.tuning_said(table).endswith(
-        "above the best by 200% in the middle case, and by 200% at most (graph network)."
+        "above the best by 200% (median), and by 200% at most (graph network)."
     )
     assert words.tuning_said(words.trial_table({})) == "No model was tuned."
     same = words.trial_table({"world": {task.GRAPH: found.iloc[[0]]}})

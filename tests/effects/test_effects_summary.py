@@ -88,11 +88,11 @@ class TestSummary:
         two = table("doubles", {"a": 0.9, "b": 0.5, "c": 0.1}, metric="pearson_delta", third=False)
         tau = summary.agreement(pd.concat([one, two]), ("l2", "pearson_delta"))
         assert (tau.to_numpy() == 1).all()
-        assert "agree by 1.00 in the middle" in summary.agreement_said(tau)
+        assert "agree by 1.00 (median of Kendall's tau)" in summary.agreement_said(tau)
         few = summary.agreement(one[one["model"] == "a"], ("l2", "pearson_delta"))
         assert few.isna().all().all()
         assert summary.depends_said({"some-task": tau}).endswith(
-            "in the middle, of 1.00 (some task), where 1 is the same order."
+            "a median Kendall's tau of 1.00 (some task), where 1 is the same order."
         )
         assert summary.depends_said({"a": few}).startswith("Whether the order of models depends")
         assert summary.agreement_said(few).startswith("Too few models")

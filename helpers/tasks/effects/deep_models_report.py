@@ -228,9 +228,9 @@ def tuning_said(table: pd.DataFrame) -> str:
     most, worst = known.loc[gain.idxmax(), "model"], known.loc[apart.idxmax(), "model"]
     return (
         "On the conditions that it is chosen on, the best of the trials has an error smaller by "
-        f"{gain.median():.0%} than the first parameters in the middle case, and by "
+        f"{gain.median():.0%} (median) than the first parameters, and by "
         f"{gain.max():.0%} at most ({most}); the worst trial is above the best by "
-        f"{apart.median():.0%} in the middle case, and by {apart.max():.0%} at most ({worst})."
+        f"{apart.median():.0%} (median), and by {apart.max():.0%} at most ({worst})."
     )
 
 

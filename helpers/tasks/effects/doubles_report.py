@@ -177,7 +177,8 @@ def splits_said(table: pd.DataFrame) -> str:
     """What the published splits share."""
     n, again = int(table["held out"].sum()), int(table["in others"].sum())
     return (
-        f"The {len(table)} published splits hold out {n} doubles; {again} of these are held out by "
-        "another seed too, so that rows are not independent. In the middle one a held-out double "
-        f"shares a gene with {table['partners'].median():.0f} others."
+        f"The {len(table)} published splits hold out {n} doubles in all, counted once for each "
+        f"split; {again} of these are held out by another split, too, so that rows are not "
+        f"independent. A held-out double shares a gene with {table['partners'].median():.0f} "
+        "others of its split (median)."
     )

@@ -105,9 +105,9 @@ def agreement_said(table: pd.DataFrame) -> str:
     low, high = pairs.idxmin(), pairs.idxmax()
     names = {"low": f"{low[0]} and {low[1]}", "high": f"{high[0]} and {high[1]}"}
     text = (
-        f"Orders of models by two metrics agree by {pairs.median():.2f} in the middle (Kendall's "
-        f"tau), most for {names['high']} ({pairs.max():.2f}) and least for {names['low']} "
-        f"({pairs.min():.2f})."
+        f"Orders of models by two metrics agree by {pairs.median():.2f} (median of "
+        f"Kendall's tau), most for {names['high']} ({pairs.max():.2f}) and least for "
+        f"{names['low']} ({pairs.min():.2f})."
     )
     return text.replace("_", " ").replace("-", "\N{MINUS SIGN}")
 
@@ -122,7 +122,7 @@ def depends_said(agreed: Mapping[str, pd.DataFrame]) -> str:
     if not middle:
         return "Whether the order of models depends on the metric cannot be said."
     each = listed(f"{tau:.2f} ({task})" for task, tau in middle.items())
-    text = f"Two metrics of a task order models with a Kendall's tau, in the middle, of {each}"
+    text = f"Two metrics of a task order models with a median Kendall's tau of {each}"
     return f"{text}, where 1 is the same order.".replace("-", "\N{MINUS SIGN}")
 
 
