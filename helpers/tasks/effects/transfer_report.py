@@ -228,5 +228,5 @@ def blind_said(rows: pd.DataFrame, dataset: str) -> str:
     if COPIED not in by:
         return "Copied changes were not scored."
     each = [f"{by[m]:.2f} {name}" for name, m in probes.items() if m in by]
-    floor = f"; {REFERENCE} {by[REFERENCE]:.2f}" if REFERENCE in by else ""
+    floor = f"; the mean of the context has {by[REFERENCE]:.2f}" if REFERENCE in by else ""
     return f"Copying has an error of {by[COPIED]:.2f}, and {listed(each)}{floor}."
