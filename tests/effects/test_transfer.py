@@ -183,7 +183,7 @@ class TestSentences:
             **{words.COPIED: 1, "copied profile, blind to the context": 3, task.REFERENCE: 2}
         )
         said = words.blind_said(rows, "d")
-        assert "3.00 blind to the context; mean, own context 2.00" in said
+        assert "3.00 blind to the context; the mean of the context has 2.00" in said
         assert words.blind_said(self.rows(x=1), "d") == "Copied changes were not scored."
 
     def test_real(self):
