@@ -406,6 +406,13 @@ def test_scores_refuse_a_role_that_is_not_known():
         panels.scores(score_table(PCA=("winner", 0.3)))
 
 
+@pytest.mark.parametrize(("n_series", "longer"), [(len(SERIES), False), (len(SERIES) + 1, True)])
+def test_a_handle_of_the_legend_is_long_enough_for_dashes(n_series, longer):
+    frame = pd.DataFrame({"x": 1, "y": 1.0, "series": range(n_series)})
+    (legend,) = lines.curves(frame, x="x", y="y", series="series").legends
+    assert (legend.handlelength > 3) == longer
+
+
 def test_ecdf_is_the_share_at_or_below():
     p = np.array([0.5, 0.1, 0.1, 0.9])
     (ax,) = p_value_ecdf({"null": p}).axes

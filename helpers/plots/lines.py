@@ -68,7 +68,9 @@ def curves(
         ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
         ax.minorticks_off()
     ax.set(xlabel=xlabel or x, ylabel=ylabel or y)
-    ax.figure.legend(loc="outside right upper")
+    # a short handle holds one dash, under the marker, and looks like a solid line
+    dashed = len(names) > len(SERIES)
+    ax.figure.legend(loc="outside right upper", handlelength=4 if dashed else None)
     return ax.get_figure(root=True)
 
 
